@@ -1,0 +1,174 @@
+"""Who may do what: principals, roles, and the audit vocabulary that names every act.
+
+An act is `source:subject:action`. Every route, command and door names its act; a role is a set of acts; whatever is not
+listed is refused. `tests` walk this table against the routes and commands, so an act without a home fails by name.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from aegle.records import AuditEvent, AuditOutcome, SiteKind
+
+
+class Act(StrEnum):
+    """Every act that is audited, with the process that writes it first."""
+
+    # the door: DICOM enters
+    DOOR_ASSOCIATION_OPEN = "door:association:open"
+    DOOR_ECHO_ANSWER = "door:echo:answer"
+    DOOR_INSTANCE_RECEIVE = "door:instance:receive"
+    # intake
+    INTAKE_INSTANCE_ADMIT = "intake:instance:admit"
+    INTAKE_INSTANCE_HOLD = "intake:instance:hold"
+    INTAKE_INSTANCE_DROP = "intake:instance:drop"  #: our own result, routed back
+    INTAKE_INSTANCE_REPEAT = "intake:instance:repeat"  #: the same source again
+    # archive
+    ARCHIVE_STUDY_READ = "archive:study:read"
+    ARCHIVE_STUDY_FIND = "archive:study:find"
+    ARCHIVE_INSTANCE_STORE = "archive:instance:store"
+    # site
+    SITE_PROCESS_START = "site:process:start"
+    SITE_REQUEST_SUBMIT = "site:request:submit"
+    SITE_OUTCOME_COLLECT = "site:outcome:collect"
+    SITE_IDENTITY_RESTORE = "site:identity:restore"
+    SITE_RESULT_BUILD = "site:result:build"
+    SITE_RESULT_DELIVER = "site:result:deliver"
+    SITE_LABEL_RECORD = "site:label:record"
+    SITE_LABEL_SEND = "site:label:send"
+    SITE_STUDY_VIEW = "site:study:view"
+    SITE_STUDIES_LIST = "site:studies:list"
+    SITE_IDENTITY_VIEW = "site:identity:view"
+    SITE_FRAME_READ = "site:frame:read"
+    SITE_FILE_UPLOAD = "site:file:upload"
+    SITE_QUARANTINE_VIEW = "site:quarantine:view"
+    SITE_QUARANTINE_SETTLE = "site:quarantine:settle"
+    SITE_AUDIT_VIEW = "site:audit:view"
+    # pages, on either side
+    PAGE_SESSION_OPEN = "page:session:open"
+    PAGE_SESSION_CLOSE = "page:session:close"
+    PAGE_ACCOUNT_CHANGE = "page:account:change"
+    # hub
+    HUB_PROCESS_START = "hub:process:start"
+    HUB_SITE_HELLO = "hub:site:hello"
+    HUB_REQUEST_ACCEPT = "hub:request:accept"
+    HUB_OUTCOME_HAND_OVER = "hub:outcome:hand-over"
+    HUB_OUTCOME_SETTLE = "hub:outcome:settle"
+    HUB_LABELS_STORE = "hub:labels:store"
+    HUB_LABELS_QUERY = "hub:labels:query"
+    HUB_AUDIT_EXCHANGE = "hub:audit:exchange"
+    HUB_SITE_ENROLL = "hub:site:enroll"
+    HUB_CREDENTIAL_ROTATE = "hub:credential:rotate"
+    HUB_BUNDLE_REGISTER = "hub:bundle:register"
+    HUB_POLICY_CHANGE = "hub:policy:change"
+    HUB_CONSOLE_VIEW = "hub:console:view"
+    HUB_REQUEST_REDELIVER = "hub:request:redeliver"
+    # worker
+    WORKER_PROCESS_START = "worker:process:start"
+    WORKER_STUDY_READ = "worker:study:read"
+    WORKER_PREDICTION_COMMIT = "worker:prediction:commit"
+    # operator's commands
+    CLI_CONFIG_CHANGE = "cli:config:change"
+    CLI_CONFIG_APPLY = "cli:config:apply"
+    CLI_AUDIT_VERIFY = "cli:audit:verify"
+    CLI_FILES_SEND = "cli:files:send"
+    # anything that was asked for without leave
+    ACCESS_REQUEST_REFUSE = "access:request:refuse"
+
+
+FACTS = frozenset(
+    {
+        "reason", "door", "peer", "sop_class", "transfer_syntax", "size_bytes", "digest", "count", "state", "attempt",
+        "bundle", "policy", "threshold", "status", "route", "method", "role", "seconds", "retryable", "chain", "kind",
+        "role_from", "role_to", "profile", "software", "code", "rows",
+    }
+)  # fmt: skip
+"""The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value."""
+
+
+class Role(StrEnum):
+    """What a person is at a site or at the hub; at most three a side."""
+
+    ADMINISTRATOR = "administrator"  #: accounts, quarantine, audit; at a site and at the hub
+    CLINICIAN = "clinician"  #: reads studies and results at a hospital
+    CYTOLOGIST = "cytologist"  #: uploads, views and labels at a laboratory
+    TECHNICIAN = "technician"  #: uploads and follows what is held, at a site
+    OPERATOR = "operator"  #: runs the hub
+    ANALYST = "analyst"  #: queries labels at the hub
+
+
+ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
+    SiteKind.HOSPITAL: (Role.ADMINISTRATOR, Role.CLINICIAN, Role.TECHNICIAN),
+    SiteKind.LAB: (Role.ADMINISTRATOR, Role.CYTOLOGIST, Role.TECHNICIAN),
+    None: (Role.ADMINISTRATOR, Role.OPERATOR, Role.ANALYST),
+}
+"""The roles a person may have at each kind of site; None is the hub."""
+
+_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE}
+_READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
+_INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
+
+ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
+    (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(
+        _SESSION | _INTAKE | {Act.SITE_QUARANTINE_SETTLE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE}
+    ),
+    (SiteKind.HOSPITAL, Role.CLINICIAN): frozenset(_SESSION | _READ_STUDIES | {Act.SITE_IDENTITY_VIEW}),
+    (SiteKind.HOSPITAL, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
+    (SiteKind.LAB, Role.ADMINISTRATOR): frozenset(
+        _SESSION | _INTAKE | {Act.SITE_QUARANTINE_SETTLE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE}
+    ),
+    (SiteKind.LAB, Role.CYTOLOGIST): frozenset(
+        _SESSION | _READ_STUDIES | {Act.SITE_FILE_UPLOAD, Act.SITE_LABEL_RECORD, Act.SITE_QUARANTINE_VIEW}
+    ),
+    (SiteKind.LAB, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
+    (None, Role.ADMINISTRATOR): frozenset(
+        _SESSION | {Act.HUB_CONSOLE_VIEW, Act.PAGE_ACCOUNT_CHANGE, Act.HUB_POLICY_CHANGE, Act.HUB_REQUEST_REDELIVER}
+    ),
+    (None, Role.OPERATOR): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW, Act.HUB_REQUEST_REDELIVER}),
+    (None, Role.ANALYST): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW, Act.HUB_LABELS_QUERY}),
+}
+"""What each role may do. An act that is not here is refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """A person signed in at one site or at the hub."""
+
+    name: str
+    role: Role
+    kind: SiteKind | None  #: kind of the site, None at the hub
+
+    def may(self, act: Act) -> bool:
+        """Whether the role's row in `ALLOWED` lists the act."""
+        return act in ALLOWED.get((self.kind, self.role), frozenset())
+
+
+def event(
+    act: Act,
+    outcome: AuditOutcome = AuditOutcome.OK,
+    *,
+    principal: str = "system",
+    site: str = "",
+    subject: str = "",
+    **facts: str | int | float | bool,
+) -> AuditEvent:
+    """A new audit event, stamped now. Raises ValueError on a fact key outside `FACTS`: a leak is a bug of ours."""
+    unknown = facts.keys() - FACTS
+    if unknown:
+        raise ValueError(f"audit facts not in the allow-list: {sorted(unknown)}")
+    return AuditEvent(
+        event_id=str(uuid.uuid4()),
+        happened_at=datetime.now(UTC),
+        act=act.value,
+        outcome=outcome,
+        principal=principal,
+        site=site,
+        subject=subject,
+        facts=_bounded(facts),
+    )
+
+
+def _bounded(facts: Mapping[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
+    return {key: value[:200] if isinstance(value, str) else value for key, value in facts.items()}

@@ -1,0 +1,150 @@
+"""`aegle.yaml` as one typed model: read, checked, explained.
+
+Unknown keys are refused with the nearest right one. Everything has a default that works on one machine, so a site is
+usually three lines. The JSON schema is `aegle.config.schema()`.
+"""
+
+import difflib
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from aegle.errors import BadConfig
+from aegle.records import SiteKind
+
+SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}[a-z0-9]")
+AeTitle = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,16}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Peer(_Model):
+    """A DICOM node that may send to the door."""
+
+    ae_title: AeTitle
+    address: str = "127.0.0.1"  #: source address or network (CIDR)
+
+    @field_validator("address")
+    @classmethod
+    def _network(cls, value: str) -> str:
+        ipaddress.ip_network(value, strict=False)
+        return value
+
+
+class Pacs(_Model):
+    """Where results are delivered by C-STORE."""
+
+    host: str = "127.0.0.1"
+    port: Port
+    ae_title: AeTitle
+
+
+class Door(_Model):
+    """How DICOM enters a site."""
+
+    ae_title: AeTitle | None = None  #: default: the site's name in capitals
+    port: Port | None = None  #: default: given by `aegle apply`
+    bind: str = "127.0.0.1"
+    allow: tuple[Peer, ...] = ()  #: nobody else may open an association
+    watch_folder: Path | None = None  #: files put here are taken in and removed
+    quiet_seconds: Annotated[float, Field(ge=0.2, le=86_400)] = (
+        30.0  #: a study is complete after this long without news
+    )
+    max_instance_mb: Annotated[int, Field(ge=1)] = 20_000
+    plain_network: bool = False  #: allow plain DIMSE and HTTP beyond loopback
+
+
+class Pages(_Model):
+    """The site's or hub's web pages."""
+
+    port: Port | None = None
+    bind: str = "127.0.0.1"
+
+
+class SiteConfig(_Model):
+    """One hospital or laboratory."""
+
+    kind: SiteKind
+    door: Door = Door()
+    pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
+    pages: Pages = Pages()
+    archive_port: Port | None = None
+    operating_point: Annotated[float, Field(gt=0, lt=1)] | None = (
+        None  #: threshold for this site; default: the bundle's
+    )
+
+
+class HubConfig(_Model):
+    """The company's side."""
+
+    port: Port | None = None
+    bind: str = "127.0.0.1"
+    database_url: str | None = None  #: default: an embedded PostgreSQL; `AEGLE_DATABASE_URL` wins over both
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
+
+
+class Config(_Model):
+    """The whole of `aegle.yaml`."""
+
+    target: Literal["local", "gcp"] = "local"
+    hub: HubConfig = HubConfig()
+    sites: dict[str, SiteConfig] = {}
+
+    @field_validator("sites")
+    @classmethod
+    def _names(cls, value: dict[str, SiteConfig]) -> dict[str, SiteConfig]:
+        for name in value:
+            if not SITE_NAME.fullmatch(name) or name == "hub":
+                raise ValueError(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
+        return value
+
+
+def load(path: Path) -> Config:
+    """Read and check `aegle.yaml`. Raises BadConfig with every mistake, one a line, each with its remedy."""
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadConfig(f"{path} is not there. Make it with: aegle site add NAME --kind hospital") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path} is not YAML: {error}") from None
+    try:
+        return Config.model_validate(raw or {})
+    except ValidationError as error:
+        lines = [_explain(item, raw) for item in error.errors(include_url=False)]
+        raise BadConfig(f"{path}:\n  " + "\n  ".join(lines)) from None
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of `aegle.yaml`, for editors."""
+    return Config.model_json_schema()
+
+
+def _explain(item: Any, raw: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{where}: {item['msg']}"
+    known = _keys_at(item["loc"][:-1])
+    near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+    return f"{where}: unknown key; {hint}"
+
+
+def _keys_at(path: tuple[str | int, ...]) -> list[str]:
+    """Field names of the model that stands at a location of the file."""
+    models: dict[str, type[BaseModel]] = {"hub": HubConfig, "door": Door, "pacs": Pacs, "pages": Pages, "allow": Peer}
+    names = [part for part in path if isinstance(part, str)]
+    if not names:
+        return list(Config.model_fields)
+    if names[0] == "sites" and len(names) == 2:
+        return list(SiteConfig.model_fields)
+    model = models.get(names[-1])
+    return list(model.model_fields) if model else []
