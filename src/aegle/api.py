@@ -1,8 +1,8 @@
 """The messages between site and hub: one documented HTTP API, its paths and bodies.
 
 Every call carries `Authorization: Bearer SITE.SECRET`. Bodies are JSON forms of the records here and in
-`aegle.records`; `encode` and `decode` are the only way in and out. The hub answers an error as `{"code", "detail"}` with the status of
-`errors.MEANING`.
+`aegle.records`; `encode` and `decode` are the only way in and out. The hub answers an error as `{"code", "detail"}`
+with the status of `errors.MEANING`.
 """
 
 from collections.abc import Hashable
@@ -98,7 +98,7 @@ class HeadList:
 
 @cache
 def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return TypeAdapter(cast("Any", kind))
 
 
 def encode(message: object, kind: Hashable = None) -> bytes:

@@ -1,6 +1,7 @@
 """What Aegle needs from a machine: one Protocol a port, each docstring a contract.
 
-`tests/contracts` checks it line by line on every implementation. The embedded twins live in `aegle.local`, the Google twins in `aegle.google`; `aegle.wiring` chooses by URL.
+`tests/contracts` checks it line by line on every implementation.
+The embedded twins live in `aegle.local`, the Google twins in `aegle.google`; `aegle.wiring` chooses by URL.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
