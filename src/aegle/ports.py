@@ -31,7 +31,11 @@ class Archive(ArchiveReader, Protocol):
 
     def put(self, source: Path) -> StoredInstance:
         """Keep the Part 10 file. Durable (file and index) before it returns. Idempotent by SOP Instance UID and bytes;
-        raises Conflict for other bytes under a known UID, StorageFull, BadDicom. `source` stays where it is."""
+        raises Conflict for other bytes under a known UID, StorageFull, BadDicom. `source` is taken over: moved when it
+        can be, copied otherwise, and gone once the put returned."""
+
+    def find(self, sop_uid: str) -> StoredInstance | None:
+        """One instance by its SOP Instance UID, None when it is not here."""
 
     def open(self, instance: StoredInstance) -> Path:
         """The Part 10 file of an instance, for reading."""

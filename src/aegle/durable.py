@@ -1,0 +1,71 @@
+"""Files that survive a power cut: write, fsync, rename, fsync the folder, and only then answer."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aegle.errors import StorageFull
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's bytes to the disk."""
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk; Windows does so with the rename itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def settle(temporary: Path, target: Path) -> None:
+    """Move a written and synced file to its final name, durable on return. Same file system; replaces `target`."""
+    temporary.replace(target)
+    sync_folder(target.parent)
+
+
+def write(target: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a small file whole or not at all, durable on return."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    with storage():
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            settle(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder (and its parents) that only its owner may enter."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def storage() -> Iterator[None]:
+    """Turn the operating system's 'no room' and 'read-only' into StorageFull; everything else passes as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull("The disk is full or read-only. Free space, then try again; nothing was lost.") from error
+        raise

@@ -1,0 +1,146 @@
+"""One instance from the spool into the archive, or into quarantine: de-identify, check, vault, archive, audit, let go.
+
+The order is what makes a crash harmless: until the last step the instance is still in the spool and everything before is
+idempotent, and no alias reaches the archive before the vault can give its patient back.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from aegle import access, durable, faults
+from aegle.access import Act
+from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify
+from aegle.dicom.uids import is_uid
+from aegle.intake.quarantine import Quarantine
+from aegle.intake.spool import Spool, Spooled
+from aegle.ports import Archive, AuditSink
+from aegle.records import AuditOutcome, StoredInstance
+
+
+class Settled(StrEnum):
+    """What became of a spooled instance."""
+
+    ADMITTED = "admitted"
+    REPEATED = "repeated"
+    HELD = "held"
+    OWN_RESULT = "own-result"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """The outcome of one instance; `study_alias` is empty when the object did not say its study."""
+
+    settled: Settled
+    study_alias: str
+    stored: StoredInstance | None = None
+    reason: HoldReason | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What admission needs, for one site. `settled` hears of every outcome before the spool lets go of the instance, and may
+    hear of the same one twice."""
+
+    site: str
+    spool: Spool
+    work: Path  #: a private folder on the archive's file system
+    profile: Profile
+    pseudonyms: Pseudonyms
+    vault: Vault
+    archive: Archive
+    quarantine: Quarantine
+    audit: AuditSink
+    settled: Callable[[Admission], None]
+
+    def admit(self, item: Spooled) -> Admission:
+        """Settle one instance. Raises only Unavailable errors (disk full, archive away): the instance stays spooled."""
+        admission = self._decide(item)
+        self.settled(admission)
+        faults.reach(faults.Point.INTAKE_AUDITED)
+        self.spool.settle(item)
+        return admission
+
+    def _decide(self, item: Spooled) -> Admission:
+        identity = peek(item.path)
+        alias = self.pseudonyms.uid(identity.study_uid) if identity.study_uid else ""
+        if identity.sop_uid and self.vault.is_own_result(identity.sop_uid):
+            self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
+            return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
+        digest = self.pseudonyms.source_digest(item.path)
+        known = self.vault.admission(identity.sop_uid) if identity.sop_uid else None
+        if known is not None and known.source_digest != digest:
+            changed = Held(
+                reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID admitted before"
+            )
+            return self._hold(item, changed, alias)
+        stored = self.archive.find(known.alias.sop_uid) if known is not None else None
+        if stored is not None:
+            self._tell(Act.INTAKE_INSTANCE_REPEAT, item, stored.sop_uid)
+            return Admission(settled=Settled.REPEATED, study_alias=stored.study_uid, stored=stored)
+        return self._admit_new(item, alias, digest)
+
+    def _admit_new(self, item: Spooled, alias: str, digest: str) -> Admission:
+        target = durable.private_folder(self.work) / f"{item.name}.dcm"
+        try:
+            with durable.storage():
+                done = deidentify(item.path, target, self.profile, self.pseudonyms)
+            if isinstance(done, Held):
+                return self._hold(item, done, alias)
+            faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
+            doubt = check(item.path, target, done, self.profile)
+            if doubt is not None:
+                return self._hold(item, doubt, alias)
+            return self._keep(item, target, done, digest)
+        finally:
+            target.unlink(missing_ok=True)
+
+    def _keep(self, item: Spooled, target: Path, done: Deidentified, digest: str) -> Admission:
+        self.vault.record(done, digest, None)
+        faults.reach(faults.Point.INTAKE_VAULTED)
+        stored = self.archive.put(target)
+        self._tell(Act.INTAKE_INSTANCE_ADMIT, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
+        return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
+
+    def _hold(self, item: Spooled, held: Held, alias: str) -> Admission:
+        entry = self.quarantine.hold(item, held, alias)
+        self._tell(Act.INTAKE_INSTANCE_HOLD, item, entry.entry_id, AuditOutcome.REFUSED, reason=held.reason)
+        faults.reach(faults.Point.INTAKE_HELD)
+        return Admission(settled=Settled.HELD, study_alias=alias, reason=held.reason)
+
+    def _tell(
+        self, act: Act, item: Spooled, subject: str, outcome: AuditOutcome = AuditOutcome.OK, **facts: str | int
+    ) -> None:
+        self.audit.append(access.event(act, outcome, site=self.site, subject=subject, door=item.door, **facts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peeked:
+    """The identifiers an object says of itself, before anything is believed; empty where it does not say."""
+
+    study_uid: str
+    sop_uid: str
+
+
+def peek(path: Path) -> Peeked:
+    """Study and SOP Instance UID of a file that may be anything; never raises for its content."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["StudyInstanceUID", "SOPInstanceUID"])
+        found = [str(header.get(name, "")) for name in ("StudyInstanceUID", "SOPInstanceUID")]
+    except (
+        InvalidDicomError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        NotImplementedError,
+        RecursionError,
+    ):
+        found = ["", ""]
+    study_uid, sop_uid = (uid if is_uid(uid) else "" for uid in found)
+    return Peeked(study_uid=study_uid, sop_uid=sop_uid)

@@ -1,0 +1,101 @@
+"""What could not be proved clean: held encrypted, with a reason, until a person settles it. Nothing is deleted silently.
+
+An entry is two files: `ID.sealed` (the object) and `ID.json` (facts, no patient value). The facts come last, so an entry
+that is listed is whole.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from aegle import api, durable
+from aegle.deid import REASONS, Held, HoldReason
+from aegle.errors import NotFound
+from aegle.intake import sealed
+from aegle.intake.spool import Door, Spooled
+
+
+class Settlement(StrEnum):
+    """What a person decided about a held object."""
+
+    OPEN = "open"
+    REJECTED = "rejected"  #: it stays sealed and out; the study goes on without it
+    RETRIED = "retried"  #: it went back to the spool, after a rule was changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Facts of one held object."""
+
+    entry_id: str
+    held_at: datetime
+    door: Door
+    reason: HoldReason
+    detail: str
+    study_alias: str  #: empty when the object does not say which study it belongs to
+    size_bytes: int
+    state: Settlement = Settlement.OPEN
+
+    @property
+    def blocks_study(self) -> bool:
+        """Whether its study waits for a person's decision."""
+        return self.state is Settlement.OPEN and REASONS[self.reason].blocks_study
+
+
+class Quarantine:
+    """The site's held objects, on one folder, under one key."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self._folder = durable.private_folder(folder)
+        self._key = key
+
+    def hold(self, item: Spooled, held: Held, study_alias: str) -> Entry:
+        """Seal an object with its reason; durable on return. Holding the same spooled object again gives the same entry."""
+        entry_id = hashlib.sha256(item.name.encode()).hexdigest()[:16]
+        entry = Entry(
+            entry_id=entry_id,
+            held_at=datetime.now(UTC),
+            door=item.door,
+            reason=held.reason,
+            detail=held.detail,
+            study_alias=study_alias,
+            size_bytes=item.path.stat().st_size,
+        )
+        sealed.seal(item.path, self._object(entry_id), self._key, entry_id)
+        self._write(entry)
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """Everything held, settled or not, latest first."""
+        found = [api.decode(Entry, path.read_bytes()) for path in self._folder.glob("*.json")]
+        return sorted(found, key=lambda entry: entry.held_at, reverse=True)
+
+    def entry(self, entry_id: str) -> Entry:
+        """One entry. Raises NotFound."""
+        found = next((entry for entry in self.entries() if entry.entry_id == entry_id), None)
+        if found is None:
+            raise NotFound("nothing of that name is held here")
+        return found
+
+    def blocks(self, study_alias: str) -> bool:
+        """Whether an open entry keeps this study from being complete."""
+        return any(entry.blocks_study and entry.study_alias == study_alias for entry in self.entries())
+
+    def settle(self, entry_id: str, state: Settlement) -> Entry:
+        """Write down a person's decision; the sealed object stays."""
+        entry = replace(self.entry(entry_id), state=state)
+        self._write(entry)
+        return entry
+
+    def read(self, entry_id: str) -> Iterator[bytes]:
+        """The object itself, in blocks. Whoever calls this has audited it."""
+        return sealed.unseal(self._object(self.entry(entry_id).entry_id), self._key, entry_id)
+
+    def _object(self, entry_id: str) -> Path:
+        return self._folder / f"{entry_id}.sealed"
+
+    def _write(self, entry: Entry) -> None:
+        durable.write(self._folder / f"{entry.entry_id}.json", api.encode(entry))

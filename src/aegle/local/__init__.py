@@ -1,0 +1,1 @@
+"""Every port on one machine: files, SQLite, processes."""

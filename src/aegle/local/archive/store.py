@@ -1,0 +1,126 @@
+"""The archive on files: write, fsync, rename, fsync the folder, index, and only then answer."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aegle import durable, faults
+from aegle.dicom.describe import describe
+from aegle.errors import Conflict, NotFound
+from aegle.local.archive.index import Index
+from aegle.records import StoredInstance
+
+_BLOCK = 1 << 20
+
+
+class FileArchive:
+    """The Archive port on a folder. Peak memory of a put: one block of 1 MB, the header, 16 bytes a fragment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = durable.private_folder(folder / "files")
+        self._incoming = durable.private_folder(folder / "incoming")
+        for left in self._incoming.iterdir():  # never acknowledged: a crash came first
+            left.unlink()
+        self._index = Index(folder / "index.db")
+
+    def put(self, source: Path) -> StoredInstance:
+        """Keep the file; see `ports.Archive.put`."""
+        with durable.storage():
+            taken = self._incoming / f"{secrets.token_hex(8)}.dcm"
+            _take(source, taken)
+            try:
+                return self._keep(taken)
+            except BaseException:
+                taken.replace(source)
+                raise
+
+    def _keep(self, taken: Path) -> StoredInstance:
+        description, digest = describe(taken), _digest(taken)
+        known = self._index.find(description.instance.sop_uid)
+        if known is not None:
+            if known.digest != digest:
+                raise Conflict("the archive already holds other bytes under this SOP Instance UID")
+            taken.unlink()
+            return known
+        faults.reach(faults.Point.ARCHIVE_WRITTEN)
+        stored = StoredInstance(
+            **vars(description.instance),
+            transfer_syntax=description.transfer_syntax,
+            size_bytes=taken.stat().st_size,
+            digest=digest,
+            modality=description.modality,
+            frames=description.frames,
+            rows=description.rows,
+            columns=description.columns,
+        )
+        durable.settle(taken, self._place(stored.sop_uid))
+        faults.reach(faults.Point.ARCHIVE_RENAMED)
+        self._index.add(stored, description)
+        faults.reach(faults.Point.ARCHIVE_INDEXED)
+        return stored
+
+    def find(self, sop_uid: str) -> StoredInstance | None:
+        """One instance by its SOP Instance UID."""
+        return self._index.find(sop_uid)
+
+    def instances(self, study_uid: str) -> Sequence[StoredInstance]:
+        """Every instance of the study, ordered by series and SOP Instance UID."""
+        return self._index.of_study(study_uid)
+
+    def studies(self, limit: int, after: str = "") -> Sequence[str]:
+        """Study UIDs in ascending order, greater than `after`."""
+        return self._index.studies(limit, after)
+
+    def metadata(self, instance: StoredInstance) -> Mapping[str, Any]:
+        """DICOM JSON of the instance without pixels."""
+        found: dict[str, Any] = json.loads(self._index.metadata(instance.sop_uid))
+        return found
+
+    def frames(self, instance: StoredInstance, numbers: Sequence[int]) -> Sequence[bytes]:
+        """Frames as stored, in the order asked."""
+        table = self._index.frame_table(instance.sop_uid)
+        with self.open(instance).open("rb") as stream:
+            return [b"".join(_read(stream.fileno(), *span) for span in table.of(number)) for number in numbers]
+
+    def open(self, instance: StoredInstance) -> Path:
+        """The Part 10 file. Raises NotFound."""
+        path = self._place(instance.sop_uid)
+        if not path.exists():
+            raise NotFound("the archive has no file for that instance; run `aegle archive check`")
+        return path
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
+    def _place(self, sop_uid: str) -> Path:
+        # The UID was checked when it was described; its hash spreads files over 256 folders and keeps names short.
+        name = hashlib.sha256(sop_uid.encode()).hexdigest()
+        return durable.private_folder(self._files / name[:2]) / f"{sop_uid}.dcm"
+
+
+def _take(source: Path, target: Path) -> None:
+    try:
+        source.replace(target)
+    except OSError:  # another file system
+        with source.open("rb") as reader, target.open("xb") as writer:
+            shutil.copyfileobj(reader, writer, _BLOCK)
+        source.unlink()
+    durable.sync_file(target)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read(descriptor: int, offset: int, length: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)  # Windows has no pread; the descriptor is this call's own
+    return os.read(descriptor, length)

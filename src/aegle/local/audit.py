@@ -1,0 +1,148 @@
+"""The audit trail on one machine: a hash chain of JSON lines, one file a process, one writer at a time.
+
+A line is `{"n", "prev", "event", "hash"}` with `hash = SHA-256(prev || canonical event)`. A chain alone accepts an edited last
+line or a cut tail, so heads are lodged with the other party (`api.HeadList`) and `verify` compares them.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegle import api, durable
+from aegle.errors import Overloaded
+from aegle.records import AuditEvent, AuditHead
+
+EMPTY = "0" * 64
+
+
+class ChainedLines:
+    """The AuditSink port on one file. Raises Overloaded when another process has the chain open for writing."""
+
+    def __init__(self, folder: Path, site: str, process: str) -> None:
+        self.name = f"{site}/{process}"
+        self.path = durable.private_folder(folder) / f"{process}.jsonl"
+        self._turn = threading.Lock()
+        self._writer = _claim(folder / f"{process}.lock")
+        self._count, self._digest = _recover(self.path)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        durable.sync_folder(folder)
+
+    def append(self, *events: AuditEvent) -> None:
+        """Durable before it returns; the events keep their order and stay together."""
+        with self._turn, durable.storage():
+            count, digest, lines = self._count, self._digest, []
+            for event in events:
+                count += 1
+                body = api.encode(event).decode()
+                after = _link(digest, body)
+                lines.append(f'{{"n":{count},"prev":"{digest}","event":{body},"hash":"{after}"}}\n')
+                digest = after
+            os.write(self._file, "".join(lines).encode())
+            os.fsync(self._file)
+            self._count, self._digest = count, digest
+
+    def head(self) -> AuditHead:
+        """Count and digest of the chain as of now."""
+        with self._turn:
+            return AuditHead(chain=self.name, count=self._count, digest=self._digest)
+
+    def read(self, newest: int) -> Iterator[AuditEvent]:
+        """The `newest` latest events, latest first."""
+        for line in reversed(_tail(self.path, newest)):
+            yield api.decode(AuditEvent, json.dumps(json.loads(line)["event"]))
+
+    def close(self) -> None:
+        """Give the chain free for another process."""
+        os.close(self._file)
+        self._writer.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is wrong with a chain, and at which line."""
+
+    chain: str
+    line: int
+    what: str
+
+
+def verify(path: Path, chain: str, lodged: Sequence[AuditHead]) -> Fault | int:
+    """Walk a chain against itself and against the heads the other party holds: the first fault, or the count of lines."""
+    wanted = {head.count: head.digest for head in lodged if head.chain == chain and head.count}
+    digest, number = EMPTY, 0
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else (), 1):
+        fault = _check_line(line, number, digest)
+        if isinstance(fault, Fault):
+            return Fault(chain=chain, line=number, what=fault.what)
+        digest = fault
+        if wanted.get(number, digest) != digest:
+            return Fault(chain=chain, line=number, what="this line is not the one whose digest the other party holds")
+    longest = max(wanted, default=0)
+    if longest > number:
+        return Fault(
+            chain=chain, line=number + 1, what=f"the other party holds a digest of line {longest}: lines are cut"
+        )
+    return number
+
+
+def _check_line(line: str, number: int, digest: str) -> Fault | str:
+    fault = Fault(chain="", line=number, what="")
+    try:
+        entry = json.loads(line)
+        body = line[line.index('"event":') + 8 : line.rindex(',"hash":')]
+        stated = (entry["n"], entry["prev"], entry["hash"])
+    except (ValueError, KeyError):
+        return Fault(chain=fault.chain, line=number, what="not an audit line")
+    if stated[:2] != (number, digest):
+        return Fault(chain=fault.chain, line=number, what="does not follow the line before it")
+    after = _link(digest, body)
+    return (
+        after if stated[2] == after else Fault(chain=fault.chain, line=number, what="was changed after it was written")
+    )
+
+
+def _link(digest: str, body: str) -> str:
+    return hashlib.sha256(f"{digest}{body}".encode()).hexdigest()
+
+
+def _claim(path: Path) -> sqlite3.Connection:
+    """One writer a chain, on every system: an SQLite lock, which the system frees even after a kill."""
+    connection = sqlite3.connect(path, timeout=15, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        connection.close()
+        raise Overloaded(f"another process writes the audit chain {path.stem!r}; stop it first") from None
+    return connection
+
+
+def _recover(path: Path) -> tuple[int, str]:
+    """Where the chain stands. A last line cut short by a crash was never acknowledged and is taken off."""
+    if not path.exists():
+        return 0, EMPTY
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        os.truncate(path, whole)
+    lines = content[:whole].splitlines()
+    if not lines:
+        return 0, EMPTY
+    last = json.loads(lines[-1])
+    return int(last["n"]), str(last["hash"])
+
+
+def _tail(path: Path, lines: int) -> list[bytes]:
+    """The last lines of a file, read from its end in blocks."""
+    with path.open("rb") as stream:
+        position, found = stream.seek(0, os.SEEK_END), b""
+        while position and found.count(b"\n") <= lines:
+            step = min(65_536, position)
+            position -= step
+            stream.seek(position)
+            found = stream.read(step) + found
+    return found.splitlines()[-lines:] if lines else []

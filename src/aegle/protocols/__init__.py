@@ -1,0 +1,1 @@
+"""DIMSE and DICOMweb, both ends; what to do with an object is passed in."""
