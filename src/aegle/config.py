@@ -85,7 +85,8 @@ class SiteConfig(_Model):
 class HubConfig(_Model):
     """The company's side."""
 
-    port: Port | None = None
+    port: Port | None = None  #: of the API for sites; default: given by `aegle apply`
+    pages_port: Port | None = None  #: of the operator's console
     bind: str = "127.0.0.1"
     database_url: str | None = None  #: default: an embedded PostgreSQL; `AEGLE_DATABASE_URL` wins over both
     workers: Annotated[int, Field(ge=0, le=64)] = 1

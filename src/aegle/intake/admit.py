@@ -4,6 +4,8 @@ The order is what makes a crash harmless: until the last step the instance is st
 idempotent, and no alias reaches the archive before the vault can give its patient back.
 """
 
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +22,11 @@ from aegle.intake.quarantine import Quarantine
 from aegle.intake.spool import Spool, Spooled
 from aegle.ports import Archive, AuditSink
 from aegle.records import AuditOutcome, StoredInstance
+
+_UNREADABLE = (
+    InvalidDicomError, EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError,
+    NotImplementedError, RecursionError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 class Settled(StrEnum):
@@ -113,7 +120,7 @@ class Intake:
         return Admission(settled=Settled.HELD, study_alias=alias, reason=held.reason)
 
     def _tell(
-        self, act: Act, item: Spooled, subject: str, outcome: AuditOutcome = AuditOutcome.OK, **facts: str | int
+        self, act: Act, item: Spooled, subject: str, outcome: AuditOutcome = AuditOutcome.OK, **facts: str
     ) -> None:
         self.audit.append(access.event(act, outcome, site=self.site, subject=subject, door=item.door, **facts))
 
@@ -131,16 +138,7 @@ def peek(path: Path) -> Peeked:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["StudyInstanceUID", "SOPInstanceUID"])
         found = [str(header.get(name, "")) for name in ("StudyInstanceUID", "SOPInstanceUID")]
-    except (
-        InvalidDicomError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        NotImplementedError,
-        RecursionError,
-    ):
+    except _UNREADABLE:
         found = ["", ""]
     study_uid, sop_uid = (uid if is_uid(uid) else "" for uid in found)
     return Peeked(study_uid=study_uid, sop_uid=sop_uid)

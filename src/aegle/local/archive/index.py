@@ -41,7 +41,7 @@ class Index:
         values = [getattr(stored, name) for name in _FIELDS.split(", ")]
         with self._writing:
             self._connection().execute(
-                f"INSERT OR IGNORE INTO instance ({_FIELDS}, metadata, frame_table) VALUES ({'?, ' * 12}?)",  # noqa: S608
+                f"INSERT OR IGNORE INTO instance ({_FIELDS}, metadata, frame_table) VALUES ({'?, ' * 12}?)",
                 [*values, description.metadata, table],
             )
 
@@ -75,14 +75,14 @@ class Index:
             connection.close()
 
     def _column(self, name: str, sop_uid: str) -> bytes:
-        row = self._connection().execute(f"SELECT {name} FROM instance WHERE sop_uid = ?", (sop_uid,)).fetchone()  # noqa: S608
+        row = self._connection().execute(f"SELECT {name} FROM instance WHERE sop_uid = ?", (sop_uid,)).fetchone()
         if row is None or row[0] is None:
             raise NotFound("the archive does not hold this for that instance")
         value: bytes = row[0]
         return value
 
     def _select(self, condition: str, *values: str) -> list[StoredInstance]:
-        rows = self._connection().execute(f"SELECT {_FIELDS} FROM instance WHERE {condition}", values)  # noqa: S608
+        rows = self._connection().execute(f"SELECT {_FIELDS} FROM instance WHERE {condition}", values)
         return [StoredInstance(**dict(zip(_FIELDS.split(", "), row, strict=True))) for row in rows]
 
     def _connection(self) -> sqlite3.Connection:

@@ -1,0 +1,54 @@
+"""Makes a site known to the running hub and gives the site its credential, through the hub's operator API."""
+
+import httpx
+
+from aegle.errors import PeerUnreachable, Unauthenticated
+from aegle.local.home import AppliedSite, Home
+from aegle.local.secrets import FileSecrets
+
+CREDENTIAL = "hub-credential"
+
+
+class OperatorClient:
+    """The operator's side of the hub's API, with the token `aegle apply` made."""
+
+    def __init__(self, home: Home, port: int) -> None:
+        token = FileSecrets(home.hub / "secrets").get("operator-token").hex()
+        headers = {"Authorization": f"Bearer operator.{token}"}
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30, trust_env=False)
+
+    def is_ready(self) -> bool:
+        """Whether the hub answers."""
+        try:
+            return self._client.get("/healthz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def call(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """One call. Raises PeerUnreachable, or Unauthenticated for any refusal, with the hub's own words."""
+        try:
+            answer = self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise PeerUnreachable(f"the hub does not answer ({type(error).__name__}); is `aegle up` running?") from None
+        if not answer.is_success:
+            raise Unauthenticated(f"the hub answered {answer.status_code} to {path}: {answer.text[:300]}")
+        return answer
+
+
+def enroll(home: Home, client: OperatorClient, name: str, site: AppliedSite) -> None:
+    """Tell the hub of a site; the first time, fetch the site's credential into its own secrets. Idempotent."""
+    body = {
+        "kind": site.config.kind.value,
+        "archive_url": f"http://127.0.0.1:{site.archive_port}",
+        "operating_point": site.config.operating_point,
+    }
+    client.call("PUT", f"/v1/admin/sites/{name}", body)
+    secrets = FileSecrets(home.site(name) / "secrets")
+    if not secrets.versions(CREDENTIAL):
+        rotate(client, secrets, name)
+
+
+def rotate(client: OperatorClient, secrets: FileSecrets, name: str) -> None:
+    """A new credential for a site; the one before stays valid until it is replaced again."""
+    secret: str = client.call("POST", f"/v1/admin/sites/{name}/credential").json()["secret"]
+    secrets.put(CREDENTIAL, secret.encode())

@@ -1,0 +1,85 @@
+"""One child process that is kept running: started, watched, started again, ended with its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from aegle import durable, logs
+
+_LONGEST_PAUSE = 30.0
+
+
+class Kept:
+    """A program that runs until `stop`. Its standard input is a pipe of ours: when we end, however, it sees the end of it."""
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
+        self.name = name
+        self._arguments = [sys.executable, "-m", "aegle", *arguments]
+        self._log = log
+        self._child: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._pause = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child that runs now."""
+        return self._child.pid if self._child and self._child.poll() is None else None
+
+    def keep(self) -> None:
+        """Start it where it does not run; after quick deaths with a growing pause. Call it often."""
+        if self.pid is not None:
+            return
+        if self._child is not None:
+            self._note_death(self._child.returncode)
+        if time.monotonic() - self._started_at >= self._pause:
+            self._start()
+
+    def stop(self, grace_seconds: float = 15.0) -> None:
+        """Ask it to end; kill it when it does not."""
+        if self._child is None:
+            return
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+        self._child.terminate()
+        try:
+            self._child.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child = None
+
+    def _start(self) -> None:
+        durable.private_folder(self._log.parent)
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(self._arguments, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        self._started_at = time.monotonic()
+        logs.info("process started", process=self.name, pid=self._child.pid)
+
+    def _note_death(self, status: int) -> None:
+        lived = time.monotonic() - self._started_at
+        self._pause = min(max(self._pause * 2, 0.5), _LONGEST_PAUSE) if lived < 10 else 0.0
+        logs.warning("process ended", process=self.name, status=status, seconds=round(lived, 1))
+        self._child = None
+
+
+def until_told() -> None:
+    """Wait, in a child started by `Kept` or by hand, for a signal to end or for the parent's end."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    if not os.isatty(0):
+        threading.Thread(target=_watch_parent, args=(told,), daemon=True).start()
+    while not told.wait(0.5):  # a bare wait() cannot be interrupted by a signal on Windows
+        pass
+
+
+def _watch_parent(told: threading.Event) -> None:
+    if sys.stdin is None:
+        return
+    sys.stdin.buffer.read()
+    told.set()

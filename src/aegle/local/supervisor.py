@@ -1,0 +1,84 @@
+"""`aegle up`: starts and watches hub, workers and sites as they were applied, and picks up a new site while the rest runs on."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from aegle import logs
+from aegle.errors import AegleError
+from aegle.local.enrolment import OperatorClient, enroll
+from aegle.local.home import Applied, AppliedSite, Home
+from aegle.local.processes import Kept
+
+
+class Supervisor:
+    """Keeps what `applied.json` names running. Touches a process only when its own part of the file changed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._hub: Kept | None = None
+        self._workers: list[Kept] = []
+        self._sites: dict[str, tuple[AppliedSite, Kept]] = {}
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until `stopping` is set; then everything is stopped, sites first."""
+        try:
+            while not stopping.wait(0.5 if self._sites else 0.1):
+                self.tend()
+        finally:
+            self.stop()
+
+    def tend(self) -> None:
+        """One look: start what is missing, restart what died or changed, stop what is no longer wanted."""
+        applied = self._home.require_applied()
+        self._tend_hub(applied)
+        client = OperatorClient(self._home, applied.hub.port)
+        if client.is_ready():
+            self._tend_workers(applied)
+            for name, site in applied.sites.items():
+                self._tend_site(client, name, site)
+        for name in self._sites.keys() - applied.sites.keys():
+            self._sites.pop(name)[1].stop()
+        for _, process in self._sites.values():
+            process.keep()
+
+    def stop(self) -> None:
+        """Sites, then workers, then the hub with its database."""
+        kept = [*(process for _, process in self._sites.values()), *self._workers, *([self._hub] if self._hub else [])]
+        for process in kept:
+            process.stop()
+
+    def pids(self) -> Mapping[str, int]:
+        """Process ids by name, of what runs now."""
+        kept = [*(process for _, process in self._sites.values()), *self._workers, *([self._hub] if self._hub else [])]
+        return {process.name: process.pid for process in kept if process.pid is not None}
+
+    def _tend_hub(self, applied: Applied) -> None:
+        if self._hub is None:
+            self._hub = self._kept("hub", "run", "hub")
+        self._hub.keep()
+
+    def _tend_workers(self, applied: Applied) -> None:
+        wanted = applied.hub.config.workers
+        for number in range(len(self._workers) + 1, wanted + 1):
+            self._workers.append(self._kept(f"worker-{number}", "run", "worker", "--number", str(number)))
+        while len(self._workers) > wanted:
+            self._workers.pop().stop()
+        for worker in self._workers:
+            worker.keep()
+
+    def _tend_site(self, client: OperatorClient, name: str, site: AppliedSite) -> None:
+        known = self._sites.get(name)
+        if known is not None and known[0] == site:
+            return
+        try:
+            enroll(self._home, client, name, site)
+        except AegleError as error:
+            logs.error("site not enrolled", site=name, code=error.meaning.code)
+            return
+        if known is not None:
+            known[1].stop()
+        self._sites[name] = (site, self._kept(name, "run", "site", name))
+
+    def _kept(self, name: str, *arguments: str) -> Kept:
+        return Kept(name, [*arguments, "--home", str(self._home.root)], Path(self._home.logs) / f"{name}.log")

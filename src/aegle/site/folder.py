@@ -1,0 +1,56 @@
+"""Where a site keeps what, below one private folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteFolder:
+    """The layout of a site's folder. Only `archive` holds nothing that names a patient."""
+
+    root: Path
+
+    @property
+    def secrets(self) -> Path:
+        """The site's keys."""
+        return self.root / "secrets"
+
+    @property
+    def spool(self) -> Path:
+        """Received, not yet settled: identified."""
+        return self.root / "spool"
+
+    @property
+    def work(self) -> Path:
+        """De-identified, not yet checked."""
+        return self.root / "work"
+
+    @property
+    def quarantine(self) -> Path:
+        """Held: identified, encrypted."""
+        return self.root / "quarantine"
+
+    @property
+    def archive(self) -> Path:
+        """De-identified DICOM."""
+        return self.root / "archive"
+
+    @property
+    def vault(self) -> Path:
+        """Aliases to originals, encrypted."""
+        return self.root / "vault.db"
+
+    @property
+    def state(self) -> Path:
+        """Studies, requests, results, labels: aliases only."""
+        return self.root / "site.db"
+
+    @property
+    def outbox(self) -> Path:
+        """Results on their way to the PACS: identified."""
+        return self.root / "outbox"
+
+    @property
+    def audit(self) -> Path:
+        """Audit chains."""
+        return self.root / "audit"

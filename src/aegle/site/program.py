@@ -1,0 +1,203 @@
+"""A site's program: opens its folder and ports, starts its doors and loops, stops them in order."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from aegle import __version__, access, api, durable, logs
+from aegle.access import Act
+from aegle.config import SiteConfig
+from aegle.deid import Pseudonyms, Vault, default_profile
+from aegle.intake.admit import Admission, Intake, Settled
+from aegle.intake.quarantine import Quarantine
+from aegle.intake.spool import Spool
+from aegle.ports import Archive, AuditSink, Hub, Secrets
+from aegle.protocols.dicomweb_server import archive_app
+from aegle.protocols.dimse import DimseDoor, Target
+from aegle.site.access import GrantGate
+from aegle.site.door import SiteDoor
+from aegle.site.folder import SiteFolder
+from aegle.site.loops import Loop
+from aegle.site.results import Build, Deliveries, Outcomes, Results
+from aegle.site.servers import HttpServer
+from aegle.site.state import SiteState
+from aegle.site.studies import Requests, Studies
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SitePorts:
+    """What a site needs from its machine, and where it listens."""
+
+    secrets: Secrets
+    archive: Archive
+    audit: AuditSink
+    hub: Hub
+    door_port: int
+    archive_port: int
+    pages_port: int
+
+
+class SiteProgram:
+    """One running site. Build it, `start`, and `stop`; everything it holds survives `kill -9` in between."""
+
+    def __init__(self, name: str, config: SiteConfig, folder: SiteFolder, ports: SitePorts, build: Build) -> None:
+        self.name, self.config, self.folder, self.ports = name, config, folder, ports
+        self._closing = ExitStack()
+        secrets = ports.secrets
+        self.state = SiteState(folder.state)
+        self.pseudonyms = Pseudonyms.from_secret(secrets.get("pseudonym-secret"))
+        self.vault = Vault(folder.vault, secrets.get("vault-key"))
+        self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
+        self.quarantine = Quarantine(folder.quarantine, secrets.get("quarantine-key"))
+        self.studies = Studies(
+            site=name,
+            kind=config.kind,
+            quiet_seconds=config.door.quiet_seconds,
+            spool=self.spool,
+            quarantine=self.quarantine,
+            archive=ports.archive,
+            state=self.state,
+        )
+        self.intake = self._intake()
+        self.door = SiteDoor(
+            site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
+        )
+        self._loops = self._make_loops(build)
+        self._dimse = self._make_dimse()
+        gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
+        self._servers = [HttpServer(archive_app(ports.archive, gate), "127.0.0.1", ports.archive_port)]
+
+    def serve(self, application: Any) -> None:
+        """Add the pages, before `start`."""
+        self._servers.append(HttpServer(application, self.config.pages.bind, self.ports.pages_port))
+
+    def start(self) -> None:
+        """Open the doors last, when everything behind them runs. Raises Overloaded when a port is taken."""
+        self.ports.audit.append(access.event(Act.SITE_PROCESS_START, site=self.name, software=__version__))
+        for server in self._servers:
+            server.start()
+        for loop in self._loops.values():
+            loop.start()
+        self._dimse.start()
+        logs.info("site is up", site=self.name, port=self.ports.door_port)
+
+    def stop(self) -> None:
+        """Close the doors first, then let every step end."""
+        self._dimse.stop()
+        for loop in self._loops.values():
+            loop.stop()
+        for server in self._servers:
+            server.stop()
+        self.vault.close()
+        self.state.close()
+
+    # --- parts
+
+    def _intake(self) -> Intake:
+        return Intake(
+            site=self.name,
+            spool=self.spool,
+            work=self.folder.work,
+            profile=default_profile(),
+            pseudonyms=self.pseudonyms,
+            vault=self.vault,
+            archive=self.ports.archive,
+            quarantine=self.quarantine,
+            audit=self.ports.audit,
+            settled=self._settled,
+        )
+
+    def _settled(self, admission: Admission) -> None:
+        if admission.study_alias and admission.settled in (Settled.ADMITTED, Settled.REPEATED, Settled.HELD):
+            self.state.touch(admission.study_alias)
+
+    def _make_dimse(self) -> DimseDoor:
+        door = self.config.door
+        return DimseDoor(
+            ae_title=door.ae_title or self.name.upper()[:16],
+            address=(door.bind, self.ports.door_port),
+            allow=door.allow,
+            folder=self.spool.incoming,
+            receive=self.door.receive,
+            notice=self.door.notice,
+        )
+
+    def _make_loops(self, build: Build) -> dict[str, Loop]:
+        steps: dict[str, tuple[Callable[[], bool], float]] = {
+            "intake": (self._admit_next, 0.5),
+            "studies": (self.studies.close_complete, 0.25),
+            "hello": (self._say_hello, 10.0),
+            "heads": (self._exchange_heads, 30.0),
+        }
+        if folder := self.config.door.watch_folder:
+            durable.private_folder(folder)
+            steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
+        steps |= self._hospital_steps(build) if self.config.kind == "hospital" else {}
+        return {name: Loop(name, step, idle) for name, (step, idle) in steps.items()}
+
+    def _hospital_steps(self, build: Build) -> dict[str, tuple[Callable[[], bool], float]]:
+        requests = Requests(
+            site=self.name,
+            studies=self.studies,
+            state=self.state,
+            hub=self.ports.hub,
+            audit=self.ports.audit,
+            grant_key=self.ports.secrets.get("grant-key"),
+            archive_url=f"http://127.0.0.1:{self.ports.archive_port}",
+        )
+        outcomes = Outcomes(site=self.name, state=self.state, hub=self.ports.hub, audit=self.ports.audit)
+        results = Results(
+            site=self.name,
+            state=self.state,
+            archive=self.ports.archive,
+            vault=self.vault,
+            pseudonyms=self.pseudonyms,
+            audit=self.ports.audit,
+            build=build,
+            work=self.folder.work,
+            outbox=self.folder.outbox,
+        )
+        steps: dict[str, tuple[Callable[[], bool], float]] = {
+            "requests": (requests.submit, 0.25),
+            "outcomes": (outcomes.collect, 0.5),
+            "results": (results.settle, 0.25),
+        }
+        if pacs := self.config.pacs:
+            target = Target(
+                host=pacs.host,
+                port=pacs.port,
+                called=pacs.ae_title,
+                calling=self.config.door.ae_title or self.name.upper()[:16],
+            )
+            deliveries = Deliveries(
+                site=self.name, state=self.state, audit=self.ports.audit, outbox=self.folder.outbox, pacs=target
+            )
+            steps["deliveries"] = (deliveries.deliver, 0.5)
+        return steps
+
+    def _admit_next(self) -> bool:
+        waiting = self.spool.waiting()
+        for item in waiting[:100]:
+            self.intake.admit(item)
+        return bool(waiting)
+
+    def _say_hello(self) -> bool:
+        self.ports.hub.hello(
+            api.Hello(
+                software=__version__,
+                held=sum(entry.blocks_study for entry in self.quarantine.entries()),
+                spooled=len(self.spool.waiting()),
+                undelivered=self.state.undelivered(),
+                disk_free_bytes=shutil.disk_usage(self.folder.root).free,
+            )
+        )
+        return False
+
+    def _exchange_heads(self) -> bool:
+        theirs = self.ports.hub.exchange_heads([self.ports.audit.head()])
+        durable.write(self.folder.audit / "lodged.json", api.encode(api.HeadList(heads=tuple(theirs))))
+        return False

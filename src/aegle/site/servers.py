@@ -1,0 +1,40 @@
+"""HTTP servers of a site, each in a thread: the archive's endpoint and the pages."""
+
+import threading
+from typing import Any
+
+import uvicorn
+
+from aegle.errors import Overloaded
+
+
+class HttpServer:
+    """An ASGI application on one address. Access logs are off: a path can hold what a log may not."""
+
+    def __init__(self, application: Any, bind: str, port: int) -> None:
+        settings = uvicorn.Config(
+            application,
+            host=bind,
+            port=port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            limit_concurrency=512,
+            timeout_keep_alive=30,
+        )
+        self._server = uvicorn.Server(settings)
+        self._thread = threading.Thread(target=self._server.run, name=f"http-{port}", daemon=True)
+        self._port = port
+
+    def start(self) -> None:
+        """Listen; returns once connections are taken. Raises Overloaded when the port is not to be had."""
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.01)
+            if not self._thread.is_alive():
+                raise Overloaded(f"port {self._port} is taken; stop what uses it or set another in aegle.yaml")
+
+    def stop(self) -> None:
+        """Let running requests end, then stop."""
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
