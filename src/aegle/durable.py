@@ -3,11 +3,12 @@
 import errno
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aegle.errors import StorageFull
+from aegle.errors import Overloaded, StorageFull
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
 
@@ -69,3 +70,18 @@ def storage() -> Iterator[None]:
         if error.errno in _NO_ROOM:
             raise StorageFull("The disk is full or read-only. Free space, then try again; nothing was lost.") from error
         raise
+
+
+def claim(path: Path, what: str, wait_seconds: float = 15.0) -> sqlite3.Connection:
+    """Hold something alone among processes until the answer is closed or we end, however we end.
+
+    An SQLite lock: the same on every system, and freed by the system even after a kill. Raises Overloaded when another
+    process holds it.
+    """
+    connection = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        connection.close()
+        raise Overloaded(f"another process uses {what}; stop it first") from None
+    return connection

@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 
 FIELDS = frozenset(
     {
@@ -33,12 +34,12 @@ class _Json(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
-def start(process: str, level: int = logging.INFO) -> None:
-    """Send this process's log to standard error; call once, at the start of a program."""
-    handler = logging.StreamHandler(sys.stderr)
+def start(process: str, to: Path | None = None) -> None:
+    """Send this process's log to standard error, or to a file; call once, at the start of a program."""
+    handler = logging.FileHandler(to, encoding="utf-8") if to else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json())
     logging.basicConfig(handlers=[handler], level=logging.ERROR, force=True)
-    _root.setLevel(level)
+    _root.setLevel(logging.INFO)
     info("process started", process=process)
 
 

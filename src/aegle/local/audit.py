@@ -7,14 +7,12 @@ line or a cut tail, so heads are lodged with the other party (`api.HeadList`) an
 import hashlib
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aegle import api, durable
-from aegle.errors import Overloaded
 from aegle.records import AuditEvent, AuditHead
 
 EMPTY = "0" * 64
@@ -27,7 +25,7 @@ class ChainedLines:
         self.name = f"{site}/{process}"
         self.path = durable.private_folder(folder) / f"{process}.jsonl"
         self._turn = threading.Lock()
-        self._writer = _claim(folder / f"{process}.lock")
+        self._writer = durable.claim(folder / f"{process}.lock", f"the audit chain {process!r}")
         self._count, self._digest = _recover(self.path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         durable.sync_folder(folder)
@@ -108,17 +106,6 @@ def _check_line(line: str, number: int, digest: str) -> Fault | str:
 
 def _link(digest: str, body: str) -> str:
     return hashlib.sha256(f"{digest}{body}".encode()).hexdigest()
-
-
-def _claim(path: Path) -> sqlite3.Connection:
-    """One writer a chain, on every system: an SQLite lock, which the system frees even after a kill."""
-    connection = sqlite3.connect(path, timeout=15, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        connection.close()
-        raise Overloaded(f"another process writes the audit chain {path.stem!r}; stop it first") from None
-    return connection
 
 
 def _recover(path: Path) -> tuple[int, str]:

@@ -53,7 +53,7 @@ class LocalProvisioner:
 
     def _wanted(self, before: Applied | None) -> Applied:
         """The applied state for this aegle.yaml; a port once given is kept."""
-        free = _free_ports({port for port in _ports(before)})
+        free = _free_ports(set(_ports(before)))
         hub = self._config.hub
         old = before.hub if before else None
         sites = {}
@@ -98,6 +98,11 @@ def _free_ports(taken: set[int]) -> Iterator[int]:
     for port in range(_FIRST_PORT, 65_000):
         if port not in taken and _is_free(port):
             yield port
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    return next(_free_ports(set()))
 
 
 def _is_free(port: int) -> bool:

@@ -17,6 +17,7 @@ class Supervisor:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._hub: Kept | None = None
+        self._operator: OperatorClient | None = None
         self._workers: list[Kept] = []
         self._sites: dict[str, tuple[AppliedSite, Kept]] = {}
 
@@ -32,7 +33,9 @@ class Supervisor:
         """One look: start what is missing, restart what died or changed, stop what is no longer wanted."""
         applied = self._home.require_applied()
         self._tend_hub(applied)
-        client = OperatorClient(self._home, applied.hub.port)
+        if self._operator is None:
+            self._operator = OperatorClient(self._home, applied.hub.port)
+        client = self._operator
         if client.is_ready():
             self._tend_workers(applied)
             for name, site in applied.sites.items():

@@ -101,10 +101,13 @@ class Delivery:
 class SiteState:
     """The database. Every method is one transaction, durable on return; threads take turns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """`read_only` lets another process look on while the site's own program writes."""
         self._turn = threading.RLock()
-        self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+        location = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+        if not read_only:
+            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

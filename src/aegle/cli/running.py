@@ -1,0 +1,79 @@
+"""`aegle up`, and the hidden `aegle run ...` that it starts: one program a process."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from aegle import logs, wiring
+from aegle.cli.places import HOME, HomePath, home
+from aegle.demo import pacs, script
+from aegle.demo.pacs import DemoPacs
+from aegle.local.processes import until_told
+from aegle.local.supervisor import Supervisor
+from aegle.protocols.dimse import Target
+
+run_app = typer.Typer(help="One program in this process; `aegle up` starts these.", no_args_is_help=True)
+console = Console()
+
+
+def register(root: typer.Typer) -> None:
+    """Add `up` to the root command."""
+    root.command()(up)
+
+
+def up(home_path: HomePath = HOME) -> None:
+    """Start the hub, its workers and every applied site, and keep them running until Ctrl-C."""
+    place = home(home_path)
+    applied = place.require_applied()
+    logs.start("up")
+    console.print(f"Hub and {len(applied.sites)} site(s) from {place.root}; logs in {place.logs}. Ctrl-C stops them.")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    Supervisor(place).run(stopping)
+
+
+@run_app.command()
+def hub(home_path: HomePath = HOME) -> None:
+    """The hub: database, API, warehouse, console."""
+    logs.start("hub")
+    with wiring.running_hub(home(home_path)):
+        until_told()
+
+
+@run_app.command()
+def worker(
+    number: Annotated[int, typer.Option(help="Which of this machine's workers.")] = 1, home_path: HomePath = HOME
+) -> None:
+    """One inference worker."""
+    logs.start(f"worker-{number}")
+    wiring.run_worker(home(home_path), number)
+
+
+@run_app.command()
+def site(name: str, home_path: HomePath = HOME) -> None:
+    """One site: door, archive, requests, results, pages."""
+    logs.start(name)
+    with wiring.running_site(home(home_path), name):
+        until_told()
+
+
+@run_app.command("demo-pacs")
+def demo_pacs(
+    folder: Path,
+    port: Annotated[int, typer.Option(help="Where it listens.")],
+    door: Annotated[int, typer.Option(help="The port of the hospital's door.")],
+) -> None:
+    """The demo's stand-in for a hospital's PACS."""
+    logs.start("demo-pacs")
+    peer = Target(host="127.0.0.1", port=door, called=script.HOSPITAL.upper(), calling=pacs.TITLE)
+    stopping = threading.Event()
+    stand_in = threading.Thread(target=DemoPacs(folder, port, peer).run, args=(stopping,))
+    stand_in.start()
+    until_told()
+    stopping.set()
+    stand_in.join()
