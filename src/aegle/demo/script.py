@@ -1,4 +1,4 @@
-"""The demonstration as it runs: two synthetic studies from a stand-in PACS through a hospital's site and back, told as it happens."""
+"""The demonstration as it runs: two synthetic studies from a stand-in PACS, through a hospital's site, and back."""
 
 import shutil
 import signal

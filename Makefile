@@ -1,0 +1,61 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc
+export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
+
+.PHONY: demo test lint soak bench docs pages lock peers clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
+	@$(BIN)/aegle demo $(if $(EXIT),--exit)
+
+test: $(VENV)/dev pages peers  ## install what the tests need and run them
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/dev  ## style, types (also for Windows), walls between rooms
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32
+	@$(BIN)/lint-imports
+
+soak: $(VENV)/dev pages  ## long runs: random kills
+	@$(BIN)/python -m pytest -m soak --timeout 7200 tests/flow
+
+bench: $(VENV)/dev  ## speed, each figure beside its peer or floor
+	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+docs: $(VENV)/runtime  ## rewrite the generated pages of docs/reference
+	@$(BIN)/python docs/generate.py
+
+pages: $(VENV)/runtime  ## build the web pages' assets
+	@$(BIN)/python web/build.py
+
+peers:
+	@if [ -n "$(CI)$(PEERS)" ]; then sh tests/install_peers.sh $(PEER_PACKAGES); fi
+
+lock:  ## renew the locks; needs uv
+	@for set in "runtime.txt --group build" "dev.txt --group build --group dev"; do \
+	  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --quiet --upgrade --custom-compile-command "make lock" -o requirements/$$set || exit 1; done
+	@uv pip compile --group pages --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --quiet --upgrade --custom-compile-command "make lock" -o requirements/pages.txt
+
+clean:  ## remove what make made; never a site's data
+	rm -rf $(VENV) web/node_modules src/aegle/pages/assets
+
+$(VENV)/runtime: requirements/runtime.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Aegle needs Python 3.11 or newer; name one with: make demo PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/runtime requirements/dev.txt
+	@echo "Installing what the tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

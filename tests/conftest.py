@@ -1,0 +1,49 @@
+"""Shared by all tests: peers that must be on the machine, and the summary that names those which are not."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_PROGRAMS = {
+    "chromium": ("chromium",),
+    "dcmtk": ("storescu", "dcmdump", "echoscu"),
+    "dciodvfy": ("dciodvfy",),
+    "orthanc": ("Orthanc",),
+    "pixelmed": ("/usr/share/java/pixelmed.jar", "java"),
+    "psql": ("psql",),
+}
+_missing: set[str] = set()
+
+
+def _is_here(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else shutil.which(program) is not None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("AEGLE_HOME", None)
+    os.environ.pop("AEGLE_CONFIG", None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "soak" not in (config.option.markexpr or ""):
+        items[:] = [item for item in items if item.get_closest_marker("soak") is None]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("peer"):
+        for name in mark.args:
+            if not all(_is_here(program) for program in _PROGRAMS[name]):
+                _missing.add(name)
+                reason = f"{name} is not on this machine"
+                if os.environ.get("AEGLE_REQUIRE_PEERS"):
+                    pytest.fail(f"{reason}, and AEGLE_REQUIRE_PEERS is set")
+                pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _missing:
+        packages = os.environ.get("AEGLE_PEER_PACKAGES", "")
+        terminalreporter.write_line(f"Peers missing: {', '.join(sorted(_missing))}. Install them with:")
+        terminalreporter.write_line(f"  sudo apt-get install {packages}    (or: make test PEERS=1)")
