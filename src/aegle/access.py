@@ -4,6 +4,8 @@ An act is `source:subject:action`. Every route, command and door names its act; 
 listed is refused. `tests` walk this table against the routes and commands, so an act without a home fails by name.
 """
 
+import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -172,3 +174,22 @@ def event(
 
 def _bounded(facts: Mapping[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
     return {key: value[:200] if isinstance(value, str) else value for key, value in facts.items()}
+
+
+class Novelty:
+    """Tells whether something is news: not told in the last ten minutes. A slide is thousands of reads, one act of reading."""
+
+    def __init__(self, seconds: float = 600.0) -> None:
+        self._seconds, self._told = seconds, dict[tuple[str, ...], float]()
+        self._turn = threading.Lock()
+
+    def is_news(self, *key: str) -> bool:
+        """True the first time, and again once the interval has passed."""
+        now = time.monotonic()
+        with self._turn:
+            if len(self._told) > 10_000:
+                self._told = {known: at for known, at in self._told.items() if now - at < self._seconds}
+            news = now - self._told.get(key, -self._seconds) >= self._seconds
+            if news:
+                self._told[key] = now
+        return news

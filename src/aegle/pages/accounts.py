@@ -1,0 +1,134 @@
+"""Accounts and sessions of people: what is stored of them, and signing in."""
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from aegle.access import ROLES_OF, Principal, Role
+from aegle.errors import BadMessage, Overloaded, Unauthenticated
+from aegle.records import SiteKind
+
+SESSION_LIFE = timedelta(hours=10)
+_MOST_FAILURES = 5
+_LOCK_SECONDS = 60.0
+_SHORTEST_PASSWORD = 12
+
+_hasher = PasswordHasher()  # argon2id with the library's current parameters (RFC 9106)
+_NOBODY = _hasher.hash(secrets.token_hex(16))  # an unknown name costs as much as a wrong password
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A person who may sign in."""
+
+    name: str
+    role: Role
+    password_hash: str  #: argon2id
+
+
+class AccountStore(Protocol):
+    """Where accounts and open sessions are kept. Session tokens are stored hashed; every change is durable on return."""
+
+    def find(self, name: str) -> Account | None:
+        """One account, None when unknown."""
+
+    def all(self) -> Sequence[Account]:
+        """Every account, by name."""
+
+    def put(self, account: Account) -> None:
+        """Add or replace an account; a replaced one's sessions end."""
+
+    def open_session(self, token_hash: str, name: str, until: datetime) -> None:
+        """Remember a session."""
+
+    def session(self, token_hash: str) -> str | None:
+        """The account name of a session that has not ended, else None."""
+
+    def close_session(self, token_hash: str) -> None:
+        """Forget a session."""
+
+
+class SignIn:
+    """Signs people in at one site or at the hub."""
+
+    def __init__(self, store: AccountStore, kind: SiteKind | None, key: bytes) -> None:
+        """`key` makes form tokens (CSRF); `kind` is None at the hub."""
+        self._store, self._kind, self._key = store, kind, key
+        self._failures: dict[str, tuple[int, float]] = {}
+        self._turn = threading.Lock()
+
+    def open(self, name: str, password: str) -> tuple[str, Principal]:
+        """A new session token. Raises Unauthenticated (one message for every cause), Overloaded after five failures in a
+        minute for one name."""
+        self._check_lock(name)
+        account = self._store.find(name)
+        try:
+            _hasher.verify(account.password_hash if account else _NOBODY, password)
+        except VerificationError:
+            self._note_failure(name)
+            raise Unauthenticated("The name or the password is not right.") from None
+        if account is None:
+            raise Unauthenticated("The name or the password is not right.")
+        self._failures.pop(name, None)
+        token = secrets.token_urlsafe(32)
+        self._store.open_session(_digest(token), account.name, datetime.now(UTC) + SESSION_LIFE)
+        return token, self._principal(account)
+
+    def principal(self, token: str) -> Principal | None:
+        """Who holds this session, None when it has ended."""
+        name = self._store.session(_digest(token)) if token else None
+        account = self._store.find(name) if name else None
+        return self._principal(account) if account else None
+
+    def close(self, token: str) -> None:
+        """End a session."""
+        self._store.close_session(_digest(token))
+
+    def form_token(self, token: str) -> str:
+        """What a form of this session must carry, so that another page cannot post it."""
+        return hmac.new(self._key, b"form|" + token.encode(), hashlib.sha256).hexdigest()
+
+    def is_form_token(self, token: str, given: str) -> bool:
+        """Whether the form token is this session's."""
+        return hmac.compare_digest(self.form_token(token), given)
+
+    def _principal(self, account: Account) -> Principal:
+        return Principal(name=account.name, role=account.role, kind=self._kind)
+
+    def _check_lock(self, name: str) -> None:
+        count, at = self._failures.get(name, (0, 0.0))
+        if count >= _MOST_FAILURES and time.monotonic() - at < _LOCK_SECONDS:
+            raise Overloaded("Too many wrong passwords for this name. Wait a minute, then try again.")
+
+    def _note_failure(self, name: str) -> None:
+        with self._turn:
+            count, at = self._failures.get(name, (0, 0.0))
+            fresh = time.monotonic() - at < _LOCK_SECONDS
+            if len(self._failures) > 10_000:
+                self._failures.clear()
+            self._failures[name] = (count + 1 if fresh else 1, time.monotonic())
+
+
+def new_account(name: str, role: Role, kind: SiteKind | None, password: str = "") -> tuple[Account, str]:
+    """An account and its password, made at random where none is given. Raises BadMessage."""
+    if role not in ROLES_OF[kind]:
+        raise BadMessage(f"no role {role.value!r} here; one of {', '.join(ROLES_OF[kind])}")
+    if not (0 < len(name) <= 64 and name.isprintable() and name == name.strip()):
+        raise BadMessage("a name has 1 to 64 printable characters")
+    password = password or secrets.token_urlsafe(12)
+    if len(password) < _SHORTEST_PASSWORD:
+        raise BadMessage(f"a password has at least {_SHORTEST_PASSWORD} characters")
+    return Account(name=name, role=role, password_hash=_hasher.hash(password)), password
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

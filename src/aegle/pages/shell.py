@@ -1,0 +1,261 @@
+"""Turns a table of pages into an application: every page has an act, a session, a form token, strict headers and an audit entry.
+
+A page that is not in the table does not exist; an act a role does not have is refused and audited.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aegle import access
+from aegle.access import Act, Novelty, Principal
+from aegle.errors import MEANING, AegleError, Forbidden, Unauthenticated
+from aegle.pages.accounts import SignIn
+from aegle.ports import AuditSink
+from aegle.records import AuditOutcome, SiteKind
+
+ASSETS = Path(__file__).parent / "assets"
+TEMPLATES = Path(__file__).parent / "templates"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One request of a signed-in person."""
+
+    request: Request
+    principal: Principal
+    session: str
+
+
+Answer = Callable[[Visit], Response | Awaitable[Response]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One route: what it does, by its act, and for whom, by the roles that have the act."""
+
+    path: str
+    act: Act
+    answer: Answer
+    method: str = "GET"
+    subject: str = ""  #: the path parameter that the audit entry names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Whose pages these are."""
+
+    site: str  #: a site's name, or `hub`
+    title: str
+    kind: SiteKind | None
+    navigation: tuple[tuple[str, str, Act], ...]  #: (path, words, act)
+
+
+class Shell:
+    """The application of one site or of the hub."""
+
+    def __init__(
+        self,
+        place: Place,
+        sign_in: SignIn,
+        audit: AuditSink,
+        templates: Path,
+        pages: Callable[["Shell"], Sequence[Page]],
+    ) -> None:
+        self.place, self._sign_in, self._audit = place, sign_in, audit
+        self.cookie = f"aegle_{place.site}"  # cookies ignore ports, so each site has a name of its own
+        self._novelty = Novelty()
+        self._environment = Environment(
+            loader=ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(TEMPLATES)]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.pages = tuple(pages(self))
+
+    def application(self) -> ASGIApp:
+        """The ASGI application, for hosts `SITE.localhost`, `localhost` and 127.0.0.1."""
+        routes = [Route(page.path, self._guard(page), methods=[page.method]) for page in self.pages]
+        routes += [
+            Route("/sign-in", self._show_sign_in, methods=["GET"]),
+            Route("/sign-in", self._take_sign_in, methods=["POST"]),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
+        ]
+        mounted = [*routes, Mount("/assets", StaticFiles(directory=ASSETS, check_dir=False))]
+        application = Starlette(routes=mounted, exception_handlers=dict.fromkeys(MEANING, self._refuse))
+        return _StrictHeaders(_KnownHosts(application, self.place.site))
+
+    def show(self, visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page of this shell from a template."""
+        navigation = [(path, words) for path, words, act in self.place.navigation if visit.principal.may(act)]
+        return self._render(
+            template,
+            status,
+            principal=visit.principal,
+            navigation=navigation,
+            here=visit.request.url.path,
+            form_token=self._sign_in.form_token(visit.session),
+            **values,
+        )
+
+    # --- every page
+
+    def _guard(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            visit = await run_in_threadpool(self._visit, request)
+            if visit is None:
+                return self._to_sign_in(request)
+            subject = str(request.path_params.get(page.subject, ""))
+            if not visit.principal.may(page.act):
+                await run_in_threadpool(self._tell, page.act, visit, subject, AuditOutcome.REFUSED)
+                raise Forbidden(
+                    f"The role {visit.principal.role.value} may not do this. An administrator can give another role."
+                )
+            if page.method != "GET":
+                await self._check_form(visit)
+            if inspect.iscoroutinefunction(page.answer):
+                answer: Response = await page.answer(visit)
+            else:
+                answer = await run_in_threadpool(page.answer, visit)  # type: ignore[arg-type]
+            if page.method != "GET" or self._novelty.is_news(visit.session, page.act, subject):
+                await run_in_threadpool(self._tell, page.act, visit, subject, AuditOutcome.OK)
+            return answer
+
+        return endpoint
+
+    def _visit(self, request: Request) -> Visit | None:
+        session = request.cookies.get(self.cookie, "")
+        principal = self._sign_in.principal(session)
+        return Visit(request=request, principal=principal, session=session) if principal else None
+
+    def _to_sign_in(self, request: Request) -> Response:
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", 303)
+        raise Unauthenticated("Sign in first.")
+
+    async def _check_form(self, visit: Visit) -> None:
+        given = visit.request.headers.get("x-form-token", "")
+        if not given and "form" in visit.request.headers.get("content-type", ""):
+            given = str((await visit.request.form()).get("form_token", ""))
+        if not self._sign_in.is_form_token(visit.session, given):
+            raise Forbidden("This form is from an older session. Load the page again.")
+
+    def _tell(self, act: Act, visit: Visit, subject: str, outcome: AuditOutcome) -> None:
+        name = f"user:{visit.principal.name}"
+        role = visit.principal.role.value
+        self._audit.append(access.event(act, outcome, principal=name, site=self.place.site, subject=subject, role=role))
+
+    # --- signing in and out
+
+    async def _show_sign_in(self, request: Request) -> Response:
+        return self._render(
+            "sign-in.html", 200, principal=None, next=_local(request.query_params.get("next", "/")), problem=""
+        )
+
+    async def _take_sign_in(self, request: Request) -> Response:
+        if request.headers.get("origin", "").rpartition("//")[2] not in ("", request.headers.get("host", "")):
+            raise Forbidden("This form came from another page.")
+        form = await request.form()
+        name, password, then = (str(form.get(key, "")) for key in ("name", "password", "next"))
+        return await run_in_threadpool(self._sign_in_as, name, password, _local(then))
+
+    def _sign_in_as(self, name: str, password: str, then: str) -> Response:
+        try:
+            token, principal = self._sign_in.open(name, password)
+        except AegleError as error:
+            refused = access.event(
+                Act.PAGE_SESSION_OPEN, AuditOutcome.REFUSED, principal="nobody", site=self.place.site
+            )
+            self._audit.append(refused)
+            return self._render("sign-in.html", error.meaning.http, principal=None, next=then, problem=str(error))
+        self._audit.append(
+            access.event(
+                Act.PAGE_SESSION_OPEN,
+                principal=f"user:{principal.name}",
+                site=self.place.site,
+                role=principal.role.value,
+            )
+        )
+        answer = RedirectResponse(then, 303)
+        answer.set_cookie(self.cookie, token, httponly=True, samesite="strict", path="/")
+        return answer
+
+    async def _sign_out(self, request: Request) -> Response:
+        visit = await run_in_threadpool(self._visit, request)
+        if visit is not None:
+            await self._check_form(visit)
+            await run_in_threadpool(self._sign_in.close, visit.session)
+            await run_in_threadpool(self._tell, Act.PAGE_SESSION_CLOSE, visit, "", AuditOutcome.OK)
+        answer = RedirectResponse("/sign-in", 303)
+        answer.delete_cookie(self.cookie, path="/")
+        return answer
+
+    async def _refuse(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, AegleError)  # noqa: S101  (only these are registered)
+        meaning = error.meaning
+        if "text/html" not in request.headers.get("accept", ""):
+            return JSONResponse({"code": meaning.code, "detail": str(error)}, meaning.http)
+        return self._render("refused.html", meaning.http, principal=None, code=meaning.code, detail=str(error))
+
+    def _render(self, template: str, status: int, **values: Any) -> HTMLResponse:
+        context: Mapping[str, Any] = {"place": self.place, "navigation": (), "here": "", **values}
+        return HTMLResponse(self._environment.get_template(template).render(context), status)
+
+
+def _local(path: str) -> str:
+    """A path of this site and nothing else, so that signing in cannot lead elsewhere."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+
+
+class _StrictHeaders:
+    """Adds the headers every answer has."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = _POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["Cross-Origin-Opener-Policy"] = "same-origin"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._application(scope, receive, with_headers)
+
+
+class _KnownHosts:
+    """Answers only to the site's own names, so that a foreign name cannot be pointed at it (DNS rebinding)."""
+
+    def __init__(self, application: ASGIApp, site: str) -> None:
+        self._application, self._names = application, {f"{site}.localhost", "localhost", "127.0.0.1"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            host = Request(scope).headers.get("host", "").rpartition(":")[0] or Request(scope).headers.get("host", "")
+            if host not in self._names:
+                await Response("No site of this name here.", 421)(scope, receive, send)
+                return
+        await self._application(scope, receive, send)
