@@ -1,0 +1,1 @@
+"""Every port on one machine, and the embedded database under it."""
