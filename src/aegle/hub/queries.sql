@@ -166,9 +166,11 @@ UPDATE request SET collected_at = COALESCE(collected_at, clock_timestamp())
 WHERE request_id = %(request_id)s AND site = %(site)s AND finished_at IS NOT NULL
 
 -- name: requests
-SELECT r.*, b.name AS bundle_name, b.version AS bundle_version
+SELECT r.request_id::text, r.site, r.study_uid, json_array_length(r.instances::json) AS images, r.state, r.attempt,
+       r.worker, b.name AS bundle_name, b.version AS bundle_version, r.policy, r.threshold,
+       r.submitted_at, r.finished_at, r.collected_at
 FROM request r JOIN bundle b ON b.digest = r.bundle_digest
-WHERE %(state)s::text IS NULL OR r.state = %(state)s
+WHERE (%(state)s::text IS NULL OR r.state = %(state)s)
 ORDER BY r.submitted_at DESC LIMIT %(limit)s
 
 -- name: request

@@ -5,6 +5,8 @@ a request that is not there.
 """
 
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.rows import DictRow
@@ -19,6 +21,35 @@ from aegle.records import BundleRef, InstanceRef, OperatingPoint, Outcome, Reque
 
 WAITING_MAX = 20_000  #: requests of one site that may wait
 COLLECT_AT_ONCE = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestLine:
+    """One request as the operator sees it in a list."""
+
+    request_id: str
+    site: str
+    study_uid: str
+    images: int
+    state: RequestState
+    attempt: int
+    worker: str | None  #: who holds or held it last
+    bundle_name: str
+    bundle_version: str
+    policy: str
+    threshold: float
+    submitted_at: datetime
+    finished_at: datetime | None
+    collected_at: datetime | None  #: when the site held the outcome durably
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateCount:
+    """Requests in one state."""
+
+    state: RequestState
+    requests: int
+    oldest: datetime  #: when the oldest of them was submitted
 
 
 def accept(database: Database, site: Site, submission: api.Submission) -> api.Receipt:
@@ -102,10 +133,18 @@ def find_request(database: Database, request_id: str) -> Request:
     return as_request(row)
 
 
-def list_requests(database: Database, state: RequestState | None = None, limit: int = 200) -> tuple[Request, ...]:
+def list_requests(database: Database, state: RequestState | None = None, limit: int = 200) -> tuple[RequestLine, ...]:
     """The latest requests of every site, newest first."""
     with database.transaction() as transaction:
-        return tuple(as_request(row) for row in every(transaction, "requests", state=state, limit=limit))
+        rows = every(transaction, "requests", state=state, limit=limit)
+    return tuple(RequestLine(**{**row, "state": RequestState(row["state"])}) for row in rows)
+
+
+def count_requests(database: Database) -> tuple[StateCount, ...]:
+    """How many requests are in each state, and since when the oldest."""
+    with database.transaction() as transaction:
+        rows = every(transaction, "counts_by_state")
+    return tuple(StateCount(**{**row, "state": RequestState(row["state"])}) for row in rows)
 
 
 def as_uuid(text: str) -> uuid.UUID:
