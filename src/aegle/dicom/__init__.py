@@ -1,0 +1,1 @@
+"""Pure DICOM: nothing here opens a network or a database."""
