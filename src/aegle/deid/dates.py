@@ -13,9 +13,13 @@ def moved(vr: str, value: str, days: int) -> str:
     A value that is not a date becomes empty. Precision is kept down to the day; DT loses its offset and what is
     finer than the hour, because a time of day to the second is a key into the hospital's own records.
     """
-    move = {"DA": moved_date, "DT": _moved_datetime}.get(vr)
-    parts = value.split("\\")
-    return "\\".join(_hour(part.strip()) if move is None else move(part.strip(), days) for part in parts)
+    return "\\".join(_moved_one(vr, part.strip(), days) for part in value.split("\\"))
+
+
+def _moved_one(vr: str, value: str, days: int) -> str:
+    if vr == "DA":
+        return moved_date(value, days)
+    return _moved_datetime(value, days) if vr == "DT" else _hour(value)
 
 
 @lru_cache(maxsize=4096)

@@ -19,13 +19,13 @@ IDENTIFYING = frozenset(
     | {0x0020000D, 0x0020000E, 0x00080018}
 )
 
-_DULL = frozenset(
-    """
+_DULL_WORDS = """
     anonym anonymized anonymised anonymous anon unknown none null test patient name hospital clinic general street
     university medical center centre radiology pathology department institution institute doctor
     female male other right left head chest abdomen pelvis cervix original primary derived axial breast spine brain
-    """.split()
-)
+    """
+_DULL = frozenset(_DULL_WORDS.split())
+_DELIMITERS = {0x3D, 0x5C, 0x5E}
 _UNICODE = ("utf-8", "utf-16-le", "utf-16-be")
 
 
@@ -34,7 +34,7 @@ def texts(raw: bytes, character_set: Sequence[str]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return decode_bytes(raw, encodings(character_set), set("\\^="))
+            return decode_bytes(raw, encodings(character_set), _DELIMITERS)
         except (LookupError, UnicodeError, ValueError):
             return raw.decode("latin-1")
 
@@ -76,7 +76,7 @@ def pattern(found: Iterable[str], character_set: Sequence[str], shortest: int = 
         for form in {word, word.lower(), word.upper()}
         for codec in codecs
     } - {b""}
-    return re.compile(b"|".join(sorted(branches, key=len, reverse=True)), re.IGNORECASE) if branches else None
+    return re.compile(b"|".join(sorted(branches, reverse=True)), re.IGNORECASE) if branches else None
 
 
 def _bounded(word: str, codec: str) -> bytes:

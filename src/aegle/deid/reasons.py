@@ -81,7 +81,7 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.BURNED_IN_RISK: Reason(
         text="Text may be burned into the picture.",
-        remedy="Look at the picture. If it is clean, have the source state Burned In Annotation = NO and send it again.",
+        remedy="Look at the picture. If it is clean, let its source state Burned In Annotation = NO and resend it.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from pydicom.datadict import DicomDictionary
+from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
 
 from aegle.deid.table import Option, Row, rows
 
@@ -24,7 +24,7 @@ class Action(StrEnum):
     DUMMY = "dummy"
     UID = "uid"  #: the UID's pseudonym, standard UIDs as they are
     SHIFT = "shift"  #: the date moved by the patient's days, the time cut to the hour
-    TOKEN = "token"  #: a keyed token, so that equal values stay equal
+    TOKEN = "token"  # noqa: S105 - a keyed token, so that equal values stay equal
     PATIENT = "patient"  #: the patient's alias
     ENTER = "enter"  #: a sequence: its items follow their own rules
 
@@ -74,8 +74,7 @@ _OURS: Mapping[int, Action] = {
 }
 
 #: Unlisted LO and SH attributes that are kept: codes, and words for how the picture was made. Every other one goes.
-_KEPT_TEXT = frozenset(
-    """
+_KEPT_TEXT_KEYWORDS = """
     AcquisitionDeviceProcessingCode AcquisitionMode AlgorithmName AlgorithmSource AlgorithmVersion
     ApplicableSafetyStandardDescription AttenuationCorrectionMethod CardiacFramingType CodeMeaning CodeValue
     CodingSchemeDesignator CodingSchemeRegistry CodingSchemeVersion CollimatorGridName ContrastBolusRoute
@@ -90,8 +89,9 @@ _KEPT_TEXT = frozenset(
     SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions SegmentAlgorithmName
     SegmentLabel SequenceName SoftwareVersions StackID StageName TransducerData TransmitCoilName
     TriggerSourceOrType TypeOfFilters VideoImageFormatAcquired ViewName WindowCenterWidthExplanation
-    """.split()
-)
+    """
+_KEPT_TEXT = frozenset(_KEPT_TEXT_KEYWORDS.split())
+
 _FREE_TEXT = frozenset({"PN", "LT", "ST", "UT", "UC", "UR", "AE"})
 _TIMES = frozenset({"DA", "DT", "TM"})
 #: OB attributes whose bytes are described by the standard and cannot hold prose; ICC text is blanked by the engine.

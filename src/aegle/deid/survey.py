@@ -19,10 +19,10 @@ _CHARACTER_SET, _IMAGE_TYPE, _SOP_CLASS, _SOP_UID = 0x00080005, 0x00080008, 0x00
 _STUDY_UID, _SERIES_UID, _BURNED_IN, _RECOGNIZABLE = 0x0020000D, 0x0020000E, 0x00280301, 0x00280302
 _PATIENT_ID, _ISSUER, _METHOD, _LABEL_IN_IMAGE = 0x00100020, 0x00100021, 0x00120063, 0x00480010
 _SHAPE = {"samples": 0x00280002, "frames": 0x00280008, "rows": 0x00280010, "columns": 0x00280011, "bits": 0x00280100}
-_PHOTOMETRIC = 0x00280004
+_PHOTOMETRIC, _CONVERSION_TYPE = 0x00280004, 0x00080064
 _WANTED = frozenset(
     {_CHARACTER_SET, _IMAGE_TYPE, _SOP_CLASS, _SOP_UID, _STUDY_UID, _SERIES_UID, _BURNED_IN, _RECOGNIZABLE}
-    | {_PATIENT_ID, _ISSUER, _METHOD, _LABEL_IN_IMAGE, _PHOTOMETRIC, *_SHAPE.values(), *RESTORED}
+    | {_PATIENT_ID, _ISSUER, _METHOD, _LABEL_IN_IMAGE, _PHOTOMETRIC, _CONVERSION_TYPE, *_SHAPE.values(), *RESTORED}
 )
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 
@@ -141,7 +141,7 @@ def _judge_pixels(survey: Survey, risk: PixelRisk) -> bool:
         raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is not NO")
     if survey.overlay_in_pixels:
         raise Holding(HoldReason.BURNED_IN_RISK, "an overlay lies in the pixel data")
-    captured = "SECONDARY" in kind and kind & {"SCREEN SAVE", "OTHER", "DERIVED"}
+    captured = bool(survey.text(_CONVERSION_TYPE)) or kind & {"SCREEN SAVE", "SCREENSHOT", "SECONDARY CAPTURE"}
     if not burned_in and (risk is PixelRisk.HIGH or captured):
         raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is absent in a kind of picture that may have it")
     return burned_in == "NO" or "ORIGINAL" in kind

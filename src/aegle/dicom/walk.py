@@ -90,7 +90,10 @@ class Encoding:
         return Head(group << 16 | element, vr, pos, value, length)
 
     def emit(self, tag: int, vr: bytes, value: bytes) -> bytes:
-        """A whole element; odd values are padded as PS3.5 §6.2 asks. Raises BrokenEncoding when the VR cannot hold the value."""
+        """A whole element; odd values are padded as PS3.5 §6.2 asks.
+
+        Raises BrokenEncoding when the VR cannot hold the value.
+        """
         if len(value) & 1:
             value += b"\0" if vr in _NUL_PADDED else b" "
         group, element = tag >> 16, tag & 0xFFFF
