@@ -1,0 +1,55 @@
+"""Which kinds of object may be de-identified at all, and how far each one's pixels can be trusted."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class PixelRisk(StrEnum):
+    """How likely text is in the picture."""
+
+    NONE = "none"  #: no pixels
+    LOW = "low"  #: written by the modality from its detector; admitted unless it says that text is burned in
+    HIGH = "high"  #: captures, photographs, ultrasound: admitted only when it says Burned In Annotation = NO
+
+
+class SopClass(NamedTuple):
+    """One admitted SOP class."""
+
+    name: str
+    risk: PixelRisk
+
+
+_ROOT = "1.2.840.10008.5.1.4.1.1."
+
+#: Everything that is not here is held as UNKNOWN_SOP_CLASS.
+CLASSES: dict[str, SopClass] = {
+    _ROOT + suffix: SopClass(name, risk)
+    for suffix, name, risk in (
+        ("1", "Computed Radiography", PixelRisk.LOW),
+        ("1.1", "Digital X-Ray for presentation", PixelRisk.LOW),
+        ("1.1.1", "Digital X-Ray for processing", PixelRisk.LOW),
+        ("1.2", "Digital Mammography for presentation", PixelRisk.LOW),
+        ("1.2.1", "Digital Mammography for processing", PixelRisk.LOW),
+        ("2", "CT", PixelRisk.LOW),
+        ("2.1", "Enhanced CT", PixelRisk.LOW),
+        ("4", "MR", PixelRisk.LOW),
+        ("4.1", "Enhanced MR", PixelRisk.LOW),
+        ("3.1", "Ultrasound multi-frame", PixelRisk.HIGH),
+        ("6.1", "Ultrasound", PixelRisk.HIGH),
+        ("7", "Secondary Capture", PixelRisk.HIGH),
+        ("7.1", "Multi-frame single bit Secondary Capture", PixelRisk.HIGH),
+        ("7.2", "Multi-frame grayscale byte Secondary Capture", PixelRisk.HIGH),
+        ("7.3", "Multi-frame grayscale word Secondary Capture", PixelRisk.HIGH),
+        ("7.4", "Multi-frame true color Secondary Capture", PixelRisk.HIGH),
+        ("77.1.1", "VL Endoscopic", PixelRisk.HIGH),
+        ("77.1.2", "VL Microscopic", PixelRisk.HIGH),
+        ("77.1.3", "VL Slide-Coordinates Microscopic", PixelRisk.HIGH),
+        ("77.1.4", "VL Photographic", PixelRisk.HIGH),
+        ("77.1.6", "VL Whole Slide Microscopy", PixelRisk.HIGH),
+        ("88.11", "Basic Text SR", PixelRisk.NONE),
+        ("88.22", "Enhanced SR", PixelRisk.NONE),
+        ("88.33", "Comprehensive SR", PixelRisk.NONE),
+        ("88.34", "Comprehensive 3D SR", PixelRisk.NONE),
+        ("88.67", "X-Ray Radiation Dose SR", PixelRisk.NONE),
+    )
+}

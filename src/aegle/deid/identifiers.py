@@ -1,0 +1,97 @@
+"""The object's own identifiers as one search pattern: what must not be left anywhere in what leaves.
+
+A keyword search of names and numbers in every encoding they may have been written in, upper and lower case alike.
+Words that say nothing (ANONYMOUS, HOSPITAL) and words under three letters are not searched for.
+"""
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+
+from pydicom.charset import convert_encodings, decode_bytes
+
+#: Values of these attributes identify, at any depth; so does every PN.
+IDENTIFYING = frozenset(
+    {0x00080050, 0x00080080, 0x00080081, 0x00080082, 0x00081010, 0x00081040, 0x00100020, 0x00100030, 0x00101000}
+    | {0x00101001, 0x00101005, 0x00101040, 0x00101060, 0x00101090, 0x00102154, 0x00102155, 0x00102203, 0x00100021}
+    | {0x00181000, 0x00181004, 0x00181008, 0x00200010, 0x00321032, 0x00380010, 0x00380060, 0x00400512, 0x00400551}
+    | {0x00401001, 0x00402016, 0x00402017, 0x0040A027, 0x00120040, 0x00120042, 0x00100050, 0x00102150, 0x00102152}
+    | {0x0020000D, 0x0020000E, 0x00080018}
+)
+
+_DULL_WORDS = """
+    anonym anonymized anonymised anonymous anon unknown none null test patient name hospital clinic general street
+    university medical center centre radiology pathology department institution institute doctor
+    female male other right left head chest abdomen pelvis cervix original primary derived axial breast spine brain
+    """
+_DULL = frozenset(_DULL_WORDS.split())
+_DELIMITERS = {0x3D, 0x5C, 0x5E}
+_UNICODE = ("utf-8", "utf-16-le", "utf-16-be")
+
+
+def texts(raw: bytes, character_set: Sequence[str]) -> str:
+    """A text value decoded by the object's Specific Character Set; what cannot be decoded is replaced."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return decode_bytes(raw, encodings(character_set), _DELIMITERS)
+        except (LookupError, UnicodeError, ValueError):
+            return raw.decode("latin-1")
+
+
+def encodings(character_set: Sequence[str]) -> list[str]:
+    """Python's names for a Specific Character Set; unknown ones fall back to the default repertoire."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return list(convert_encodings(list(character_set) or [""]))
+        except (LookupError, ValueError):
+            return ["iso8859"]
+
+
+def words(vr: str, text: str) -> set[str]:
+    """What to search for of one identifying value: the parts of a name, the whole of anything else."""
+    text = text.strip(" \0")
+    if vr == "PN":
+        return {part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3)}
+    return {part.strip() for part in text.split("\\") if _telling(part.strip(), 4)}
+
+
+def _telling(word: str, shortest: int) -> bool:
+    if not word.isascii():
+        return len(word) >= 2
+    return len(word) >= shortest and word.lower() not in _DULL and len(set(word)) > 1
+
+
+def pattern(found: Iterable[str], character_set: Sequence[str], shortest: int = 0) -> re.Pattern[bytes] | None:
+    """One case-insensitive pattern over raw bytes; None when there is nothing to search for.
+
+    `shortest` drops words of fewer characters, for searches through bytes that are not text.
+    """
+    codecs = dict.fromkeys([*_UNICODE, *encodings(character_set), "latin-1"])
+    branches = {
+        _bounded(form, codec)
+        for word in found
+        if len(word) >= shortest
+        for form in {word, word.lower(), word.upper()}
+        for codec in codecs
+    } - {b""}
+    return re.compile(b"|".join(sorted(branches, reverse=True)), re.IGNORECASE) if branches else None
+
+
+def _bounded(word: str, codec: str) -> bytes:
+    """The word's bytes, with a guard against being part of a longer number or, when short, of a longer word."""
+    try:
+        raw = word.encode(codec)
+    except (UnicodeError, LookupError):
+        return b""
+    wide = codec.startswith("utf-16")
+    return _guard(word[0], word, wide, b"(?<![%s])") + re.escape(raw) + _guard(word[-1], word, wide, b"(?![%s])")
+
+
+def _guard(edge: str, word: str, wide: bool, form: bytes) -> bytes:
+    if wide or not edge.isascii():
+        return b""
+    if edge.isdigit():
+        return form % b"0-9."
+    return form % b"A-Za-z" if edge.isalpha() and len(word) < 6 else b""

@@ -1,0 +1,104 @@
+"""The Part 10 file around a data set: its file meta group read and written (PS3.10 §7.1)."""
+
+import mmap
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO
+
+from aegle.deid.reasons import HoldReason
+from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Encoding
+
+IMPLEMENTATION_CLASS_UID = "2.25.310537898599605036630900832192921062084"
+IMPLEMENTATION_VERSION = "AEGLE_0_1"
+INFLATED_MAX_BYTES = 4 << 30
+_PREAMBLE = bytes(128) + b"DICM"
+_ROOT = "1.2.840.10008.1.2"
+
+DEFLATED = _ROOT + ".1.99"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Syntax:
+    """How one transfer syntax carries data set and pixels."""
+
+    encoding: Encoding
+    codec: str  #: `native`, `raw`, `rle`, `jpeg` or `j2k`
+
+
+#: Transfer syntaxes whose pixel data can be shown to hold no text; video, JPEG XL and JPIP are not among them.
+SYNTAXES: Mapping[str, Syntax] = {
+    _ROOT: Syntax(encoding=IMPLICIT_LE, codec="native"),
+    _ROOT + ".1": Syntax(encoding=EXPLICIT_LE, codec="native"),
+    DEFLATED: Syntax(encoding=EXPLICIT_LE, codec="native"),
+    _ROOT + ".2": Syntax(encoding=EXPLICIT_BE, codec="native"),
+    _ROOT + ".1.98": Syntax(encoding=EXPLICIT_LE, codec="raw"),
+    _ROOT + ".5": Syntax(encoding=EXPLICIT_LE, codec="rle"),
+    **{f"{_ROOT}.4.{arc}": Syntax(encoding=EXPLICIT_LE, codec="jpeg") for arc in (50, 51, 57, 70, 80, 81)},
+    **{f"{_ROOT}.4.{arc}": Syntax(encoding=EXPLICIT_LE, codec="j2k") for arc in (90, 91, 92, 93, 201, 202, 203)},
+}
+
+
+class Holding(Exception):
+    """Stops the work on one object; the engine turns it into `Held`. Never leaves this room."""
+
+    def __init__(self, reason: HoldReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def read_meta(data: mmap.mmap) -> tuple[str, int]:
+    """Transfer syntax UID and the position of the data set. Raises Holding, BrokenEncoding."""
+    if len(data) < 132 or data[128:132] != b"DICM":
+        raise Holding(HoldReason.NOT_DICOM, "no DICM mark at byte 128")
+    syntax, pos = "", 132
+    while pos < len(data) and data[pos : pos + 2] == b"\2\0":
+        head = EXPLICIT_LE.head(data, pos, len(data))
+        if head.value + head.length > len(data):
+            raise Holding(HoldReason.MALFORMED, "file meta of undefined length")
+        pos = head.value + head.length
+        if head.tag == 0x00020010:
+            syntax = data[head.value : pos].decode("latin-1").strip("\0 ")
+    if syntax not in SYNTAXES:
+        raise Holding(HoldReason.UNSUPPORTED_TRANSFER_SYNTAX, "missing, or not one that can be checked")
+    return syntax, pos
+
+
+def write_meta(sop_class: str, sop_uid: str, syntax: str) -> bytes:
+    """Preamble of zeros, mark and file meta group; nothing of the source's own."""
+    emit = EXPLICIT_LE.emit
+    body = b"".join(
+        (
+            emit(0x00020001, b"OB", b"\0\1"),
+            emit(0x00020002, b"UI", sop_class.encode()),
+            emit(0x00020003, b"UI", sop_uid.encode()),
+            emit(0x00020010, b"UI", syntax.encode()),
+            emit(0x00020012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
+            emit(0x00020013, b"SH", IMPLEMENTATION_VERSION.encode()),
+        )
+    )
+    return _PREAMBLE + emit(0x00020000, b"UL", struct.pack("<L", len(body))) + body
+
+
+def inflate(data: mmap.mmap, pos: int, scratch: IO[bytes]) -> mmap.mmap:
+    """The data set of a deflated file (PS3.5 §A.5), inflated into `scratch` piece by piece and mapped from there."""
+    stream, written, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, b""
+    try:
+        while not stream.eof:
+            fresh = rest or data[pos : pos + 65536]
+            pos += 0 if rest else len(fresh)
+            piece = stream.decompress(fresh, 1 << 20)
+            rest = stream.unconsumed_tail
+            if not fresh and not piece:
+                raise Holding(HoldReason.TRUNCATED, "the deflated data set is cut short")
+            written += scratch.write(piece)
+            if written > INFLATED_MAX_BYTES:
+                raise Holding(HoldReason.TOO_LARGE, "inflates beyond the bound")
+    except zlib.error:
+        raise Holding(HoldReason.MALFORMED, "the deflated data set cannot be inflated") from None
+    if not written:
+        raise Holding(HoldReason.MALFORMED, "an empty data set")
+    scratch.flush()
+    return mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ)

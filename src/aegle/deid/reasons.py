@@ -1,0 +1,114 @@
+"""Why an instance is held back: one table of stable codes, each with words for a person and a remedy."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class HoldReason(StrEnum):
+    """Stable codes; they appear on pages, in the audit trail and in docs/reference."""
+
+    NOT_DICOM = "NOT_DICOM"
+    TRUNCATED = "TRUNCATED"
+    MALFORMED = "MALFORMED"
+    NESTING = "NESTING"
+    TOO_LARGE = "TOO_LARGE"
+    UNKNOWN_SOP_CLASS = "UNKNOWN_SOP_CLASS"
+    UNSUPPORTED_TRANSFER_SYNTAX = "UNSUPPORTED_TRANSFER_SYNTAX"
+    NO_UID = "NO_UID"
+    BAD_UID = "BAD_UID"
+    BURNED_IN_RISK = "BURNED_IN_RISK"
+    RECOGNIZABLE = "RECOGNIZABLE"
+    LABEL_IMAGE = "LABEL_IMAGE"
+    PIXELS_UNPROVEN = "PIXELS_UNPROVEN"
+    IDENTIFIER_LEFT = "IDENTIFIER_LEFT"
+    CHECK_FAILED = "CHECK_FAILED"
+    ALREADY_ALIASED = "ALREADY_ALIASED"
+    CHANGED_SOURCE = "CHANGED_SOURCE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """What one code says to the people at a site."""
+
+    text: str  #: what happened, in plain words
+    remedy: str  #: what a person can do
+    blocks_study: bool = True  #: whether the study waits for this instance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An instance that does not leave: the reason, and a detail that never holds a patient's value."""
+
+    reason: HoldReason
+    detail: str
+
+
+REASONS: dict[HoldReason, Reason] = {
+    HoldReason.NOT_DICOM: Reason(
+        text="The file is not a DICOM file (no DICM mark after the preamble).",
+        remedy="Send the original DICOM object, or remove the file.",
+        blocks_study=False,
+    ),
+    HoldReason.TRUNCATED: Reason(
+        text="The file ends before its content does.", remedy="Send it again; the transfer was probably cut short."
+    ),
+    HoldReason.MALFORMED: Reason(
+        text="The file breaks the encoding rules of DICOM.",
+        remedy="Export the object again from its source, or have its maker mend it.",
+    ),
+    HoldReason.NESTING: Reason(
+        text="Sequences are nested deeper than any real object's.", remedy="Have the object's source checked."
+    ),
+    HoldReason.TOO_LARGE: Reason(
+        text="The header, or the content once inflated, is larger than the stated bound.",
+        remedy="Send a smaller object, or have the operator raise the bound.",
+    ),
+    HoldReason.UNKNOWN_SOP_CLASS: Reason(
+        text="This kind of object is not on the list of kinds that can be de-identified safely.",
+        remedy="Leave it out; reports, documents and raw data stay at the hospital.",
+        blocks_study=False,
+    ),
+    HoldReason.UNSUPPORTED_TRANSFER_SYNTAX: Reason(
+        text="The way the object is compressed cannot be checked for hidden text.",
+        remedy="Send it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE.",
+    ),
+    HoldReason.NO_UID: Reason(
+        text="The study, series or instance UID, or the SOP class, is missing.",
+        remedy="Have the object's source mended.",
+    ),
+    HoldReason.BAD_UID: Reason(
+        text="The study, series or instance UID is not a UID.", remedy="Have the object's source mended."
+    ),
+    HoldReason.BURNED_IN_RISK: Reason(
+        text="Text may be burned into the picture.",
+        remedy="Look at the picture. If it is clean, let its source state Burned In Annotation = NO and resend it.",
+    ),
+    HoldReason.RECOGNIZABLE: Reason(
+        text="The object says that a person can be recognised in it.", remedy="It stays at the site."
+    ),
+    HoldReason.LABEL_IMAGE: Reason(
+        text="A picture of the slide's label, or an overview that shows it. It never leaves the site.",
+        remedy="Nothing to do; the study goes on without it.",
+        blocks_study=False,
+    ),
+    HoldReason.PIXELS_UNPROVEN: Reason(
+        text="The pixel data hold more, less or something other than the picture the header describes.",
+        remedy="Export the object again, uncompressed if possible.",
+    ),
+    HoldReason.IDENTIFIER_LEFT: Reason(
+        text="One of the object's own identifiers was still found after de-identification.",
+        remedy="Tell the site's administrator: the attribute named in the detail holds an identity.",
+    ),
+    HoldReason.CHECK_FAILED: Reason(
+        text="The independent check of the de-identified object failed.",
+        remedy="Tell the operator; this points to a fault of the software or a very unusual object.",
+    ),
+    HoldReason.ALREADY_ALIASED: Reason(
+        text="The object was already de-identified by this site.",
+        remedy="Send the original; a second pass would cut its tie to the patient.",
+    ),
+    HoldReason.CHANGED_SOURCE: Reason(
+        text="An object with this UID was admitted before with other content.",
+        remedy="Decide whether the new one replaces it.",
+    ),
+}

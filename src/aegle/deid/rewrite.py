@@ -1,0 +1,251 @@
+"""The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aegle.deid import icc
+from aegle.deid.dates import moved
+from aegle.deid.identifiers import IDENTIFYING, texts, words
+from aegle.deid.part10 import Holding
+from aegle.deid.pseudonyms import Pseudonyms, is_public
+from aegle.deid.reasons import HoldReason
+from aegle.deid.rules import Action, Rule
+from aegle.dicom.walk import (
+    ITEM_END,
+    PIXEL_DATA,
+    SEQUENCE_END,
+    UNDEFINED,
+    BrokenEncoding,
+    Buffer,
+    Encoding,
+    Flaw,
+    Head,
+    inner_encoding,
+    require_item,
+    value_end,
+)
+
+HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
+
+_ICC = 0x00282000
+_SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
+_NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
+_IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
+
+_DUMMIES: Mapping[bytes, bytes] = {
+    **dict.fromkeys((b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UT"), b"ANONYMIZED"),
+    b"PN": b"ANONYMIZED^",
+    b"DA": b"19000101",
+    b"DT": b"19000101000000",
+    b"TM": b"000000",
+    b"AS": b"000Y",
+    b"DS": b"0",
+    b"IS": b"0",
+    b"UR": b"urn:anonymized",
+    **dict.fromkeys((b"US", b"SS", b"OW", b"OB", b"UN"), bytes(2)),
+    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT", b"OF", b"OL"), bytes(4)),
+    **dict.fromkeys((b"FD", b"SV", b"UV", b"OD", b"OV"), bytes(8)),
+}
+
+
+@dataclass(kw_only=True)
+class Rewriter:
+    """One pass over one object. Public fields fill while it runs."""
+
+    data: Buffer
+    rules: Mapping[int, Rule]
+    pseudonyms: Pseudonyms
+    patient_alias: str
+    character_set: Sequence[str]
+    target: Encoding  #: how the written data set is encoded
+    insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
+    forbidden: re.Pattern[bytes] | None = None  #: kept text in which this is found is emptied
+    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    uids: dict[str, str] = field(default_factory=dict)
+    identifiers: set[str] = field(default_factory=set)
+    kept_text: list[bytes] = field(default_factory=list)
+    pixels: Head | None = None
+
+    def __post_init__(self) -> None:
+        self._days = self.pseudonyms.shift_days(self.patient_alias)
+        self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
+            Action.EMPTY: lambda rule, raw: b"",
+            Action.DUMMY: lambda rule, raw: _DUMMIES[rule.vr],
+            Action.UID: self._mapped,
+            Action.SHIFT: self._shifted,
+            Action.TOKEN: self._token,
+            Action.PATIENT: self._patient,
+        }
+
+    def header(self, pos: int) -> bytes:
+        """The top level from `pos` up to PixelData, which is left in `pixels`, or to the end of the object."""
+        pending = dict(sorted(self.insertions.items()))
+        parts: list[bytes] = []
+        run = pos
+        end = len(self.data)
+        while pos < end:
+            head = self.target.head(self.data, pos, end)
+            due = [tag for tag in pending if tag <= head.tag]
+            kept, after = self._element(self.target, head, end, 0) if head.tag != PIXEL_DATA else (b"", pos)
+            if head.tag in self.insertions:
+                kept = b""
+            if due or kept is not None:
+                parts += (self.data[run : head.start], *(pending.pop(tag) for tag in due), kept or b"")
+                run = after if kept is not None else head.start
+            if head.tag == PIXEL_DATA:
+                self.pixels = head
+                break
+            pos = after
+        else:
+            parts.append(self.data[run:pos])
+        parts += pending.values()
+        return _bounded(b"".join(parts))
+
+    def tail(self, pos: int) -> bytes:
+        """The top level after PixelData; bytes that are no elements are dropped, as if they were not there."""
+        parts, end, last = [], len(self.data), PIXEL_DATA
+        while pos < end:
+            try:
+                head = self.target.head(self.data, pos, end)
+                if not last < head.tag < 0xFFFE0000:
+                    break
+                kept, after = self._element(self.target, head, end, 0)
+            except BrokenEncoding:
+                break
+            parts.append(self.data[pos:after] if kept is None else kept)
+            pos, last = after, head.tag
+        if pos < end:
+            self.counts[0xFFFFFFFF, "trailing bytes dropped"] += 1
+        return _bounded(b"".join(parts))
+
+    def _dataset(self, source: Encoding, pos: int, end: int, depth: int, *, open_ended: bool) -> tuple[bytes, int]:
+        """The content of one item, rewritten, and where it ended."""
+        parts: list[bytes] = []
+        run = pos
+        while pos < end:
+            head = source.head(self.data, pos, end)
+            if head.tag == ITEM_END and open_ended:
+                parts.append(self.data[run : head.start])
+                return b"".join(parts), head.value
+            kept, after = self._element(source, head, end, depth)
+            if kept is not None:
+                parts += (self.data[run : head.start], kept)
+                run = after
+            pos = after
+        if open_ended:
+            raise BrokenEncoding(Flaw.TRUNCATED, "an item is not closed")
+        parts.append(self.data[run:pos])
+        return b"".join(parts), pos
+
+    def _element(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes | None, int]:
+        """What stands for the element in the target (None: its own bytes) and where it ends in the source."""
+        if head.tag >> 16 == 0xFFFE:
+            raise BrokenEncoding(Flaw.MALFORMED, "a delimiter in the wrong place")
+        rule = self.rules.get(head.tag)
+        if rule is None or (depth and head.tag == PIXEL_DATA):
+            return self._dropped(source, head, end, depth)
+        if rule.vr == b"SQ":
+            return self._sequence(source, head, rule, end, depth)
+        if head.length == UNDEFINED:
+            return self._dropped(source, head, end, depth)
+        after = head.value + head.length
+        self._note_identifiers(head, rule)
+        if rule.action is Action.KEEP:
+            return self._kept(source, head, rule), after
+        self.counts[head.tag, rule.action] += 1
+        if rule.action is Action.REMOVE:
+            return b"", after
+        value = self._replacements[rule.action](rule, self.data[head.value : after])
+        return self.target.emit(head.tag, rule.vr, value), after
+
+    def _dropped(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
+        tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
+        self.counts[tag, Action.REMOVE] += 1
+        return b"", value_end(source, self.data, head, end, depth)
+
+    def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
+        """A sequence's items are walked whatever its rule, so that the identifiers in them are known."""
+        if source.explicit and head.vr not in {b"SQ", b"UN"}:
+            return self._dropped(source, head, end, depth)
+        content, after = self._items(source, head, end, depth)
+        if rule.action is Action.ENTER:
+            return self.target.emit(head.tag, b"SQ", content), after
+        self.counts[head.tag, rule.action] += 1
+        return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
+
+    def _items(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
+        inner = inner_encoding(source, head)
+        pos = head.value
+        stop = end if head.length == UNDEFINED else pos + head.length
+        parts: list[bytes] = []
+        while pos < stop:
+            item = inner.head(self.data, pos, stop)
+            if item.tag == SEQUENCE_END and head.length == UNDEFINED:
+                return b"".join(parts), item.value
+            require_item(item, depth + 1)
+            open_ended = item.length == UNDEFINED
+            item_stop = stop if open_ended else item.value + item.length
+            content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
+            parts.append(self.target.item(content))
+        if head.length == UNDEFINED:
+            raise BrokenEncoding(Flaw.TRUNCATED, "a sequence is not closed")
+        return b"".join(parts), pos
+
+    def _kept(self, source: Encoding, head: Head, rule: Rule) -> bytes | None:
+        """None to keep the element's bytes; a rewritten or empty element, or nothing, where they cannot stand."""
+        vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
+        if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
+            return self._refused(head)
+        if vr in _SWEPT:
+            raw = self.data[head.value : head.value + head.length]
+            self.kept_text.append(raw)
+            if self.forbidden and self.forbidden.search(raw):
+                self.counts[head.tag, "identifier emptied"] += 1
+                return self.target.emit(head.tag, vr, b"")
+        elif vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
+            return self._refused(head)
+        if head.tag == _ICC:
+            return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
+        if source is self.target and head.vr != b"UN":
+            return None
+        return self.target.emit(head.tag, vr, self.data[head.value : head.value + head.length])
+
+    def _refused(self, head: Head) -> bytes:
+        self.counts[head.tag, "wrong form removed"] += 1
+        return b""
+
+    def _note_identifiers(self, head: Head, rule: Rule) -> None:
+        if rule.action is Action.KEEP or not (rule.vr == b"PN" or head.vr == b"PN" or head.tag in IDENTIFYING):
+            return
+        raw = self.data[head.value : head.value + min(head.length, 4096)]
+        vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
+        self.identifiers |= words(vr, texts(raw, self.character_set))
+
+    def _mapped(self, rule: Rule, raw: bytes) -> bytes:
+        originals = [part.strip(" \0") for part in raw.decode("latin-1").split("\\")]
+        aliases = [self.pseudonyms.uid(original) for original in originals]
+        for alias, original in zip(aliases, originals, strict=True):
+            if not is_public(original):
+                self.uids[alias] = original
+        return "\\".join(aliases).encode()
+
+    def _shifted(self, rule: Rule, raw: bytes) -> bytes:
+        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")
+
+    def _token(self, rule: Rule, raw: bytes) -> bytes:
+        text = raw.decode("latin-1").strip(" \0")
+        return self.pseudonyms.token(text).encode() if text else b""
+
+    def _patient(self, rule: Rule, raw: bytes) -> bytes:
+        """Below the top level: another patient's identity there gets an alias of its own."""
+        text = texts(raw, self.character_set).strip(" \0")
+        alias = self.pseudonyms.patient_id(text)
+        return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""
+
+
+def _bounded(header: bytes) -> bytes:
+    if len(header) > HEADER_MAX_BYTES:
+        raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
+    return header

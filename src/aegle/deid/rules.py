@@ -1,0 +1,171 @@
+"""The effective rules: for each tag what is done, compiled from Table E.1-1, the options and our nets.
+
+A tag without a rule is removed: private, unknown and repeating-group attributes, group lengths, digital signatures.
+
+Compound codes take the choice that is right whatever the attribute's Type: X/Z is emptied (a sequence goes), X/D, Z/D
+and X/Z/D get a dummy value, X/Z/U* is entered so that its UIDs are replaced.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
+
+from aegle.deid.table import Option, Row, rows
+
+
+class Action(StrEnum):
+    """What happens to an attribute."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+    EMPTY = "empty"
+    DUMMY = "dummy"
+    UID = "uid"  #: the UID's pseudonym, standard UIDs as they are
+    SHIFT = "shift"  #: the date moved by the patient's days, the time cut to the hour
+    TOKEN = "token"  # noqa: S105 - a keyed token, so that equal values stay equal
+    PATIENT = "patient"  #: the patient's alias
+    ENTER = "enter"  #: a sequence: its items follow their own rules
+
+
+class Rule(NamedTuple):
+    """What is done with one tag."""
+
+    action: Action
+    vr: bytes  #: the dictionary's VR (its first where it allows several), the one written
+    accepts: frozenset[bytes]  #: VRs in which a kept value may come
+
+
+_BASIC: Mapping[str, Action] = {
+    "X": Action.REMOVE,
+    "Z": Action.EMPTY,
+    "D": Action.DUMMY,
+    "U": Action.UID,
+    "X/Z": Action.EMPTY,
+    "X/D": Action.DUMMY,
+    "Z/D": Action.DUMMY,
+    "X/Z/D": Action.DUMMY,
+    "X/Z/U*": Action.ENTER,
+}
+
+#: Sequences under Z are emptied where the standard lets an empty one stand (Type 2); every other one under X/Z goes.
+_TYPE_2_SEQUENCES = frozenset({0x00400513, 0x00400562, 0x0040A088})
+#: Under D an observer's item stays, with each name in it replaced: (0040,A073) is required in a verified document.
+_ENTERED_SEQUENCES = frozenset({0x0040A073})
+
+#: Where the table leaves a choice, or says nothing about free text that an IOD requires.
+_OURS: Mapping[int, Action] = {
+    0x00080005: Action.KEEP,  # SpecificCharacterSet
+    0x00080119: Action.KEEP,  # LongCodeValue and URNCodeValue are codes, not prose; swept like any kept text
+    0x00080120: Action.KEEP,
+    0x00100010: Action.PATIENT,
+    0x00100033: Action.REMOVE,  # birth and death dates in another calendar: the table forgets them
+    0x00100034: Action.REMOVE,
+    0x00100035: Action.REMOVE,
+    0x00100020: Action.PATIENT,
+    0x00120062: Action.REMOVE,  # these four are written anew
+    0x00120063: Action.REMOVE,
+    0x00120064: Action.REMOVE,
+    0x00280303: Action.REMOVE,
+    0x00400512: Action.TOKEN,  # container and specimen: a constant would merge every slide of a study
+    0x00400551: Action.TOKEN,
+    0x0040A160: Action.DUMMY,  # TextValue of a content item, required there
+}
+
+#: Unlisted LO and SH attributes that are kept: codes, and words for how the picture was made. Every other one goes.
+_KEPT_TEXT_KEYWORDS = """
+    AcquisitionDeviceProcessingCode AcquisitionMode AlgorithmName AlgorithmSource AlgorithmVersion
+    ApplicableSafetyStandardDescription AttenuationCorrectionMethod CardiacFramingType CodeMeaning CodeValue
+    CodingSchemeDesignator CodingSchemeRegistry CodingSchemeVersion CollimatorGridName ContrastBolusRoute
+    ConvolutionKernel DetectorManufacturerName DetectorManufacturerModelName DigitalImageFormatAcquired
+    DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType ImageGeometryType
+    ImagedNucleus InterventionDrugName LUTExplanation Manufacturer ManufacturerModelName
+    ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
+    OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
+    PlateType PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide Radiopharmaceutical
+    RadiopharmaceuticalRoute ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod
+    ReferencedOpticalPathIdentifier RescaleType ScatterCorrectionMethod SecondaryCaptureDeviceManufacturer
+    SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions SegmentAlgorithmName
+    SegmentLabel SequenceName SoftwareVersions StackID StageName TransducerData TransmitCoilName
+    TriggerSourceOrType TypeOfFilters VideoImageFormatAcquired ViewName WindowCenterWidthExplanation
+    """
+_KEPT_TEXT = frozenset(_KEPT_TEXT_KEYWORDS.split())
+
+_FREE_TEXT = frozenset({"PN", "LT", "ST", "UT", "UC", "UR", "AE"})
+_TIMES = frozenset({"DA", "DT", "TM"})
+#: OB attributes whose bytes are described by the standard and cannot hold prose; ICC text is blanked by the engine.
+_OPEN_BYTES_KEPT = frozenset({0x00282000, 0x7FE00010})
+_OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})  # float pixels: no admitted class has them
+
+_FAMILIES = (
+    frozenset({b"CS", b"LO", b"SH"}),
+    frozenset({b"DS", b"IS"}),
+    frozenset({b"US", b"SS", b"UL", b"SL", b"UV", b"SV", b"FL", b"FD", b"AT"}),
+    frozenset({b"OW", b"OB", b"OF", b"OD", b"OL", b"OV"}),
+)
+
+
+def compile_rules(options: frozenset[Option]) -> dict[int, Rule]:
+    """One rule a tag. Attributes of data sets only: groups 0000 to 0006 and group lengths have none."""
+    rules: dict[int, Rule] = {}
+    for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
+        if 8 <= tag >> 16 < 0xFFFA and tag & 0xFFFF and tag not in _OTHER_PIXELS:
+            rules[tag] = _rule(_net(tag, keyword, vr.split(" ")[0], options), vr)
+    for row in rows():
+        if row.tag >> 16 >= 8:
+            vr = DicomDictionary[row.tag][0] if row.tag in DicomDictionary else row.vr or "UN"
+            rules[row.tag] = _rule(row_action(row, vr.split(" ")[0], options), vr)
+    for tag, action in _OURS.items():
+        rules[tag] = rules[tag]._replace(action=action)
+    return rules
+
+
+def row_action(row: Row, vr: str, options: frozenset[Option]) -> Action:
+    """What one row of the table comes to under the chosen options; `vr` is the dictionary's."""
+    for option in options:
+        code = row.options.get(option)
+        if code == "K":
+            return Action.ENTER if vr == "SQ" else Action.KEEP
+        if code == "C" and option is Option.STRUCTURED:
+            return Action.ENTER
+        if code == "C" and option is Option.MODIFIED_DATES and vr in _TIMES:
+            return Action.SHIFT
+    return _basic(row, vr)
+
+
+def _basic(row: Row, vr: str) -> Action:
+    action = _BASIC[row.basic]
+    if vr == "SQ" and action in {Action.EMPTY, Action.DUMMY}:
+        return next(_sequence(row.tag), Action.REMOVE)
+    if vr == "UI" and action is Action.DUMMY:
+        return Action.UID
+    return action
+
+
+def _sequence(tag: int) -> Iterator[Action]:
+    if tag in _TYPE_2_SEQUENCES:
+        yield Action.EMPTY
+    if tag in _ENTERED_SEQUENCES:
+        yield Action.ENTER
+
+
+def _net(tag: int, keyword: str, vr: str, options: frozenset[Option]) -> Action:
+    """What is done with an attribute that the table does not list."""
+    if vr == "SQ":
+        return Action.ENTER
+    if vr == "UI":
+        return Action.UID
+    if vr in _TIMES:
+        return Action.KEEP if Option.FULL_DATES in options else Action.SHIFT
+    if vr in _FREE_TEXT or (vr in {"OB", "UN"} and tag not in _OPEN_BYTES_KEPT):
+        return Action.REMOVE
+    if vr in {"LO", "SH"} and keyword not in _KEPT_TEXT:
+        return Action.REMOVE
+    return Action.KEEP
+
+
+def _rule(action: Action, vrs: str) -> Rule:
+    names = [name.encode() for name in vrs.replace("NONE", "UN").split(" or ")]
+    family = next((members for members in _FAMILIES if names[0] in members), frozenset(names))
+    return Rule(action, names[0], family | frozenset(names))

@@ -1,0 +1,62 @@
+"""PS3.15 Table E.1-1 as data: rows and options, read once from the CSV beside this module."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+EDITION = "2026d"
+
+
+class Option(StrEnum):
+    """The options of PS3.15 §E.3 that this engine can honour; the value is the table's column."""
+
+    MODIFIED_DATES = "modified_dates"
+    STRUCTURED = "structured"
+    FULL_DATES = "full_dates"
+    DEVICE = "device"
+    INSTITUTION = "institution"
+    PATIENT = "patient"
+
+
+#: (0012,0064) codes of CID 7050: the profile itself under None, then each option.
+METHOD_CODES: dict[Option | None, tuple[str, str]] = {
+    None: ("113100", "Basic Application Confidentiality Profile"),
+    Option.STRUCTURED: ("113104", "Clean Structured Content Option"),
+    Option.FULL_DATES: ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
+    Option.MODIFIED_DATES: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
+    Option.PATIENT: ("113108", "Retain Patient Characteristics Option"),
+    Option.DEVICE: ("113109", "Retain Device Identity Option"),
+    Option.INSTITUTION: ("113112", "Retain Institution Identity Option"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One attribute of the table."""
+
+    tag: int
+    keyword: str
+    vr: str  #: empty where the table leaves it open
+    basic: str  #: code of the basic profile, for example `X/Z/D`
+    options: Mapping[Option, str]  #: `K` or `C` where an option speaks
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """Every row with a tag of its own; the three of repeating groups and the private one are nets of the engine."""
+    text = files("aegle.deid").joinpath("data", "ps315_e1_1.csv").read_text(encoding="utf-8")
+    lines = csv.DictReader(text.splitlines())
+    return tuple(_row(line) for line in lines if "X" not in line["tag"] and line["tag"] != "private")
+
+
+def _row(line: Mapping[str, str]) -> Row:
+    return Row(
+        tag=int(line["tag"], 16),
+        keyword=line["keyword"],
+        vr=line["vr"],
+        basic=line["basic"],
+        options={option: line[option] for option in Option if line[option]},
+    )

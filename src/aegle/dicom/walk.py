@@ -1,0 +1,185 @@
+"""The byte walk: element headers of a DICOM data set (PS3.5 §7) read in place, values never decoded.
+
+Every function takes a buffer (bytes or a memory map) and positions in it, checks its bounds, and raises
+`BrokenEncoding` for anything that does not fit; no other exception leaves this module. Nesting is bounded.
+"""
+
+import mmap
+from collections.abc import Iterator
+from enum import StrEnum
+from struct import Struct
+from typing import NamedTuple
+
+from aegle.errors import MEANING, BadDicom, Meaning
+
+Buffer = bytes | mmap.mmap
+
+UNDEFINED = 0xFFFFFFFF
+ITEM = 0xFFFEE000
+ITEM_END = 0xFFFEE00D
+SEQUENCE_END = 0xFFFEE0DD
+PIXEL_DATA = 0x7FE00010
+MAX_DEPTH = 24  #: sequences within sequences; real objects stay below 10
+
+LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+SHORT_VRS = frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
+    | {b"ST", b"TM", b"UI", b"UL", b"US"}
+)
+
+
+class Flaw(StrEnum):
+    """What is wrong with an encoding."""
+
+    TRUNCATED = "TRUNCATED"
+    MALFORMED = "MALFORMED"
+    NESTING = "NESTING"
+
+
+class BrokenEncoding(BadDicom):
+    """Bytes that cannot be a data set; `flaw` says in which way."""
+
+    def __init__(self, flaw: Flaw, detail: str) -> None:
+        super().__init__(detail)
+        self.flaw = flaw
+
+    @property
+    def meaning(self) -> Meaning:
+        """That of its parent, BadDicom."""
+        return MEANING[BadDicom]
+
+
+class Head(NamedTuple):
+    """One element's header: where it starts, where its value starts, and how long that is."""
+
+    tag: int  #: group << 16 | element
+    vr: bytes  #: two letters; empty for items and in implicit VR
+    start: int
+    value: int
+    length: int  #: bytes, or UNDEFINED
+
+
+class Encoding:
+    """One of the three ways to encode a data set: reads headers, writes elements."""
+
+    def __init__(self, name: str, *, explicit: bool, big_endian: bool) -> None:
+        order = ">" if big_endian else "<"
+        self.name = name
+        self.explicit = explicit
+        self.big_endian = big_endian
+        self._short = Struct(order + "HH2sH")
+        self._plain = Struct(order + "HHL")
+        self._long = Struct(order + "L")
+
+    def head(self, data: Buffer, pos: int, end: int) -> Head:
+        """The header at `pos`. Raises BrokenEncoding when it or its defined-length value passes `end`."""
+        if pos + 8 > end:
+            raise BrokenEncoding(Flaw.TRUNCATED, "an element header is cut short")
+        group, element, vr, length = self._short.unpack_from(data, pos)
+        value = pos + 8
+        if group == 0xFFFE or not self.explicit:
+            vr, length = b"", self._long.unpack_from(data, pos + 4)[0]
+        elif vr in LONG_VRS:
+            if pos + 12 > end:
+                raise BrokenEncoding(Flaw.TRUNCATED, "an element header is cut short")
+            length, value = self._long.unpack_from(data, value)[0], pos + 12
+        elif vr not in SHORT_VRS:
+            raise BrokenEncoding(Flaw.MALFORMED, f"an unknown VR in element ({group:04X},{element:04X})")
+        if length != UNDEFINED and value + length > end:
+            raise BrokenEncoding(Flaw.TRUNCATED, f"the value of ({group:04X},{element:04X}) passes the end")
+        return Head(group << 16 | element, vr, pos, value, length)
+
+    def emit(self, tag: int, vr: bytes, value: bytes) -> bytes:
+        """A whole element; odd values are padded as PS3.5 §6.2 asks.
+
+        Raises BrokenEncoding when the VR cannot hold the value.
+        """
+        if len(value) & 1:
+            value += b"\0" if vr in _NUL_PADDED else b" "
+        group, element = tag >> 16, tag & 0xFFFF
+        if not self.explicit:
+            return self._plain.pack(group, element, len(value)) + value
+        if vr in LONG_VRS:
+            return self._short.pack(group, element, vr, 0) + self._long.pack(len(value)) + value
+        if len(value) > 0xFFFE:
+            raise BrokenEncoding(Flaw.MALFORMED, f"the value of ({group:04X},{element:04X}) is too long for its VR")
+        return self._short.pack(group, element, vr, len(value)) + value
+
+    def item(self, content: bytes) -> bytes:
+        """A sequence item of defined length."""
+        return self._plain.pack(0xFFFE, 0xE000, len(content)) + content
+
+
+_NUL_PADDED = frozenset({b"UI", b"OB", b"UN"})
+
+IMPLICIT_LE = Encoding("implicit VR little endian", explicit=False, big_endian=False)
+EXPLICIT_LE = Encoding("explicit VR little endian", explicit=True, big_endian=False)
+EXPLICIT_BE = Encoding("explicit VR big endian", explicit=True, big_endian=True)
+
+
+def inner_encoding(encoding: Encoding, head: Head) -> Encoding:
+    """How the items of a sequence are encoded: those of a UN element are implicit little endian (PS3.5 §6.2.2)."""
+    return IMPLICIT_LE if head.vr == b"UN" else encoding
+
+
+def elements(encoding: Encoding, data: Buffer, pos: int, end: int) -> Iterator[Head]:
+    """Headers of one level, in order, nested content stepped over; PixelData is the last one given."""
+    while pos < end:
+        head = encoding.head(data, pos, end)
+        if head.tag >> 16 == 0xFFFE:
+            raise BrokenEncoding(Flaw.MALFORMED, "an item delimiter outside a sequence")
+        yield head
+        if head.tag == PIXEL_DATA:
+            return
+        pos = value_end(encoding, data, head, end)
+
+
+def value_end(encoding: Encoding, data: Buffer, head: Head, end: int, depth: int = 0) -> int:
+    """Where the element ends, delimiters included."""
+    if head.length != UNDEFINED:
+        return head.value + head.length
+    if head.vr in {b"OB", b"OW"}:
+        return list(fragments(encoding, data, head.value, end))[-1].value
+    inner = inner_encoding(encoding, head)
+    pos = head.value
+    while True:
+        item = inner.head(data, pos, end)
+        if item.tag == SEQUENCE_END:
+            return item.value
+        pos = item_end(inner, data, item, end, depth + 1)
+
+
+def item_end(encoding: Encoding, data: Buffer, item: Head, end: int, depth: int) -> int:
+    """Where an item ends, its delimiter included."""
+    require_item(item, depth)
+    if item.length != UNDEFINED:
+        return item.value + item.length
+    pos = item.value
+    while True:
+        head = encoding.head(data, pos, end)
+        if head.tag == ITEM_END:
+            return head.value
+        if head.tag >> 16 == 0xFFFE:
+            raise BrokenEncoding(Flaw.MALFORMED, "a delimiter in the wrong place")
+        pos = value_end(encoding, data, head, end, depth)
+
+
+def require_item(item: Head, depth: int) -> None:
+    """Refuse anything but an item, and nesting beyond MAX_DEPTH."""
+    if item.tag != ITEM:
+        raise BrokenEncoding(Flaw.MALFORMED, "a sequence holds something other than an item")
+    if depth > MAX_DEPTH:
+        raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
+
+
+def fragments(encoding: Encoding, data: Buffer, pos: int, end: int) -> Iterator[Head]:
+    """Items of encapsulated data (PS3.5 §A.4) from `pos`: the offset table, each fragment, last the delimiter."""
+    while True:
+        head = encoding.head(data, pos, end)
+        if head.tag == SEQUENCE_END:
+            yield head
+            return
+        if head.tag != ITEM or head.length == UNDEFINED:
+            raise BrokenEncoding(Flaw.MALFORMED, "encapsulated data holds something other than fragments")
+        yield head
+        pos = head.value + head.length
