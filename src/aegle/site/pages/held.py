@@ -1,0 +1,66 @@
+"""What is held at the door, with the reason and a person's decision."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import RedirectResponse, Response
+
+from aegle.access import Act
+from aegle.deid import REASONS
+from aegle.errors import BadMessage
+from aegle.intake.quarantine import Settlement
+from aegle.intake.spool import Door
+from aegle.pages.shell import Page, Shell, Visit
+from aegle.site.pages import words
+from aegle.site.program import SiteProgram
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldPages:
+    """The quarantine's page."""
+
+    shell: Shell
+    program: SiteProgram
+
+    def pages(self) -> Sequence[Page]:
+        """Their routes."""
+        return (
+            Page(path="/held", act=Act.SITE_QUARANTINE_VIEW, answer=self.show),
+            Page(
+                path="/held/{entry}", act=Act.SITE_QUARANTINE_SETTLE, answer=self.settle, method="POST", subject="entry"
+            ),
+        )
+
+    def show(self, visit: Visit) -> Response:
+        """Everything held, latest first."""
+        entries = [
+            {
+                "entry_id": entry.entry_id,
+                "held_at": words.moment(entry.held_at),
+                "door": entry.door.value,
+                "reason": entry.reason.value,
+                "text": REASONS[entry.reason].text,
+                "remedy": REASONS[entry.reason].remedy,
+                "size": f"{entry.size_bytes / 1e6:.1f} MB",
+                "open": entry.state is Settlement.OPEN,
+                "state": entry.state.value,
+            }
+            for entry in self.program.quarantine.entries()
+        ]
+        return self.shell.show(
+            visit, "held.html", entries=entries, may_settle=visit.principal.may(Act.SITE_QUARANTINE_SETTLE)
+        )
+
+    async def settle(self, visit: Visit) -> Response:
+        """Leave it out for good, or try it again after a rule or the software changed."""
+        decision = str((await visit.request.form()).get("decision", ""))
+        if decision not in (Settlement.REJECTED, Settlement.RETRIED):
+            raise BadMessage("the decision is 'retried' or 'rejected'")
+        quarantine, entry = self.program.quarantine, self.program.quarantine.entry(visit.request.path_params["entry"])
+        if decision == Settlement.RETRIED:
+            self.program.spool.receive(quarantine.read(entry.entry_id), Door(entry.door))
+            self.program.wake("intake")
+        quarantine.settle(entry.entry_id, Settlement(decision))
+        if entry.study_alias:
+            self.program.state.touch(entry.study_alias)
+        return RedirectResponse("/held", 303)
