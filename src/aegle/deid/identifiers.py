@@ -7,6 +7,7 @@ Words that say nothing (ANONYMOUS, HOSPITAL) and words under three letters are n
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes
 
@@ -31,6 +32,8 @@ _UNICODE = ("utf-8", "utf-16-le", "utf-16-be")
 
 def texts(raw: bytes, character_set: Sequence[str]) -> str:
     """A text value decoded by the object's Specific Character Set; what cannot be decoded is replaced."""
+    if raw.isascii() and b"\x1b" not in raw:
+        return raw.decode("ascii")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -41,6 +44,11 @@ def texts(raw: bytes, character_set: Sequence[str]) -> str:
 
 def encodings(character_set: Sequence[str]) -> list[str]:
     """Python's names for a Specific Character Set; unknown ones fall back to the default repertoire."""
+    return _encodings(tuple(character_set))
+
+
+@lru_cache(maxsize=64)
+def _encodings(character_set: tuple[str, ...]) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
