@@ -1,1 +1,30 @@
 """De-identification at the site's door: PS3.15 Annex E as data, a byte-level engine, pseudonyms, vault and restore."""
+
+from aegle.deid.check import check
+from aegle.deid.engine import deidentify
+from aegle.deid.outcome import Deidentified, Identity
+from aegle.deid.profile import Profile, default_profile, profile
+from aegle.deid.pseudonyms import Pseudonyms
+from aegle.deid.reasons import REASONS, Held, HoldReason, Reason
+from aegle.deid.restore import restore
+from aegle.deid.table import Option
+from aegle.deid.vault import Admission, Vault
+
+__all__ = [
+    "REASONS",
+    "Admission",
+    "Deidentified",
+    "Held",
+    "HoldReason",
+    "Identity",
+    "Option",
+    "Profile",
+    "Pseudonyms",
+    "Reason",
+    "Vault",
+    "check",
+    "default_profile",
+    "deidentify",
+    "profile",
+    "restore",
+]

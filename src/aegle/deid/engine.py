@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from aegle.deid.identifiers import pattern, texts
+from aegle.deid.identifiers import Search, texts
 from aegle.deid.outcome import Deidentified
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
 from aegle.deid.pixels import Pixels, prove
@@ -102,8 +102,8 @@ def _deidentified(origin: _Origin, target: Path, profile: Profile, pseudonyms: P
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[bytes, Pixels | None, bytes]:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
-    found = pattern(rewriter.identifiers, survey.character_set)
-    if found is None or not found.search(b"\n".join(rewriter.kept_text)):
+    found = Search(rewriter.identifiers, survey.character_set)
+    if not found.hits(b"\n".join(rewriter.kept_text)):
         return result
     rewriter.forbidden = found
     rewriter.counts.clear()

@@ -1,4 +1,4 @@
-"""The object's own identifiers as one search pattern: what must not be left anywhere in what leaves.
+"""The object's own identifiers as one search: what must not be left anywhere in what leaves.
 
 A keyword search of names and numbers in every encoding they may have been written in, upper and lower case alike.
 Words that say nothing (ANONYMOUS, HOSPITAL) and words under three letters are not searched for.
@@ -7,6 +7,7 @@ Words that say nothing (ANONYMOUS, HOSPITAL) and words under three letters are n
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes
 
@@ -31,6 +32,8 @@ _UNICODE = ("utf-8", "utf-16-le", "utf-16-be")
 
 def texts(raw: bytes, character_set: Sequence[str]) -> str:
     """A text value decoded by the object's Specific Character Set; what cannot be decoded is replaced."""
+    if raw.isascii() and b"\x1b" not in raw:
+        return raw.decode("ascii")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -41,6 +44,11 @@ def texts(raw: bytes, character_set: Sequence[str]) -> str:
 
 def encodings(character_set: Sequence[str]) -> list[str]:
     """Python's names for a Specific Character Set; unknown ones fall back to the default repertoire."""
+    return _encodings(tuple(character_set))
+
+
+@lru_cache(maxsize=64)
+def _encodings(character_set: tuple[str, ...]) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -63,35 +71,43 @@ def _telling(word: str, shortest: int) -> bool:
     return len(word) >= shortest and word.lower() not in _DULL and len(set(word)) > 1
 
 
-def pattern(found: Iterable[str], character_set: Sequence[str], shortest: int = 0) -> re.Pattern[bytes] | None:
-    """One case-insensitive pattern over raw bytes; None when there is nothing to search for.
+class Search:
+    """A case-insensitive search for words through raw bytes, in every encoding they may have been written in."""
 
-    `shortest` drops words of fewer characters, for searches through bytes that are not text.
-    """
-    codecs = dict.fromkeys([*_UNICODE, *encodings(character_set), "latin-1"])
-    branches = {
-        _bounded(form, codec)
-        for word in found
-        if len(word) >= shortest
-        for form in {word, word.lower(), word.upper()}
-        for codec in codecs
-    } - {b""}
-    return re.compile(b"|".join(sorted(branches, reverse=True)), re.IGNORECASE) if branches else None
+    def __init__(self, found: Iterable[str], character_set: Sequence[str], shortest: int = 0) -> None:
+        """`shortest` drops words of fewer characters, for searches through bytes that are not text."""
+        codecs = dict.fromkeys([*_UNICODE, *encodings(character_set), "latin-1"])
+        self._forms: dict[bytes, re.Pattern[bytes]] = {}
+        for word in found:
+            for form in {word, word.lower(), word.upper()} if len(word) >= shortest else ():
+                for codec in codecs:
+                    self._add(form, codec)
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def hits(self, raw: bytes) -> bool:
+        """Whether any word stands in `raw`. A plain search first, its guards only where that finds something."""
+        lowered = raw.lower()
+        return any(form in lowered and guarded.search(lowered) for form, guarded in self._forms.items())
+
+    def _add(self, word: str, codec: str) -> None:
+        try:
+            form = word.encode(codec).lower()
+        except (UnicodeError, LookupError):
+            return
+        if form not in self._forms:
+            self._forms[form] = _guarded(form, word, wide=codec.startswith("utf-16"))
 
 
-def _bounded(word: str, codec: str) -> bytes:
-    """The word's bytes, with a guard against being part of a longer number or, when short, of a longer word."""
-    try:
-        raw = word.encode(codec)
-    except (UnicodeError, LookupError):
-        return b""
-    wide = codec.startswith("utf-16")
-    return _guard(word[0], word, wide, b"(?<![%s])") + re.escape(raw) + _guard(word[-1], word, wide, b"(?![%s])")
+def _guarded(form: bytes, word: str, *, wide: bool) -> re.Pattern[bytes]:
+    """The form, not as part of a longer number nor, when it is short, of a longer word."""
+    before = b"" if wide else _guard(word[0], word, b"(?<![%s])")
+    after = b"" if wide else _guard(word[-1], word, b"(?![%s])")
+    return re.compile(before + re.escape(form) + after)
 
 
-def _guard(edge: str, word: str, wide: bool, form: bytes) -> bytes:
-    if wide or not edge.isascii():
-        return b""
-    if edge.isdigit():
+def _guard(edge: str, word: str, form: bytes) -> bytes:
+    if edge.isascii() and edge.isdigit():
         return form % b"0-9."
-    return form % b"A-Za-z" if edge.isalpha() and len(word) < 6 else b""
+    return form % b"a-z" if edge.isascii() and edge.isalpha() and len(word) < 6 else b""

@@ -28,20 +28,21 @@ def prove(data: Buffer, head: Head, syntax: Syntax, survey: Survey) -> Pixels:
     if head.length != UNDEFINED:
         if syntax.codec not in {"native"}:
             raise Holding(HoldReason.PIXELS_UNPROVEN, "compressed pixel data of defined length")
-        return _native(head, survey)
+        return _native(data, head, survey)
     if syntax.codec == "native":
         raise Holding(HoldReason.PIXELS_UNPROVEN, "fragments in an uncompressed transfer syntax")
     return _encapsulated(data, head, syntax)
 
 
-def _native(head: Head, survey: Survey) -> Pixels:
+def _native(data: Buffer, head: Head, survey: Survey) -> Pixels:
     surplus = head.length - survey.native_bytes
     if surplus < 0:
         raise Holding(HoldReason.TRUNCATED, "fewer pixel bytes than the header describes")
-    if surplus > 1:
+    end = head.value + head.length
+    if surplus > 1 and any(data[end - surplus : end].strip(b"\0")):
         raise Holding(HoldReason.PIXELS_UNPROVEN, "more pixel bytes than the header describes")
-    pad = ((head.value + head.length - 1, 1, b"\0"),) if surplus else ()
-    return Pixels(start=head.start, end=head.value + head.length, blanks=pad)
+    pad = ((end - 1, 1, b"\0"),) if surplus == 1 else ()
+    return Pixels(start=head.start, end=end, blanks=pad)
 
 
 def _encapsulated(data: Buffer, head: Head, syntax: Syntax) -> Pixels:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aegle.deid import icc
 from aegle.deid.dates import moved
-from aegle.deid.identifiers import IDENTIFYING, texts, words
+from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.reasons import HoldReason
@@ -61,7 +61,7 @@ class Rewriter:
     character_set: Sequence[str]
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
-    forbidden: re.Pattern[bytes] | None = None  #: kept text in which this is found is emptied
+    forbidden: Search | None = None  #: kept text in which this is found is emptied
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
@@ -201,7 +201,7 @@ class Rewriter:
         if vr in _SWEPT:
             raw = self.data[head.value : head.value + head.length]
             self.kept_text.append(raw)
-            if self.forbidden and self.forbidden.search(raw):
+            if self.forbidden and self.forbidden.hits(raw):
                 self.counts[head.tag, "identifier emptied"] += 1
                 return self.target.emit(head.tag, vr, b"")
         elif vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):

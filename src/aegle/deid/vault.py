@@ -1,0 +1,201 @@
+"""The vault: a site's encrypted map from every alias and UID it emitted back to the original.
+
+SQLite (WAL, synchronous=FULL), one process. Originals are AES-256-GCM under the vault's own key, which is neither the
+pseudonym secret nor ever in the same backup; each value is bound to its row's kind and alias, so that values moved
+between rows do not open. Aliases, keyed digests and the UIDs of our own results stand in clear.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from aegle.deid.outcome import Deidentified, Identity
+from aegle.errors import BadConfig, Conflict, NotFound, StorageFull, Unreadable
+from aegle.records import InstanceRef
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS seal (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uid (alias TEXT PRIMARY KEY, original BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS study (
+    alias TEXT PRIMARY KEY, patient_alias TEXT NOT NULL, identity BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS instance (
+    sop_alias TEXT PRIMARY KEY, study_alias TEXT NOT NULL, series_alias TEXT NOT NULL, sop_class TEXT NOT NULL,
+    source_digest TEXT NOT NULL, archived_digest TEXT, profile_digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS instance_source ON instance (source_digest);
+CREATE TABLE IF NOT EXISTS result (sop_uid TEXT PRIMARY KEY, alias_sop_uid TEXT NOT NULL) WITHOUT ROWID;
+"""
+_SELECT_ADMISSION = (
+    "SELECT study_alias, series_alias, sop_alias, sop_class, source_digest, archived_digest FROM instance WHERE"
+)
+_SEAL_TEXT = b"aegle vault 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """What the vault knows of an instance that was admitted before."""
+
+    alias: InstanceRef
+    source_digest: str  #: keyed digest of the source's bytes
+    archived_digest: str | None  #: SHA-256 of the file in the archive
+
+
+class Vault:
+    """One site's vault. Safe to share between the threads of its one process."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        """Open or make the vault. Raises BadConfig for a key of the wrong length, Unreadable for the wrong key."""
+        if len(key) != KEY_BYTES:
+            raise BadConfig(f"the vault's key must be {KEY_BYTES} bytes")
+        self._cipher = AESGCM(key)
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def record(self, done: Deidentified, source_digest: str, archived_digest: str | None) -> None:
+        """Keep everything of one instance, durable when this returns. Idempotent; a later archived digest is added.
+
+        Raises Conflict when the study is known under another patient, or the instance with other source bytes.
+        """
+        with self._transaction():
+            self._require_same(done, source_digest)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO uid VALUES (?, ?)",
+                [(alias, self._sealed("uid", alias, original.encode())) for alias, original in done.uids.items()],
+            )
+            identity = self._sealed("study", done.alias.study_uid, done.identity.to_json())
+            self._db.execute(
+                "INSERT OR IGNORE INTO study VALUES (?, ?, ?)", (done.alias.study_uid, done.patient_alias, identity)
+            )
+            self._keep_instance(done, source_digest, archived_digest)
+
+    def admission(self, sop_alias: str) -> Admission | None:
+        """What is known of the instance with this alias (`Pseudonyms.uid` of the source's SOP Instance UID)."""
+        return _admission(self._one(f"{_SELECT_ADMISSION} sop_alias = ?", sop_alias))
+
+    def admission_of_source(self, source_digest: str) -> Admission | None:
+        """The instance made from exactly these source bytes: a repeat, recognised without reading the object."""
+        return _admission(self._one(f"{_SELECT_ADMISSION} source_digest = ?", source_digest))
+
+    def original_uid(self, alias: str) -> str:
+        """The UID behind an alias. Raises NotFound, Unreadable."""
+        row = self._one("SELECT original FROM uid WHERE alias = ?", alias)
+        if row is None:
+            raise NotFound("the vault does not know this UID")
+        return self._opened("uid", alias, row[0]).decode()
+
+    def identity(self, study_alias: str) -> Identity:
+        """The patient and study attributes of the first instance of this study. Raises NotFound, Unreadable."""
+        row = self._one("SELECT identity FROM study WHERE alias = ?", study_alias)
+        if row is None:
+            raise NotFound("the vault does not know this study")
+        return Identity.from_json(self._opened("study", study_alias, row[0]))
+
+    def patient_alias(self, study_alias: str) -> str:
+        """The alias of the study's patient. Raises NotFound."""
+        row = self._one("SELECT patient_alias FROM study WHERE alias = ?", study_alias)
+        if row is None:
+            raise NotFound("the vault does not know this study")
+        return str(row[0])
+
+    def remember_result(self, sop_uid: str, alias_sop_uid: str = "") -> None:
+        """Note a result of ours by the UID under which it leaves for the PACS. Durable, idempotent."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO result VALUES (?, ?)", (sop_uid, alias_sop_uid))
+
+    def is_own_result(self, sop_uid: str) -> bool:
+        """Whether an object with this SOP Instance UID is a result of ours that a PACS routed back."""
+        return self._one("SELECT 1 FROM result WHERE sop_uid = ?", sop_uid) is not None
+
+    def close(self) -> None:
+        """Close the file; the vault is not used afterwards."""
+        with self._lock:
+            self._db.close()
+
+    def _prepare(self) -> None:
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError:
+            raise Unreadable("the vault's file is not a vault") from None
+        with self._transaction():
+            row = self._one("SELECT value FROM seal WHERE name = ?", "seal")
+            if row is None:
+                self._db.execute("INSERT INTO seal VALUES (?, ?)", ("seal", self._sealed("seal", "", _SEAL_TEXT)))
+            else:
+                self._opened("seal", "", row[0])
+
+    def _require_same(self, done: Deidentified, source_digest: str) -> None:
+        study = self._one("SELECT patient_alias FROM study WHERE alias = ?", done.alias.study_uid)
+        if study is not None and study[0] != done.patient_alias:
+            raise Conflict("this study was admitted under another patient; settle it in the PACS first")
+        known = self.admission(done.alias.sop_uid)
+        if known is not None and known.source_digest != source_digest:
+            raise Conflict("this instance was admitted with other content; decide whether to replace it")
+
+    def _keep_instance(self, done: Deidentified, source_digest: str, archived_digest: str | None) -> None:
+        ref, profile = done.alias, done.profile_digest
+        self._db.execute(
+            "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sop_alias)"
+            " DO UPDATE SET archived_digest = coalesce(excluded.archived_digest, archived_digest)",
+            (*(ref.sop_uid, ref.study_uid, ref.series_uid), ref.sop_class, source_digest, archived_digest, profile),
+        )
+
+    def _one(self, sql: str, value: str) -> tuple[Any, ...] | None:
+        with self._lock:
+            row: tuple[Any, ...] | None = self._db.execute(sql, (value,)).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                self._rollback()
+                raise StorageFull(f"the vault could not be written: {error.sqlite_errorname}") from None
+            except BaseException:
+                self._rollback()
+                raise
+
+    def _rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _sealed(self, kind: str, alias: str, value: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, value, _bound(kind, alias))
+
+    def _opened(self, kind: str, alias: str, sealed: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(kind, alias))
+        except (InvalidTag, ValueError, TypeError):
+            raise Unreadable("the vault's key is wrong, or a value of the vault was changed") from None
+
+
+def _admission(row: tuple[Any, ...] | None) -> Admission | None:
+    if row is None:
+        return None
+    study, series, sop, sop_class, source, archived = row
+    alias = InstanceRef(study_uid=study, series_uid=series, sop_uid=sop, sop_class=sop_class)
+    return Admission(alias=alias, source_digest=source, archived_digest=archived)
+
+
+def _bound(kind: str, alias: str) -> bytes:
+    return f"aegle vault 1\0{kind}\0{alias}".encode()
