@@ -9,7 +9,6 @@ from functools import cache
 
 from PIL import ImageCms
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 MICROSCOPIC = UID("1.2.840.10008.5.1.4.1.1.77.1.2")  #: VL Microscopic Image Storage
@@ -95,11 +94,6 @@ def coded(value: str, scheme: str, meaning: str) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
     return item
-
-
-def item_of(code: Code) -> Dataset:
-    """A code sequence item of a code in pydicom's dictionary."""
-    return coded(code.value, code.scheme_designator, code.meaning)
 
 
 def specimen(patient: SyntheticPatient, uids: StudyUids) -> Dataset:

@@ -83,7 +83,7 @@ KINDS = {
                      cytoplasm_density=(0.34, 0.58), waviness=0.05, nucleus_waviness=0.09,
                      nucleus_stretch=(0.75, 1.35), clumping=0.40),
 }  # fmt: skip
-_ORDINARY = (("superficial", 0.38), ("intermediate", 0.47), ("parabasal", 0.10), ("borderline", 0.05))
+_ORDINARY = {"superficial": 0.38, "intermediate": 0.47, "parabasal": 0.10, "borderline": 0.05}
 FINDINGS = ("NILM", "LSIL", "HSIL")
 
 
@@ -204,11 +204,10 @@ class Smear:
 
     def populate(self, cells_per_mm2: float) -> None:
         """Lay down the ordinary cells of a smear, sometimes with inflammation or blood."""
-        kinds, shares = zip(*_ORDINARY, strict=True)
         reach = 20.0  # cells reach in from beyond the edge
         area_mm2 = self.area_mm2 * (1 + 2 * reach / (self.width_px * self.mpp)) ** 2
         for x, y in self.places(area_mm2 * cells_per_mm2, margin_um=reach):
-            self.add_cell(str(self.rng.choice(kinds, p=shares)), x, y)
+            self.add_cell(str(self.rng.choice(list(_ORDINARY), p=list(_ORDINARY.values()))), x, y)
         if self.rng.random() < 0.3:
             for x, y in self.places(self.area_mm2 * self.rng.uniform(100, 900)):
                 self.add_neutrophil(x, y)
@@ -256,12 +255,12 @@ class Smear:
         rng = self.rng
         inside = shapes.depth(body, window.down_um, window.across_um)
         texture = 0.75 + 0.5 * shapes.smooth_noise(rng, *window.shape, grain_px=max(2, 6 / self.mpp))
-        density = shapes.soft(inside, 1.2) * texture * rng.uniform(*kind.cytoplasm_density)
-        density += np.exp(-((inside / 1.3) ** 2)) * 0.06 * (inside > 0)  # the folded rim
+        density = (shapes.soft(inside, 1.2) * texture * rng.uniform(*kind.cytoplasm_density)).astype(np.float32)
+        density += np.exp(-((inside / 1.3) ** 2)) * np.float32(0.06) * (inside > 0)  # the folded rim
         if rng.random() < kind.halo:
             halo = shapes.outline(rng, nucleus_radius * rng.uniform(1.6, 2.1), waviness=0.06)
             cleared = shapes.depth(halo, window.down_um - offset_um[1], window.across_um - offset_um[0])
-            density *= 1 - 0.75 * shapes.soft(cleared, 1.5)
+            density = (density * (1 - 0.75 * shapes.soft(cleared, 1.5))).astype(np.float32)
         other = "eosin-azure" if kind.dye == "orange-g" else "orange-g"
         self._stain(window, density, kind.dye if rng.random() > 0.2 else other)
 
@@ -269,8 +268,8 @@ class Smear:
         inside = shapes.depth(edge, window.down_um - offset_um[1], window.across_um - offset_um[0])
         clumps = shapes.smooth_noise(self.rng, *window.shape, grain_px=max(1.5, 1.6 / self.mpp)) - 0.5
         membrane = 0.18 * np.exp(-((inside / 0.6) ** 2))
-        density = (1 + kind.clumping * 2.2 * clumps + membrane) * self.rng.uniform(*kind.nucleus_density)
-        self._stain(window, shapes.soft(inside, 0.7) * density, "haematoxylin")
+        density = (1 + kind.clumping * 2.2 * clumps + membrane) * np.float32(self.rng.uniform(*kind.nucleus_density))
+        self._stain(window, (shapes.soft(inside, 0.7) * density).astype(np.float32), "haematoxylin")
 
     def add_neutrophil(self, x_um: float, y_um: float) -> None:
         """A small pale cell with two to four dark lobes."""
@@ -285,7 +284,7 @@ class Smear:
         if window is not None:
             edge = shapes.outline(self.rng, radius_um, waviness=0.03)
             inside = shapes.depth(edge, window.down_um, window.across_um)
-            self._stain(window, shapes.soft(inside, 0.8) * density, dye)
+            self._stain(window, shapes.soft(inside, 0.8) * np.float32(density), dye)
 
     def add_red_cell(self, x_um: float, y_um: float) -> None:
         """A disc, paler in its centre."""
@@ -309,7 +308,7 @@ class Smear:
         self._density[window.rows, window.columns] += laid
 
     def photograph(self, defocus_um: float | None) -> Pixels:
-        """`[H, W, 3] uint8 RGB` through the microscope; `defocus_um` overrides the laboratory's ordinary blur (sigma)."""
+        """`[H, W, 3] uint8 RGB` through the microscope. `defocus_um` (sigma) overrides the ordinary blur."""
         light = np.array(self.style.light, np.float32) * np.exp(-_ABSORBANCE * self._density)
         shade = shapes.smooth_noise(self.rng, self.height_px, self.width_px, max(self.height_px, self.width_px) / 2)
         light *= (1 + 0.03 * (shade - 0.5))[..., None]
@@ -317,4 +316,5 @@ class Smear:
         if blur_px > 0.3:
             light = shapes.blurred(light, blur_px)
         light += self.rng.normal(size=light.shape).astype(np.float32) * self.style.noise
-        return (np.clip(light, 0, 1) * 255).astype(np.uint8)
+        pixels: Pixels = (np.clip(light, 0, 1) * 255).astype(np.uint8)
+        return pixels

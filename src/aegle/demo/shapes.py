@@ -15,7 +15,7 @@ _THETA = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
 def outline(
     rng: np.random.Generator, radius: float, *, waviness: float, stretch: float = 1.0, corners: float = 0.0
 ) -> Floats:
-    """Radius at `ANGLES` equal angles. `waviness` and `corners` are relative; `stretch` is long over short half-axis."""
+    """Radius at `ANGLES` equal angles. `waviness` and `corners` are relative; `stretch` is long over short axis."""
     shape = np.ones(ANGLES)
     for wave in range(2, 9):
         shape += waviness * rng.normal() / wave**0.8 * np.cos(wave * _THETA + rng.uniform(0, 2 * np.pi))

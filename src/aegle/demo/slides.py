@@ -8,7 +8,7 @@ one eighth-size picture.
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from struct import pack
 from typing import BinaryIO
@@ -137,7 +137,7 @@ class _Mosaic:
         fields = [_halved(field, number) for field in self.fields]
         across = FIELD_PX // 2**number // TILE_PX
 
-        @lru_cache(maxsize=None)
+        @cache
         def compressed(which: int, row: int, column: int) -> bytes:
             top, left = row * TILE_PX, column * TILE_PX
             return _jpeg(fields[which][top : top + TILE_PX, left : left + TILE_PX])
@@ -214,6 +214,9 @@ def _image(
     if flavour == "LABEL":
         made.BarcodeValue, made.LabelText = patient.accession, f"{patient.name} {patient.patient_id}"
     made.FrameOfReferenceUID, made.PositionReferenceIndicator = uids.uid("frame of reference"), "SLIDE_CORNER"
+    organization = Dataset()
+    organization.DimensionOrganizationUID = uids.uid("dimensions")
+    made.DimensionOrganizationSequence = [organization]
     _add_matrix(made, level)
     _add_optics(made)
     _add_specimen(made, patient, uids)
@@ -272,7 +275,7 @@ def _add_specimen(made: Dataset, patient: SyntheticPatient, uids: StudyUids) -> 
 
 
 def _write(path: Path, made: Dataset, level: _Level) -> Path:
-    """Header, then frames straight to the file, found through an extended offset table (PS3.5 A.4, PS3.3 C.7.6.3.1.8)."""
+    """Header, then frames straight to the file, found through an extended offset table (PS3.3 C.7.6.3.1.8)."""
     rows, columns = level.grid
     where = [(row, column) for row in range(rows) for column in range(columns)]
     lengths = np.array([len(level.tile(*place)) for place in where], "<u8")
