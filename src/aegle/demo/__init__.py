@@ -1,1 +1,1 @@
-"""The demonstration: synthetic pictures and studies, a stand-in for a PACS, and the script. Not for clinical use."""
+"""The demonstration: synthetic pictures, synthetic studies, the reference model. Nothing here is for clinical use."""

@@ -1,0 +1,1 @@
+lRG5WtucREMMWtr/yGazqNZtzlyjNqygHBPjTp/nsZhv4aeb7apRoswx6YkByn9tLW85u4C0+jYdcrYhDjplCw==

@@ -1,0 +1,1 @@
+"""From a study's images to one reading: the model bundle, its runtime process, image quality, and the decision."""

@@ -1,0 +1,154 @@
+"""The worker's side of the model process: start it with no more than it needs, bound it, replace it when it falls."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegle.errors import BadBundle, Unavailable, Unreadable
+from aegle.inference.blocks import Block
+from aegle.inference.card import Card
+from aegle.inference.messages import Ended, Message, arrays_in, arrays_message, receive, send
+from aegle.inference.pixels import RGB
+from aegle.inference.quality import Measures
+
+#: environment variables a Python process cannot start without; nothing else is passed on
+_NEEDED = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds on one model process."""
+
+    seconds: float = 120.0  #: for one answer
+    memory_bytes: int = 4 << 30  #: of address space, most of it never touched; not enforced on Windows
+    max_pixels: int = 64_000_000  #: decoded at once: an image or block beyond it is not read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """The network's answer for tiles: `[N, C]` and `[N, K, g, g]` floats in [0, 1]."""
+
+    probability: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockReading:
+    """What was found in one block."""
+
+    probability: NDArray[np.float32]  #: `[tiles, C]`
+    evidence: NDArray[np.float32]  #: `[K, rows, columns]`, one cell a stride
+    measures: Measures
+
+
+class ModelProcess:
+    """One child process with one model in it. Not for use by two threads at once.
+
+    A child that dies or does not answer in time is killed and replaced; the call that met it is tried once more and
+    then refused as Unreadable, so that no picture can take a worker down.
+    """
+
+    def __init__(self, model: bytes, card: Card, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        tensors = {"tensor": card.input.tensor, **card.output.model_dump(include={"probability", "evidence"})}
+        head = {"memory_bytes": self._limits.memory_bytes, "max_pixels": self._limits.max_pixels, "tensors": tensors}
+        self._opening = Message(head=head, buffers=(model,))
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child, None before the first call and after `close`."""
+        return self._child.pid if self._child else None
+
+    def close(self) -> None:
+        """End the child. Idempotent."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.communicate()
+
+    def run(self, tiles: RGB) -> Outputs:
+        """Run tiles `[N, tile, tile, 3] uint8` as they are. Raises BadBundle, Unreadable, Unavailable."""
+        arrays = _float_arrays(self._ask(arrays_message({"tiles": tiles})))
+        return Outputs(probability=arrays["probability"], evidence=arrays["evidence"])
+
+    def read(self, block: Block, frames: Sequence[bytes]) -> BlockReading:
+        """Decode, measure and run one block of encoded frames. Raises Unreadable, BadBundle, Unavailable."""
+        answer = self._ask(Message(head={"block": block.facts()}, buffers=tuple(frames)))
+        arrays, measures = _float_arrays(answer), answer.head["measures"]
+        return BlockReading(
+            probability=arrays["probability"],
+            evidence=arrays["evidence"],
+            measures=Measures(**{**measures, "sharpness": tuple(measures["sharpness"])}),
+        )
+
+    def _ask(self, message: Message) -> Message:
+        for _ in range(2):
+            if self._child is None:
+                self._start()
+            try:
+                return _checked(self._exchange(message))
+            except (Ended, OSError):
+                self.close()
+        raise Unreadable("these pixels ended the model process twice")
+
+    def _start(self) -> None:
+        environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
+        environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "aegle.inference.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders quote what they read
+            env=environment,
+        )
+        try:
+            _checked(self._exchange(self._opening))
+        except (Ended, OSError):
+            self.close()
+            raise Unavailable("the model process does not start") from None
+        except BadBundle:
+            self.close()
+            raise
+
+    def _exchange(self, message: Message) -> Message:
+        """Send and receive; a child over its time is killed, which ends the pipe."""
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None:
+            raise Ended("no child")
+        late = threading.Timer(self._limits.seconds, child.kill)
+        late.daemon = True
+        late.start()
+        try:
+            send(child.stdin, message)
+            return receive(child.stdout)
+        finally:
+            late.cancel()
+
+
+def _checked(answer: Message) -> Message:
+    if "error" not in answer.head:
+        return answer
+    kind = BadBundle if answer.head["error"] == BadBundle("").meaning.code else Unreadable
+    raise kind(str(answer.head.get("detail", "")))
+
+
+def _float_arrays(answer: Message) -> dict[str, NDArray[Any]]:
+    arrays = arrays_in(answer)
+    if any(not np.isfinite(array).all() for array in arrays.values()):
+        raise BadBundle("the model answered numbers that are not finite")
+    return arrays
