@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from pydicom.charset import convert_encodings, decode_bytes
+
 from aegle.records import InstanceRef
 
 #: Patient and study attributes that the vault keeps so that a result can be put under the real patient.
@@ -37,6 +39,11 @@ class Identity:
 
     character_set: tuple[str, ...]  #: Specific Character Set of the source
     values: Mapping[int, bytes]  #: tag -> raw value without padding; only tags of RESTORED that were there
+
+    def text(self, tag: int) -> str:
+        """A value as text, by the source's own character set; empty where there is none."""
+        encodings = convert_encodings(list(self.character_set) or [""])
+        return decode_bytes(self.values.get(tag, b""), encodings, {b"^", b"="}).strip()
 
     def to_json(self) -> bytes:
         """A stable form for the vault."""

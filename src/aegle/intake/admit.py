@@ -79,7 +79,7 @@ class Intake:
             self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
             return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
         digest = self.pseudonyms.source_digest(item.path)
-        known = self.vault.admission(identity.sop_uid) if identity.sop_uid else None
+        known = self.vault.admission(self.pseudonyms.uid(identity.sop_uid)) if identity.sop_uid else None
         if known is not None and known.source_digest != digest:
             changed = Held(
                 reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID admitted before"

@@ -20,7 +20,7 @@ class DicomWebArchive:
 
     def __init__(self, url: str, token: str, client: httpx.Client | None = None) -> None:
         self._client = client or httpx.Client(timeout=60, trust_env=False)
-        self._client.headers["Authorization"] = f"Bearer {token}"
+        self._bearer = {"Authorization": f"Bearer {token}"}
         self._url = url.rstrip("/")
 
     def instances(self, study_uid: str) -> Sequence[StoredInstance]:
@@ -65,7 +65,7 @@ class DicomWebArchive:
 
     def _get(self, path: str, headers: Mapping[str, str]) -> httpx.Response:
         try:
-            answer = self._client.get(self._url + path, headers=headers)
+            answer = self._client.get(self._url + path, headers={**headers, **self._bearer})
         except httpx.HTTPError as error:
             raise PeerUnreachable(f"the archive does not answer ({type(error).__name__})") from None
         if answer.status_code in _ERRORS:

@@ -1,7 +1,7 @@
 """The door: what a peer, a folder or a browser hands in is spooled durably, audited and acknowledged, in that order."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +30,9 @@ class SiteDoor:
         """C-STORE: take over the file pynetdicom wrote. Raises TooLarge, StorageFull."""
         self._take(lambda: self.spool.take(received, Door.DIMSE), Door.DIMSE, f"peer:{sender.ae_title}")
 
-    def upload(self, chunks: Iterable[bytes], principal: str) -> Spooled:
-        """A file from the site's page."""
-        return self._take(lambda: self.spool.receive(chunks, Door.UPLOAD), Door.UPLOAD, principal)
+    def upload(self, received: Path, principal: str) -> Spooled:
+        """A file from the site's page, already on the spool's file system."""
+        return self._take(lambda: self.spool.take(received, Door.UPLOAD), Door.UPLOAD, principal)
 
     def notice(self, what: str, sender: Sender, reason: str) -> None:
         """An association was opened or refused, or an echo answered."""

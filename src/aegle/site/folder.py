@@ -46,6 +46,16 @@ class SiteFolder:
         return self.root / "site.db"
 
     @property
+    def labels(self) -> Path:
+        """Label events and whether the hub has them: aliases and pseudonyms only."""
+        return self.root / "labels.db"
+
+    @property
+    def accounts(self) -> Path:
+        """People who may sign in."""
+        return self.root / "accounts.db"
+
+    @property
     def outbox(self) -> Path:
         """Results on their way to the PACS: identified."""
         return self.root / "outbox"

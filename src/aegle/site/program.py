@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aegle import __version__, access, api, durable, logs
@@ -13,15 +13,17 @@ from aegle.deid import Pseudonyms, Vault, default_profile
 from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Quarantine
 from aegle.intake.spool import Spool
+from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import DimseDoor, Target
 from aegle.site.access import GrantGate
 from aegle.site.door import SiteDoor
 from aegle.site.folder import SiteFolder
+from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
-from aegle.site.results import Build, Deliveries, Outcomes, Results
-from aegle.site.servers import HttpServer
+from aegle.site.pictures import Pictures, build
+from aegle.site.results import Deliveries, Outcomes, Results
 from aegle.site.state import SiteState
 from aegle.site.studies import Requests, Studies
 
@@ -44,9 +46,8 @@ class SitePorts:
 class SiteProgram:
     """One running site. Build it, `start`, and `stop`; everything it holds survives `kill -9` in between."""
 
-    def __init__(self, name: str, config: SiteConfig, folder: SiteFolder, ports: SitePorts, build: Build) -> None:
+    def __init__(self, name: str, config: SiteConfig, folder: SiteFolder, ports: SitePorts) -> None:
         self.name, self.config, self.folder, self.ports = name, config, folder, ports
-        self._closing = ExitStack()
         secrets = ports.secrets
         self.state = SiteState(folder.state)
         self.pseudonyms = Pseudonyms.from_secret(secrets.get("pseudonym-secret"))
@@ -62,11 +63,14 @@ class SiteProgram:
             archive=ports.archive,
             state=self.state,
         )
+        self.pictures = Pictures(archive=ports.archive)
+        self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
+        self.ae_title = config.door.ae_title or name.upper()[:16]
         self.intake = self._intake()
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
         )
-        self._loops = self._make_loops(build)
+        self._loops = self._make_loops()
         self._dimse = self._make_dimse()
         gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
         self._servers = [HttpServer(archive_app(ports.archive, gate), "127.0.0.1", ports.archive_port)]
@@ -92,8 +96,13 @@ class SiteProgram:
             loop.stop()
         for server in self._servers:
             server.stop()
+        self.labels.close()
         self.vault.close()
         self.state.close()
+
+    def wake(self, loop: str) -> None:
+        """There is something to do for one of the loops."""
+        self._loops[loop].wake()
 
     # --- parts
 
@@ -118,7 +127,7 @@ class SiteProgram:
     def _make_dimse(self) -> DimseDoor:
         door = self.config.door
         return DimseDoor(
-            ae_title=door.ae_title or self.name.upper()[:16],
+            ae_title=self.ae_title,
             address=(door.bind, self.ports.door_port),
             allow=door.allow,
             folder=self.spool.incoming,
@@ -126,20 +135,22 @@ class SiteProgram:
             notice=self.door.notice,
         )
 
-    def _make_loops(self, build: Build) -> dict[str, Loop]:
+    def _make_loops(self) -> dict[str, Loop]:
+        outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
             "intake": (self._admit_next, 0.5),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
+            "labels": (outbox.send, 2.0),
         }
         if folder := self.config.door.watch_folder:
             durable.private_folder(folder)
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
-        steps |= self._hospital_steps(build) if self.config.kind == "hospital" else {}
+        steps |= self._hospital_steps() if self.config.kind == "hospital" else {}
         return {name: Loop(name, step, idle) for name, (step, idle) in steps.items()}
 
-    def _hospital_steps(self, build: Build) -> dict[str, tuple[Callable[[], bool], float]]:
+    def _hospital_steps(self) -> dict[str, tuple[Callable[[], bool], float]]:
         requests = Requests(
             site=self.name,
             studies=self.studies,
@@ -157,7 +168,7 @@ class SiteProgram:
             vault=self.vault,
             pseudonyms=self.pseudonyms,
             audit=self.ports.audit,
-            build=build,
+            build=partial(build, self.pictures),
             work=self.folder.work,
             outbox=self.folder.outbox,
         )
@@ -171,7 +182,7 @@ class SiteProgram:
                 host=pacs.host,
                 port=pacs.port,
                 called=pacs.ae_title,
-                calling=self.config.door.ae_title or self.name.upper()[:16],
+                calling=self.ae_title,
             )
             deliveries = Deliveries(
                 site=self.name, state=self.state, audit=self.ports.audit, outbox=self.folder.outbox, pacs=target

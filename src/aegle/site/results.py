@@ -1,7 +1,7 @@
 """From the hub's answer to objects in the PACS: collect, build, archive, restore, deliver. Each step is safe to repeat."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from aegle.protocols import dimse
 from aegle.records import AuditOutcome, Outcome, Prediction
 from aegle.site.state import Delivery, RequestPhase, SiteState, Wish
 
-Build = Callable[[Prediction, Archive], tuple[ResultObject, ...]]
+Build = Callable[[Prediction], Sequence[ResultObject]]
 """Makes the result objects of a prediction, in alias form, the same bytes every time."""
 
 
@@ -64,7 +64,7 @@ class Results:
         """Build what has been answered; whether anything was."""
         answered = self.state.wishes(RequestPhase.ANSWERED)
         for wish in answered:
-            objects = self.build(wish.outcome, self.archive) if isinstance(wish.outcome, Prediction) else ()
+            objects = self.build(wish.outcome) if isinstance(wish.outcome, Prediction) else ()
             faults.reach(faults.Point.RESULT_BUILT)
             self.state.built(wish.key, [self._keep(wish, item) for item in objects])
         return bool(answered)
@@ -74,7 +74,7 @@ class Results:
         restored = restore(item.content, self.vault, self.pseudonyms)
         restored_uid = str(pydicom.dcmread(io.BytesIO(restored), specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
         self.vault.remember_result(item.sop_uid)
-        self.vault.remember_result(restored_uid)
+        self.vault.remember_result(restored_uid, item.sop_uid)
         alias_form = durable.private_folder(self.work) / f"{item.sop_uid}.dcm"
         durable.write(alias_form, item.content)
         self.archive.put(alias_form)

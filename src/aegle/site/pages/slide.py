@@ -42,16 +42,22 @@ class SlidePages:
                 answer=self.tile,
                 subject="study",
             ),
-            Page(path="/studies/{study}/evidence/{sop}", act=Act.SITE_FRAME_READ, answer=self.evidence, subject="study"),
             Page(
-                path="/studies/{study}/labels", act=Act.SITE_LABEL_RECORD, answer=self.record, method="POST", subject="study"
+                path="/studies/{study}/evidence/{sop}", act=Act.SITE_FRAME_READ, answer=self.evidence, subject="study"
+            ),
+            Page(
+                path="/studies/{study}/labels",
+                act=Act.SITE_LABEL_RECORD,
+                answer=self.record,
+                method="POST",
+                subject="study",
             ),
         )
 
     def show_slide(self, visit: Visit) -> Response:
         """The viewer, with the person's own labels."""
         study = self.program.state.study(visit.request.path_params["study"])
-        slide = self.program.slide_of(study.study_uid, "")
+        slide = self.program.pictures.slide(study.study_uid, "")
         widest = slide["levels"][0]
         may_label = visit.principal.may(Act.SITE_LABEL_RECORD)
         marks = self.program.labels.current(study.study_uid, visit.principal.name) if may_label else []
@@ -81,7 +87,7 @@ class SlidePages:
     def tile(self, visit: Visit) -> Response:
         """One tile as a picture a browser can show."""
         given = visit.request.path_params
-        body, kind = self.program.tile(given["study"], given["sop"], given["column"], given["row"])
+        body, kind = self.program.pictures.tile(given["study"], given["sop"], given["column"], given["row"])
         return Response(body, media_type=kind, headers=_A_DAY)
 
     def evidence(self, visit: Visit) -> Response:

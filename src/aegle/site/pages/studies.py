@@ -17,6 +17,8 @@ from aegle.site.pages import words
 from aegle.site.program import SiteProgram
 from aegle.site.state import Study
 
+_PATIENT_NAME = 0x00100010
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPages:
@@ -39,7 +41,9 @@ class StudyPages:
         held = [entry for entry in self.program.quarantine.entries() if entry.blocks_study]
         blocked = {entry.study_alias for entry in held}
         studies = self.program.state.studies()
-        rows = [self._row(study, study.study_uid in blocked, sees_patient=sees_patient, opens=opens) for study in studies]
+        rows = [
+            self._row(study, study.study_uid in blocked, sees_patient=sees_patient, opens=opens) for study in studies
+        ]
         return self.shell.show(
             visit,
             "studies.html",
@@ -77,8 +81,10 @@ class StudyPages:
     def _result(self, study: Study, outcome: Prediction) -> dict[str, Any]:
         finding = BY_CODE.get(outcome.finding)
         shown_on = outcome.evidence[0].sop_uid if outcome.evidence else outcome.sources[0].sop_uid
-        slide = self.program.slide_of(study.study_uid, shown_on)
-        regions = [region for region in outcome.regions if region.sop_uid in {level["sop"] for level in slide["levels"]}]
+        slide = self.program.pictures.slide(study.study_uid, shown_on)
+        regions = [
+            region for region in outcome.regions if region.sop_uid in {level["sop"] for level in slide["levels"]}
+        ]
         return {
             "prediction": outcome,
             "finding_name": finding.name if finding else "",
@@ -89,7 +95,9 @@ class StudyPages:
             "shown": {
                 "slide": slide,
                 "heat": f"/studies/{study.study_uid}/evidence/{shown_on}" if outcome.evidence else None,
-                "regions": [{"polygon": region.polygon_px, "code": region.code, "score": region.score} for region in regions],
+                "regions": [
+                    {"polygon": region.polygon_px, "code": region.code, "score": region.score} for region in regions
+                ],
             },
         }
 
@@ -135,4 +143,5 @@ class StudyPages:
             identity: Identity = self.program.vault.identity(study.study_uid)
         except NotFound:
             return ""
-        return identity.display_name
+        name = identity.text(_PATIENT_NAME).partition("=")[0]
+        return " ".join(part for part in name.replace("^", " ").split() if part)

@@ -1,19 +1,21 @@
 """Upload of files in the browser: one request a file, answered in plain words."""
 
-import queue
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from aegle import durable
 from aegle.access import Act
 from aegle.errors import TooLarge
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.site.program import SiteProgram
 
 _PREAMBLE = 132
-_DEPTH = 16  # blocks in flight between the network and the disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +40,29 @@ class UploadPages:
         """One file, streamed to the spool; the answer comes when it is durable there."""
         limit = self.program.config.door.max_instance_mb * 1_000_000
         if int(visit.request.headers.get("content-length", "0")) > limit:
-            raise TooLarge(f"The file is larger than {self.program.config.door.max_instance_mb} MB, the most this site takes.")
-        start, rest = b"", visit.request.stream()
-        async for block in rest:
-            start += block
-            if len(start) >= _PREAMBLE:
-                break
-        if start[128:_PREAMBLE] != b"DICM":
-            return JSONResponse({"words": "Not taken: this is not a DICOM file."}, 415)
-        blocks: queue.Queue[bytes | None] = queue.Queue(_DEPTH)
-        writing = run_in_threadpool(self.program.door.upload, _drain(blocks), f"user:{visit.principal.name}")
-        await _feed(start, rest, blocks, writing)
+            raise TooLarge(
+                f"The file is larger than {self.program.config.door.max_instance_mb} MB, the most this site takes."
+            )
+        temporary = self.program.spool.incoming / secrets.token_hex(8)
+        try:
+            if not await _write(visit.request, temporary, limit):
+                return JSONResponse({"words": "Not taken: this is not a DICOM file."}, 415)
+            await run_in_threadpool(self.program.door.upload, temporary, f"user:{visit.principal.name}")
+        finally:
+            temporary.unlink(missing_ok=True)
         return JSONResponse({"words": "Taken in. It appears under Studies, or under Held with the reason."})
 
 
-def _drain(blocks: "queue.Queue[bytes | None]") -> Iterator[bytes]:
-    while (block := blocks.get()) is not None:
-        yield block
+async def _write(request: Request, temporary: Path, limit: int) -> bool:
+    """Stream a body to a file; False, as soon as it shows, when it is not DICOM (PS3.10 §7.1). Raises TooLarge."""
+    size, start = 0, b""
+    with durable.storage(), temporary.open("xb") as stream:
+        async for block in request.stream():
+            size += len(block)
+            if size > limit:
+                raise TooLarge("The file is larger than this site takes.")
+            start = (start + block)[:_PREAMBLE] if len(start) < _PREAMBLE else start
+            if len(start) == _PREAMBLE and start[128:] != b"DICM":
+                return False
+            await run_in_threadpool(stream.write, block)
+    return len(start) == _PREAMBLE

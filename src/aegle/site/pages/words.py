@@ -19,7 +19,10 @@ class Told:
 
 REJECTED: dict[RejectReason, tuple[str, str]] = {
     RejectReason.WRONG_CLASS: ("The images are of a kind this model does not read.", "Read the study by hand."),
-    RejectReason.WRONG_SPACING: ("The images do not say their pixel size, or it is out of range.", "Check the scanner's export."),
+    RejectReason.WRONG_SPACING: (
+        "The images do not say their pixel size, or it is out of range.",
+        "Check the scanner's export.",
+    ),
     RejectReason.OUT_OF_FOCUS: ("The images are out of focus.", "Scan the slide again, then send it as a new study."),
     RejectReason.TOO_FEW_CELLS: ("There are too few cells for a reading.", "Check the specimen; repeat it if needed."),
     RejectReason.WRONG_STAIN: ("The stain is not one this model was made for.", "Read the study by hand."),
@@ -31,7 +34,9 @@ REJECTED: dict[RejectReason, tuple[str, str]] = {
 def tell(study: Study, wish: Wish | None, deliveries: list[Delivery], *, held: bool, hospital: bool) -> Told:
     """The state of one study."""
     if held:
-        return Told(state="held", tone="bad", explanation="A part of this study is held at the door.", remedy="See Held.")
+        return Told(
+            state="held", tone="bad", explanation="A part of this study is held at the door.", remedy="See Held."
+        )
     if study.fresh:
         return Told(state="coming in", explanation="Images are still arriving.")
     if not hospital:
@@ -52,7 +57,9 @@ def _tell_wish(wish: Wish, deliveries: list[Delivery]) -> Told:
     if isinstance(outcome, Prediction):
         return _tell_delivery(deliveries)
     if wish.phase is RequestPhase.WANTED:
-        return Told(state="waiting for the hub", explanation="The hub has not taken the request yet. It is tried again.")
+        return Told(
+            state="waiting for the hub", explanation="The hub has not taken the request yet. It is tried again."
+        )
     return Told(state="being read", explanation="The model has the study.")
 
 

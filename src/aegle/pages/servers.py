@@ -1,4 +1,4 @@
-"""HTTP servers of a site, each in a thread: the archive's endpoint and the pages."""
+"""HTTP servers of a program, each in a thread of its own."""
 
 import threading
 from typing import Any

@@ -1,0 +1,174 @@
+"""URL to port: the one place that knows which machine this is, and hands every program what it needs."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from importlib import resources
+from pathlib import Path
+
+import httpx
+
+from aegle import durable, logs
+from aegle.errors import BadBundle, NotFound, PeerUnreachable
+from aegle.hub.app import create_hub_app
+from aegle.hub.bundles import Registration, register
+from aegle.hub.database import Database, migrate
+from aegle.hub.worker import run_worker as run_hub_worker
+from aegle.inference.bundle import Bundle, load, prove
+from aegle.inference.process import ModelProcess
+from aegle.inference.reading import Unfit, predicted, read_study, rejected
+from aegle.local.accounts import SqliteAccounts
+from aegle.local.archive import FileArchive
+from aegle.local.audit import ChainedLines
+from aegle.local.enrolment import CREDENTIAL
+from aegle.local.home import Applied, Home
+from aegle.local.hub_client import HttpHub
+from aegle.local.postgres import Postgres
+from aegle.local.secrets import FileSecrets
+from aegle.local.warehouse import DuckWarehouse
+from aegle.pages.accounts import SignIn
+from aegle.pages.servers import HttpServer
+from aegle.ports import ArchiveReader
+from aegle.protocols.dicomweb_client import DicomWebArchive
+from aegle.records import Prediction, Rejection, Request
+from aegle.site.folder import SiteFolder
+from aegle.site.pages import site_shell
+from aegle.site.program import SitePorts, SiteProgram
+
+
+def site_folder(home: Home, name: str) -> SiteFolder:
+    """Where a site keeps what."""
+    return SiteFolder(root=home.site(name))
+
+
+@contextmanager
+def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
+    """A site's program with its pages, up until the block ends."""
+    applied = home.require_applied()
+    place, folder = applied.site(name), site_folder(home, name)
+    secrets = FileSecrets(folder.secrets)
+    with ExitStack() as closing:
+        audit = ChainedLines(folder.audit, name, "site")
+        closing.callback(audit.close)
+        archive = FileArchive(folder.archive)
+        closing.callback(archive.close)
+        hub = HttpHub(f"http://127.0.0.1:{applied.hub.port}", lambda: f"{name}.{secrets.get(CREDENTIAL).decode()}")
+        closing.callback(hub.close)
+        accounts = SqliteAccounts(folder.accounts)
+        closing.callback(accounts.close)
+        ports = SitePorts(
+            secrets=secrets,
+            archive=archive,
+            audit=audit,
+            hub=hub,
+            door_port=place.door_port,
+            archive_port=place.archive_port,
+            pages_port=place.pages_port,
+        )
+        program = SiteProgram(name, place.config, folder, ports)
+        sign_in = SignIn(accounts, place.config.kind, secrets.get("page-key"))
+        program.serve(site_shell(program, sign_in, audit).application())
+        closing.callback(program.stop)
+        program.start()
+        yield program
+
+
+@contextmanager
+def running_hub(home: Home) -> Iterator[None]:
+    """The hub: database, API and warehouse, up until the block ends."""
+    applied = home.require_applied()
+    secrets = FileSecrets(home.hub / "secrets")
+    with ExitStack() as closing:
+        url = _database_url(applied) or closing.enter_context(Postgres(home.hub / "postgres"))
+        _lend_database(home, url)
+        database = Database(url)
+        closing.callback(database.close)
+        migrate(database)
+        register(database, _registration(load_bundle(applied)))
+        warehouse = closing.enter_context(DuckWarehouse(home.hub / "warehouse.duckdb"))
+        audit = ChainedLines(home.hub / "audit", "hub", "hub")
+        closing.callback(audit.close)
+        application = create_hub_app(
+            database=database, warehouse=warehouse, audit=audit, operator_secret=secrets.get("operator-token").hex()
+        )
+        server = HttpServer(application, applied.hub.config.bind, applied.hub.port)
+        closing.callback(server.stop)
+        server.start()
+        logs.info("hub is up", port=applied.hub.port)
+        yield
+
+
+def run_worker(home: Home, number: int) -> None:
+    """One inference worker, until told to end."""
+    applied = home.require_applied()
+    bundle = load_bundle(applied)
+    audit = ChainedLines(home.hub / "audit", "hub", f"worker-{number}")
+    with httpx.Client(timeout=60, trust_env=False) as client, ModelProcess(bundle.model, bundle.card) as process:
+        prove(bundle, process)
+        logs.info("model proved", bundle=bundle.ref.digest[:12])
+        run_hub_worker(
+            _database_url(applied) or _borrow_database(home),
+            open_archive=partial(open_archive, client=client),
+            read=partial(_read, bundle, process),
+            audit=audit,
+            name=f"worker-{number}",
+        )
+    audit.close()
+
+
+def open_archive(url: str, grant: str, client: httpx.Client) -> ArchiveReader:
+    """An archive by its URL: any DICOMweb service."""
+    return DicomWebArchive(url, grant, client)
+
+
+def load_bundle(applied: Applied) -> Bundle:
+    """The bundle that aegle.yaml names, else the synthetic reference model, which must carry our own signature."""
+    if applied.hub.config.bundle is not None:
+        return load(applied.hub.config.bundle)
+    folder = Path(str(resources.files("aegle.demo"))) / "bundle"
+    return load(folder / "papnet-1.0.0", signer=(folder / "papnet.pub").read_bytes())
+
+
+def _read(bundle: Bundle, process: ModelProcess, archive: ArchiveReader, request: Request) -> Prediction | Rejection:
+    """What the model says of the images that the request names, no others."""
+    if request.bundle != bundle.ref:
+        raise BadBundle(
+            f"this worker has {bundle.ref.name} {bundle.ref.version}, the request is pinned to another bundle"
+        )
+    wanted = {instance.sop_uid for instance in request.instances}
+    instances = [item for item in archive.instances(request.study_uid) if item.sop_uid in wanted]
+    if len(instances) != len(wanted):
+        raise NotFound("the archive no longer holds every image of the request")
+    reading = read_study(archive, instances, bundle, process, request.operating_point)
+    if isinstance(reading, Unfit):
+        return rejected(reading, request, decided_at=datetime.now(UTC))
+    return predicted(reading, request, prediction_id=_prediction_id(request), decided_at=datetime.now(UTC))
+
+
+def _prediction_id(request: Request) -> str:
+    """The same request read by the same bundle has the same prediction, whoever reads it."""
+    return str(uuid.uuid5(uuid.UUID(request.request_id), f"{request.input_digest}|{request.bundle.digest}"))
+
+
+def _registration(bundle: Bundle) -> Registration:
+    return Registration(**vars(bundle.ref), threshold=bundle.card.operating_point.threshold)
+
+
+def _database_url(applied: Applied) -> str:
+    """An outside PostgreSQL, where one is named; else empty: the embedded one is used."""
+    return os.environ.get("AEGLE_DATABASE_URL") or applied.hub.config.database_url or ""
+
+
+def _lend_database(home: Home, url: str) -> None:
+    """Tell this machine's workers where the database is. The URL holds its password."""
+    durable.write(home.hub / "database-url", url.encode())
+
+
+def _borrow_database(home: Home) -> str:
+    try:
+        return (home.hub / "database-url").read_text()
+    except FileNotFoundError:
+        raise PeerUnreachable("the hub has not started on this machine yet; `aegle up` starts it first") from None
