@@ -43,7 +43,7 @@ class Identity:
     def text(self, tag: int) -> str:
         """A value as text, by the source's own character set; empty where there is none."""
         encodings = convert_encodings(list(self.character_set) or [""])
-        return decode_bytes(self.values.get(tag, b""), encodings, {b"^", b"="}).strip()
+        return decode_bytes(self.values.get(tag, b""), encodings, {ord("^"), ord("=")}).strip()
 
     def to_json(self) -> bytes:
         """A stable form for the vault."""

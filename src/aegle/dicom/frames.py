@@ -3,6 +3,8 @@
 Peak memory: 16 bytes a fragment, whatever the size of the object.
 """
 
+from __future__ import annotations  # array[int] cannot be evaluated before Python 3.12
+
 import struct
 from array import array
 from collections.abc import Iterator
@@ -40,7 +42,7 @@ class FrameTable:
         return struct.pack("<Q", len(self.first)) + self.first.tobytes() + self.spans.tobytes()
 
     @classmethod
-    def from_bytes(cls, stored: bytes) -> "FrameTable":
+    def from_bytes(cls, stored: bytes) -> FrameTable:
         """The table that `to_bytes` wrote."""
         (count,) = struct.unpack_from("<Q", stored)
         first, spans = array("Q"), array("Q")

@@ -1,0 +1,103 @@
+"""The audit chain: durable, verifiable, and honest about what a lone chain cannot show."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aegle.access import Act, event
+from aegle.errors import Overloaded
+from aegle.local.audit import ChainedLines, Fault, verify
+
+
+def written(folder: Path, count: int) -> ChainedLines:
+    chain = ChainedLines(folder, "st-anna", "site")
+    for number in range(count):
+        chain.append(event(Act.INTAKE_INSTANCE_ADMIT, site="st-anna", subject=f"2.25.{number}"))
+    return chain
+
+
+def test_a_chain_verifies_and_goes_on_after_opening_again(tmp_path: Path) -> None:
+    written(tmp_path, 3).close()
+    chain = written(tmp_path, 2)
+    assert verify(chain.path, chain.name, [chain.head()]) == 5
+    assert [found.subject for found in chain.read(2)] == ["2.25.1", "2.25.0"]
+    chain.close()
+
+
+def test_a_changed_line_is_named(tmp_path: Path) -> None:
+    chain = written(tmp_path, 5)
+    lines = chain.path.read_text().splitlines()
+    lines[2] = lines[2].replace("2.25.2", "2.25.9")
+    chain.path.write_text("\n".join(lines) + "\n")
+    fault = verify(chain.path, chain.name, [])
+    assert isinstance(fault, Fault)
+    assert fault.line == 3
+    chain.close()
+
+
+def test_a_removed_line_is_named(tmp_path: Path) -> None:
+    chain = written(tmp_path, 5)
+    lines = chain.path.read_text().splitlines()
+    chain.path.write_text("\n".join(lines[:1] + lines[2:]) + "\n")
+    fault = verify(chain.path, chain.name, [])
+    assert isinstance(fault, Fault)
+    assert fault.line == 2
+    chain.close()
+
+
+def test_a_cut_tail_is_found_only_with_the_lodged_head(tmp_path: Path) -> None:
+    chain = written(tmp_path, 5)
+    head = chain.head()
+    lines = chain.path.read_text().splitlines()
+    chain.path.write_text("\n".join(lines[:3]) + "\n")
+    assert verify(chain.path, chain.name, []) == 3
+    fault = verify(chain.path, chain.name, [head])
+    assert isinstance(fault, Fault)
+    assert fault.line == 4
+    chain.close()
+
+
+def test_a_rewritten_last_line_is_found_with_the_lodged_head(tmp_path: Path) -> None:
+    chain = written(tmp_path, 3)
+    head = chain.head()
+    chain.close()
+    lines = chain.path.read_text().splitlines()
+    chain.path.write_text("\n".join(lines[:2]) + "\n")
+    forged = written(tmp_path, 1)
+    assert verify(forged.path, forged.name, []) == 3
+    fault = verify(forged.path, forged.name, [head])
+    assert isinstance(fault, Fault)
+    assert fault.line == 3
+    forged.close()
+
+
+def test_a_line_cut_short_by_a_crash_was_never_acknowledged(tmp_path: Path) -> None:
+    chain = written(tmp_path, 2)
+    chain.close()
+    with chain.path.open("a") as file:
+        file.write('{"n":3,"prev":"abc')
+    again = written(tmp_path, 1)
+    assert verify(again.path, again.name, [again.head()]) == 3
+    again.close()
+
+
+def test_two_writers_of_one_chain_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = written(tmp_path, 1)
+    monkeypatch.setattr("aegle.durable.claim.__defaults__", (0.1,))
+    with pytest.raises(Overloaded):
+        ChainedLines(tmp_path, "st-anna", "site")
+    chain.close()
+
+
+def test_a_fact_outside_the_allow_list_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="patient_name"):
+        event(Act.INTAKE_INSTANCE_ADMIT, patient_name="x")
+
+
+def test_lines_are_json_with_the_event_inside(tmp_path: Path) -> None:
+    chain = written(tmp_path, 1)
+    entry = json.loads(chain.path.read_text())
+    assert entry["event"]["act"] == "intake:instance:admit"
+    assert entry["prev"] == "0" * 64
+    chain.close()
