@@ -1,0 +1,1 @@
+"""Pure DICOM: header walk, frame index, result objects; no network, no storage."""
