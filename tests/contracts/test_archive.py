@@ -60,7 +60,9 @@ def test_what_was_put_is_found_with_its_facts(archive: FileArchive, tmp_path: Pa
     assert (stored.frames, stored.modality, stored.transfer_syntax) == (10, "MR", "1.2.840.10008.1.2.5")
 
 
-def test_frames_come_as_stored_and_in_the_order_asked(archive: FileArchive, tmp_path: Path, reader: ArchiveReader) -> None:
+def test_frames_come_as_stored_and_in_the_order_asked(
+    archive: FileArchive, tmp_path: Path, reader: ArchiveReader
+) -> None:
     stored = put(archive, tmp_path)
     dataset = pydicom.dcmread(archive.open(stored))
     wanted = list(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=10))
@@ -133,7 +135,9 @@ def test_many_threads_may_put_the_same_instance_at_once(archive: FileArchive, tm
 
 
 def test_studies_are_listed_in_pages(archive: FileArchive, tmp_path: Path) -> None:
-    studies = sorted({put(archive, tmp_path, name).study_uid for name in ("CT_small.dcm", "MR_small.dcm", "SC_rgb.dcm")})
+    studies = sorted(
+        {put(archive, tmp_path, name).study_uid for name in ("CT_small.dcm", "MR_small.dcm", "SC_rgb.dcm")}
+    )
     assert list(archive.studies(2)) == studies[:2]
     assert list(archive.studies(2, after=studies[1])) == studies[2:]
 

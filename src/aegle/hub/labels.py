@@ -5,19 +5,13 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from aegle.api import LabelReceipt
+from aegle.dicom.codes import BY_CODE
 from aegle.errors import Forbidden, TooLarge
 from aegle.ports import Warehouse
 from aegle.records import Label, LabelSubject, Site
 
 BATCH_MAX = 500
 PIXEL_MAX = 10_000_000.0  #: columns or rows of the largest slide we would believe
-CODES = frozenset(
-    {
-        "NILM", "ASC-US", "ASC-H", "LSIL", "HSIL", "SCC", "AGC", "AGC-NEO", "AIS", "ADENO", "UNSAT", "OTHER",
-        "ORGANISM", "ARTEFACT",
-    }
-)  # fmt: skip
-"""Bethesda 2014 short codes and two of our own for regions."""
 POINTS_OF = {"none": 0, "point": 1, "box": 2}
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -49,7 +43,7 @@ def fault_of(label: Label) -> str:
         "study_uid, series_uid, sop_uid: not UIDs": all(
             _UID.fullmatch(uid) for uid in (label.study_uid, label.series_uid, label.sop_uid)
         ),
-        "code: unknown": label.code in CODES or (label.retracted and not label.code),
+        "code: unknown": label.code in BY_CODE or (label.retracted and not label.code),
         "retracted: without the event it takes back": not label.retracted or label.supersedes,
         "made_at: without a time zone, or in the future": _has_been(label.made_at),
         "shape: does not fit the subject": (label.subject is LabelSubject.SLIDE) == (label.shape == "none"),
