@@ -105,7 +105,7 @@ def _staged(folder: Path, stopping: threading.Event) -> Iterator[Stage]:
     yaml.write_text(_YAML.format(title=pacs.TITLE, port=pacs_port), encoding="utf-8")
     LocalProvisioner(configuration.load(yaml), home).apply()
     applied = home.require_applied()
-    logs.start("demo", to=home.logs / "demo.log")
+    logs.start("demo", to=durable.private_folder(home.logs) / "demo.log")
     stage = Stage(home=home, applied=applied, pacs_folder=folder / "pacs")
     door = str(applied.site(HOSPITAL).door_port)
     peer = Kept(

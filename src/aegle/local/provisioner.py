@@ -101,8 +101,10 @@ def _free_ports(taken: set[int]) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    return next(_free_ports(set()))
+    """A loopback port nobody listens on now, from the system's own range, so that no site is given the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:

@@ -19,7 +19,7 @@ from pynetdicom.association import Association
 
 from aegle import logs
 from aegle.config import Peer
-from aegle.errors import AegleError, BadDicom, PeerUnreachable
+from aegle.errors import AegleError, BadDicom, Overloaded, PeerUnreachable
 from aegle.protocols.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION
 
 _config.STORE_RECV_CHUNKED_DATASET = True
@@ -79,14 +79,17 @@ class DimseDoor:
         self._server: Any = None
 
     def start(self) -> int:
-        """Listen in threads of their own; answers the port. Raises OSError when it is taken."""
+        """Listen in threads of their own; answers the port. Raises Overloaded when it is taken."""
         handlers: list[Any] = [
             (evt.EVT_REQUESTED, self._on_request),
             (evt.EVT_CONN_OPEN, _without_delay),
             (evt.EVT_C_ECHO, self._on_echo),
             (evt.EVT_C_STORE, self._on_store),
         ]
-        self._server = self._entity.start_server(self._address, block=False, evt_handlers=handlers)
+        try:
+            self._server = self._entity.start_server(self._address, block=False, evt_handlers=handlers)
+        except OSError:
+            raise Overloaded(f"port {self._address[1]} is taken; stop what uses it or set another in aegle.yaml") from None
         port: int = self._server.server_address[1]
         return port
 
