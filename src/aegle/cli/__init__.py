@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from aegle import __version__
-from aegle.cli import demo, running, sending, sites
+from aegle.cli import demo, people, running, sending, sites
 from aegle.errors import AegleError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(sites.app, name="site")
+app.add_typer(people.app, name="account")
 app.add_typer(running.run_app, name="run", hidden=True)
 sites.register(app)
 running.register(app)

@@ -16,19 +16,27 @@ from rich.table import Table
 
 from aegle import config as configuration
 from aegle import durable, logs
+from aegle.access import Role
 from aegle.demo import pacs
 from aegle.demo.studies import SyntheticPatient, write_slide, write_still
 from aegle.errors import Conflict
+from aegle.local.accounts import SqliteAccounts
 from aegle.local.home import Applied, Home
 from aegle.local.processes import Kept
 from aegle.local.provisioner import LocalProvisioner, free_port
 from aegle.local.supervisor import Supervisor
+from aegle.pages.accounts import new_account
 from aegle.records import Prediction
 from aegle.site.folder import SiteFolder
 from aegle.site.state import SiteState, Step, Study
 
 HOSPITAL, LAB = "st-anna", "cytolab"
 _MARK = "this-folder-belongs-to-the-aegle-demo"
+_PEOPLE = (
+    (HOSPITAL, "doctor", Role.CLINICIAN),
+    (HOSPITAL, "admin", Role.ADMINISTRATOR),
+    (LAB, "reader", Role.CYTOLOGIST),
+)
 _WORDS = {
     Step.RECEIVED: "received at the door, de-identified, archived",
     Step.COMPLETE: "complete: nothing new for two seconds",
@@ -175,6 +183,19 @@ def _all_received(stage: Stage) -> bool:
     return sent == {line["study_uid"] for line in pacs.received(stage.pacs_folder)}
 
 
+def _tell_doors(stage: Stage, console: Console) -> None:
+    """Where to look, and an account for each page made for this demo. Lines, not a table: an address must stay whole."""
+    for site, name, role in _PEOPLE:
+        place = stage.applied.site(site)
+        account, password = new_account(name, role, place.config.kind)
+        accounts = SqliteAccounts(SiteFolder(root=stage.home.site(site)).accounts)
+        accounts.put(account)
+        accounts.close()
+        address = f"http://{site}.localhost:{place.pages_port}"
+        console.print(f"  [bold]{site}[/]  {address}   sign in as [bold]{name}[/] / {password}   ({role.value})", soft_wrap=True)
+    console.print()
+
+
 def _conclude(stage: Stage, console: Console) -> None:
     path = SiteFolder(root=stage.home.site(HOSPITAL)).state
     table = Table(
@@ -204,4 +225,5 @@ def _conclude(stage: Stage, console: Console) -> None:
         state.close()
     console.print(table)
     console.print(f"Results in the PACS, under the original patients: {stage.pacs_folder / 'store'}\n", highlight=False)
+    _tell_doors(stage, console)
     sys.stdout.flush()

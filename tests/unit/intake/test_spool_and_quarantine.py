@@ -77,7 +77,7 @@ def test_another_key_or_another_name_does_not_open(tmp_path: Path, key: bytes, n
 def held(tmp_path: Path) -> tuple[Quarantine, Spool, str]:
     spool, quarantine = Spool(tmp_path / "spool", 1_000), Quarantine(tmp_path / "quarantine", KEY)
     item = spool.receive([b"Mustermann^Erika"], Door.DIMSE)
-    reason = Held(reason=HoldReason.NOT_DICOM, detail="no preamble")
+    reason = Held(reason=HoldReason.BURNED_IN_RISK, detail="no statement")
     quarantine.hold(item, reason, "2.25.1")
     return quarantine, spool, quarantine.hold(item, reason, "2.25.1").entry_id
 
@@ -85,7 +85,7 @@ def held(tmp_path: Path) -> tuple[Quarantine, Spool, str]:
 def test_a_held_object_is_listed_once_and_only_sealed_on_disk(tmp_path: Path) -> None:
     quarantine, _, entry_id = held(tmp_path)
     (entry,) = quarantine.entries()
-    assert (entry.entry_id, entry.reason, entry.door) == (entry_id, HoldReason.NOT_DICOM, Door.DIMSE)
+    assert (entry.entry_id, entry.reason, entry.door) == (entry_id, HoldReason.BURNED_IN_RISK, Door.DIMSE)
     assert b"".join(quarantine.read(entry_id)) == b"Mustermann^Erika"
     assert all(b"Mustermann" not in path.read_bytes() for path in (tmp_path / "quarantine").iterdir())
 
