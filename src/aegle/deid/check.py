@@ -23,7 +23,7 @@ from aegle.deid.part10 import DEFLATED
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import Held, HoldReason
-from aegle.deid.rules import Action
+from aegle.deid.rules import DUMMIES, Action
 from aegle.deid.sweep import Region, same_pixels, sweep
 
 _PIXELS = 0x7FE00010
@@ -113,6 +113,8 @@ def _element_faults(element: DataElement, done: Deidentified, profile: Profile) 
         yield f"{name} should have been removed"
     elif rule.action is Action.EMPTY and not element.is_empty:
         yield f"{name} should be empty"
+    elif rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
+        yield f"{name} should hold its dummy value"
     elif element.VR == "UI":
         yield from _uid_faults(name, element, done)
 

@@ -11,7 +11,7 @@ from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.reasons import HoldReason
-from aegle.deid.rules import Action, Rule
+from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.dicom.walk import (
     ITEM_END,
     PIXEL_DATA,
@@ -33,21 +33,6 @@ _ICC = 0x00282000
 _SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
 _NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
 _IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
-
-_DUMMIES: Mapping[bytes, bytes] = {
-    **dict.fromkeys((b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UT"), b"ANONYMIZED"),
-    b"PN": b"ANONYMIZED^",
-    b"DA": b"19000101",
-    b"DT": b"19000101000000",
-    b"TM": b"000000",
-    b"AS": b"000Y",
-    b"DS": b"0",
-    b"IS": b"0",
-    b"UR": b"urn:anonymized",
-    **dict.fromkeys((b"US", b"SS", b"OW", b"OB", b"UN"), bytes(2)),
-    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT", b"OF", b"OL"), bytes(4)),
-    **dict.fromkeys((b"FD", b"SV", b"UV", b"OD", b"OV"), bytes(8)),
-}
 
 
 @dataclass(kw_only=True)
@@ -72,7 +57,7 @@ class Rewriter:
         self._days = self.pseudonyms.shift_days(self.patient_alias)
         self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
             Action.EMPTY: lambda rule, raw: b"",
-            Action.DUMMY: lambda rule, raw: _DUMMIES[rule.vr],
+            Action.DUMMY: lambda rule, raw: DUMMIES[rule.vr],
             Action.UID: self._mapped,
             Action.SHIFT: self._shifted,
             Action.TOKEN: self._token,

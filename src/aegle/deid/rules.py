@@ -37,6 +37,22 @@ class Rule(NamedTuple):
     accepts: frozenset[bytes]  #: VRs in which a kept value may come
 
 
+#: What stands for a value under D, by VR: never empty, and the same for everybody.
+DUMMIES: Mapping[bytes, bytes] = {
+    **dict.fromkeys((b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UT"), b"ANONYMIZED"),
+    b"PN": b"ANONYMIZED^",
+    b"DA": b"19000101",
+    b"DT": b"19000101000000",
+    b"TM": b"000000",
+    b"AS": b"000Y",
+    b"DS": b"0",
+    b"IS": b"0",
+    b"UR": b"urn:anonymized",
+    **dict.fromkeys((b"US", b"SS", b"OW", b"OB", b"UN"), bytes(2)),
+    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT", b"OF", b"OL"), bytes(4)),
+    **dict.fromkeys((b"FD", b"SV", b"UV", b"OD", b"OV"), bytes(8)),
+}
+
 _BASIC: Mapping[str, Action] = {
     "X": Action.REMOVE,
     "Z": Action.EMPTY,

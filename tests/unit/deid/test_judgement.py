@@ -81,7 +81,9 @@ def test_what_is_written_names_profile_options_and_patient_alias(still, run, pse
     assert [item.CodeValue for item in ds.DeidentificationMethodCodeSequence] == ["113100", "113107", "113104"]
     assert ds.LongitudinalTemporalInformationModified == "MODIFIED"
     assert ds.PatientID == pseudonyms.patient_id("MRN-4711-0815")
-    assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID == pseudonyms.uid("1.2.826.0.1.3680043.9.9999.3")
+    assert (
+        ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID == pseudonyms.uid("1.2.826.0.1.3680043.9.9999.3")
+    )
 
 
 def test_patients_without_an_id_stay_apart(still, run):
