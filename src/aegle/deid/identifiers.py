@@ -24,6 +24,7 @@ _DULL_WORDS = """
     anonym anonymized anonymised anonymous anon unknown none null test patient name hospital clinic general street
     university medical center centre radiology pathology department institution institute doctor
     female male other right left head chest abdomen pelvis cervix original primary derived axial breast spine brain
+    text code image container composite waveform person first last enter date time
     """
 _DULL = frozenset(_DULL_WORDS.split())
 _DELIMITERS = {0x3D, 0x5C, 0x5E}

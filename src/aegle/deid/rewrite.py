@@ -46,7 +46,7 @@ class Rewriter:
     character_set: Sequence[str]
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
-    forbidden: Search | None = None  #: kept text in which this is found is emptied
+    forbidden: Search | None = None  #: kept text in which this is found is replaced
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
@@ -187,8 +187,8 @@ class Rewriter:
             raw = self.data[head.value : head.value + head.length]
             self.kept_text.append(raw)
             if self.forbidden and self.forbidden.hits(raw):
-                self.counts[head.tag, "identifier emptied"] += 1
-                return self.target.emit(head.tag, vr, b"")
+                self.counts[head.tag, "identifier replaced"] += 1
+                return self.target.emit(head.tag, vr, b"" if vr == b"CS" else DUMMIES[vr])
         elif vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head)
         if head.tag == _ICC:

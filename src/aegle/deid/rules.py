@@ -67,8 +67,9 @@ _BASIC: Mapping[str, Action] = {
 
 #: Sequences under Z are emptied where the standard lets an empty one stand (Type 2); every other one under X/Z goes.
 _TYPE_2_SEQUENCES = frozenset({0x00400513, 0x00400562, 0x0040A088})
-#: Under D an observer's item stays, with each name in it replaced: (0040,A073) is required in a verified document.
-_ENTERED_SEQUENCES = frozenset({0x0040A073})
+#: Under D these items stay as their own dummies, with every name and UID in them replaced: the observers of a verified
+#: document (0040,A073), and the procedure step an SR must name (0008,1111).
+_ENTERED_SEQUENCES = frozenset({0x0040A073, 0x00081111})
 
 #: Where the table leaves a choice, or says nothing about free text that an IOD requires.
 _OURS: Mapping[int, Action] = {
@@ -99,7 +100,8 @@ _KEPT_TEXT_KEYWORDS = """
     ImagedNucleus InterventionDrugName LUTExplanation Manufacturer ManufacturerModelName
     ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
     OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
-    PlateType PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide Radiopharmaceutical
+    PlateType PositionReferenceIndicator PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide
+    Radiopharmaceutical
     RadiopharmaceuticalRoute ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod
     ReferencedOpticalPathIdentifier RescaleType ScatterCorrectionMethod SecondaryCaptureDeviceManufacturer
     SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions SegmentAlgorithmName

@@ -90,7 +90,7 @@ def test_a_name_in_any_character_set_is_swept_from_kept_text(charset, name, word
     outcome = run(ds)
     assert outcome.check() is None
     assert word.lower() not in str(outcome.dataset).lower()
-    assert outcome.done.counts[0x00080070, "identifier emptied"] == 1
+    assert outcome.done.counts[0x00080070, "identifier replaced"] == 1
 
 
 def test_an_identifier_known_only_from_a_nested_item_is_swept_too(still, run):
