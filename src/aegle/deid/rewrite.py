@@ -28,6 +28,7 @@ from aegle.dicom.walk import (
 )
 
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
+VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
 _SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
@@ -54,6 +55,7 @@ class Rewriter:
     pixels: Head | None = None
 
     def __post_init__(self) -> None:
+        self._kept_bytes = 0
         self._days = self.pseudonyms.shift_days(self.patient_alias)
         self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
             Action.EMPTY: lambda rule, raw: b"",
@@ -66,18 +68,19 @@ class Rewriter:
 
     def header(self, pos: int) -> bytes:
         """The top level from `pos` up to PixelData, which is left in `pixels`, or to the end of the object."""
-        pending = dict(sorted(self.insertions.items()))
+        self._kept_bytes = 0
+        pending = sorted(self.insertions, reverse=True)
         parts: list[bytes] = []
         run = pos
         end = len(self.data)
         while pos < end:
             head = self.target.head(self.data, pos, end)
-            due = [tag for tag in pending if tag <= head.tag]
+            due = pending and pending[-1] <= head.tag
             kept, after = self._element(self.target, head, end, 0) if head.tag != PIXEL_DATA else (b"", pos)
             if head.tag in self.insertions:
                 kept = b""
             if due or kept is not None:
-                parts += (self.data[run : head.start], *(pending.pop(tag) for tag in due), kept or b"")
+                parts += (self.data[run : head.start], self._due(pending, head.tag), kept or b"")
                 run = after if kept is not None else head.start
             if head.tag == PIXEL_DATA:
                 self.pixels = head
@@ -85,8 +88,15 @@ class Rewriter:
             pos = after
         else:
             parts.append(self.data[run:pos])
-        parts += pending.values()
+        parts.append(self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
+
+    def _due(self, pending: list[int], tag: int) -> bytes:
+        """Takes from `pending` the insertions that stand before, or in place of, the element with this tag."""
+        parts = []
+        while pending and pending[-1] <= tag:
+            parts.append(self.insertions[pending.pop()])
+        return b"".join(parts)
 
     def tail(self, pos: int) -> bytes:
         """The top level after PixelData; bytes that are no elements are dropped, as if they were not there."""
@@ -142,7 +152,9 @@ class Rewriter:
         self.counts[head.tag, rule.action] += 1
         if rule.action is Action.REMOVE:
             return b"", after
-        value = self._replacements[rule.action](rule, self.data[head.value : after])
+        if head.length > VALUE_MAX_BYTES and rule.action not in {Action.EMPTY, Action.DUMMY}:
+            raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
+        value = self._replacements[rule.action](rule, self.data[head.value : min(after, head.value + VALUE_MAX_BYTES)])
         return self.target.emit(head.tag, rule.vr, value), after
 
     def _dropped(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
@@ -180,6 +192,9 @@ class Rewriter:
 
     def _kept(self, source: Encoding, head: Head, rule: Rule) -> bytes | None:
         """None to keep the element's bytes; a rewritten or empty element, or nothing, where they cannot stand."""
+        self._kept_bytes += head.length
+        if self._kept_bytes > HEADER_MAX_BYTES:
+            raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
             return self._refused(head)

@@ -102,3 +102,15 @@ def test_the_interval_between_two_studies_of_a_patient_is_kept(still, run):
 
 def test_running_twice_gives_the_same_bytes(still, run):
     assert run(still()).bytes == run(still()).bytes
+
+
+def test_a_header_beyond_the_bound_is_held_without_reading_it(still, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.rewrite.HEADER_MAX_BYTES", 1000)
+    assert run(still(RedPaletteColorLookupTableData=bytes(2000))).held.reason is HoldReason.TOO_LARGE
+
+
+def test_a_deflated_bomb_is_held(still, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.part10.INFLATED_MAX_BYTES", 3 << 20)
+    ds = still(Rows=4096, Columns=4096, PixelData=bytes(1 << 24))
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    assert run(ds).held.reason is HoldReason.TOO_LARGE

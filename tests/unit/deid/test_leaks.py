@@ -146,3 +146,9 @@ def test_icc_profiles_lose_their_words(still, run):
 def test_a_de_identified_object_is_refused_at_the_door(still, run):
     first = run(still())
     assert run(first.bytes).held.reason is HoldReason.ALREADY_ALIASED
+
+
+@pytest.mark.parametrize("name", ["Basic^Aegle", "Clean^Content", "Profile", "Temporal^Modified", "Microscope^Mono"])
+def test_a_patient_called_like_our_own_words_is_not_withheld(name, still, run):
+    outcome = run(still(PatientName=name))
+    assert outcome.check() is None

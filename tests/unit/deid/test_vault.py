@@ -110,3 +110,12 @@ def test_own_results_are_recognised(vault):
     vault.remember_result("2.25.5", "2.25.6")
     assert vault.is_own_result("2.25.5")
     assert not vault.is_own_result("2.25.6")
+
+
+def test_a_person_may_let_a_changed_source_replace_the_first(done, vault):
+    vault.record(done, "d", "archived")
+    moved = replace(done, patient_alias="AG-1")
+    vault.record(moved, "e", "archived again", replace=True)
+    admission = vault.admission(done.alias.sop_uid)
+    assert admission and (admission.source_digest, admission.archived_digest) == ("e", "archived again")
+    assert vault.patient_alias(done.alias.study_uid) == "AG-1"
