@@ -19,16 +19,20 @@ from pydicom.errors import InvalidDicomError
 
 from aegle.deid.identifiers import IDENTIFYING, Search, words
 from aegle.deid.outcome import Deidentified
-from aegle.deid.part10 import DEFLATED
+from aegle.deid.part10 import DEFLATED, IMPLEMENTATION_VERSION
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import Held, HoldReason
-from aegle.deid.rules import Action
+from aegle.deid.rules import DUMMIES, Action
+from aegle.deid.survey import MARK
 from aegle.deid.sweep import Region, same_pixels, sweep
+from aegle.deid.table import METHOD_CODES
 
 _PIXELS = 0x7FE00010
 _UNDEFINED = 0xFFFFFFFF
 _DEFER_BYTES = 1 << 16
+#: What every output says about itself; a patient called like a word of it is not left in it.
+_OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
@@ -113,6 +117,8 @@ def _element_faults(element: DataElement, done: Deidentified, profile: Profile) 
         yield f"{name} should have been removed"
     elif rule.action is Action.EMPTY and not element.is_empty:
         yield f"{name} should be empty"
+    elif rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
+        yield f"{name} should hold its dummy value"
     elif element.VR == "UI":
         yield from _uid_faults(name, element, done)
 
@@ -139,7 +145,7 @@ def _identifiers(original: Dataset, profile: Profile, done: Deidentified) -> set
         if element.VR == "PN" or element.tag in IDENTIFYING:
             values = element.value if element.VM > 1 else [element.value]
             found |= {word for value in values for word in words(element.VR, str(value))}
-    return found - {done.patient_alias}
+    return {word for word in found if not Search([word], ()).hits(_OWN_WORDS) and word != done.patient_alias}
 
 
 def _left_in(written: Dataset, search: Search) -> str | None:

@@ -138,7 +138,7 @@ def _alias_of(source: InstanceRef, pseudonyms: Pseudonyms) -> InstanceRef:
 
 def _insertions(encoding: Encoding, alias: str, profile: Profile, *, certified: bool) -> Mapping[int, bytes]:
     """The elements that every written object has, whatever its source had there (PS3.15 §E.1.1)."""
-    method = "\\".join((MARK, profile.name, profile.digest)).encode()
+    method = "\\".join((MARK, profile.digest, profile.name)).encode()
     values = {
         0x00100010: (b"PN", f"{alias}^".encode()),
         0x00100020: (b"LO", alias.encode()),

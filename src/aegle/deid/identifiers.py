@@ -24,6 +24,7 @@ _DULL_WORDS = """
     anonym anonymized anonymised anonymous anon unknown none null test patient name hospital clinic general street
     university medical center centre radiology pathology department institution institute doctor
     female male other right left head chest abdomen pelvis cervix original primary derived axial breast spine brain
+    text code image container composite waveform person first last enter date time
     """
 _DULL = frozenset(_DULL_WORDS.split())
 _DELIMITERS = {0x3D, 0x5C, 0x5E}
@@ -77,7 +78,7 @@ class Search:
     def __init__(self, found: Iterable[str], character_set: Sequence[str], shortest: int = 0) -> None:
         """`shortest` drops words of fewer characters, for searches through bytes that are not text."""
         codecs = dict.fromkeys([*_UNICODE, *encodings(character_set), "latin-1"])
-        self._forms: dict[bytes, re.Pattern[bytes]] = {}
+        self._forms: dict[bytes, tuple[str, bool]] = {}
         for word in found:
             for form in {word, word.lower(), word.upper()} if len(word) >= shortest else ():
                 for codec in codecs:
@@ -89,18 +90,18 @@ class Search:
     def hits(self, raw: bytes) -> bool:
         """Whether any word stands in `raw`. A plain search first, its guards only where that finds something."""
         lowered = raw.lower()
-        return any(form in lowered and guarded.search(lowered) for form, guarded in self._forms.items())
+        found = (form for form in self._forms if form in lowered)
+        return any(_guarded(form, *self._forms[form]).search(lowered) for form in found)
 
     def _add(self, word: str, codec: str) -> None:
         try:
             form = word.encode(codec).lower()
         except (UnicodeError, LookupError):
             return
-        if form not in self._forms:
-            self._forms[form] = _guarded(form, word, wide=codec.startswith("utf-16"))
+        self._forms.setdefault(form, (word, codec.startswith("utf-16")))
 
 
-def _guarded(form: bytes, word: str, *, wide: bool) -> re.Pattern[bytes]:
+def _guarded(form: bytes, word: str, wide: bool) -> re.Pattern[bytes]:
     """The form, not as part of a longer number nor, when it is short, of a longer word."""
     before = b"" if wide else _guard(word[0], word, b"(?<![%s])")
     after = b"" if wide else _guard(word[-1], word, b"(?![%s])")

@@ -41,7 +41,8 @@ def _native(data: Buffer, head: Head, survey: Survey) -> Pixels:
     end = head.value + head.length
     if surplus > 1 and any(data[end - surplus : end].strip(b"\0")):
         raise Holding(HoldReason.PIXELS_UNPROVEN, "more pixel bytes than the header describes")
-    pad = ((end - 1, 1, b"\0"),) if surplus == 1 else ()
+    swapped = survey.big_endian and head.vr == b"OW"  # 8-bit samples are swapped in pairs there
+    pad = ((end - 2 if swapped else end - 1, 1, b"\0"),) if surplus == 1 else ()
     return Pixels(start=head.start, end=end, blanks=pad)
 
 

@@ -11,7 +11,7 @@ from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.reasons import HoldReason
-from aegle.deid.rules import Action, Rule
+from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.dicom.walk import (
     ITEM_END,
     PIXEL_DATA,
@@ -28,26 +28,12 @@ from aegle.dicom.walk import (
 )
 
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
+VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
 _SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
 _NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
 _IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
-
-_DUMMIES: Mapping[bytes, bytes] = {
-    **dict.fromkeys((b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UT"), b"ANONYMIZED"),
-    b"PN": b"ANONYMIZED^",
-    b"DA": b"19000101",
-    b"DT": b"19000101000000",
-    b"TM": b"000000",
-    b"AS": b"000Y",
-    b"DS": b"0",
-    b"IS": b"0",
-    b"UR": b"urn:anonymized",
-    **dict.fromkeys((b"US", b"SS", b"OW", b"OB", b"UN"), bytes(2)),
-    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT", b"OF", b"OL"), bytes(4)),
-    **dict.fromkeys((b"FD", b"SV", b"UV", b"OD", b"OV"), bytes(8)),
-}
 
 
 @dataclass(kw_only=True)
@@ -61,7 +47,7 @@ class Rewriter:
     character_set: Sequence[str]
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
-    forbidden: Search | None = None  #: kept text in which this is found is emptied
+    forbidden: Search | None = None  #: kept text in which this is found is replaced
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
@@ -69,10 +55,11 @@ class Rewriter:
     pixels: Head | None = None
 
     def __post_init__(self) -> None:
+        self._kept_bytes = 0
         self._days = self.pseudonyms.shift_days(self.patient_alias)
         self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
             Action.EMPTY: lambda rule, raw: b"",
-            Action.DUMMY: lambda rule, raw: _DUMMIES[rule.vr],
+            Action.DUMMY: lambda rule, raw: DUMMIES[rule.vr],
             Action.UID: self._mapped,
             Action.SHIFT: self._shifted,
             Action.TOKEN: self._token,
@@ -81,18 +68,19 @@ class Rewriter:
 
     def header(self, pos: int) -> bytes:
         """The top level from `pos` up to PixelData, which is left in `pixels`, or to the end of the object."""
-        pending = dict(sorted(self.insertions.items()))
+        self._kept_bytes = 0
+        pending = sorted(self.insertions, reverse=True)
         parts: list[bytes] = []
         run = pos
         end = len(self.data)
         while pos < end:
             head = self.target.head(self.data, pos, end)
-            due = [tag for tag in pending if tag <= head.tag]
+            due = pending and pending[-1] <= head.tag
             kept, after = self._element(self.target, head, end, 0) if head.tag != PIXEL_DATA else (b"", pos)
             if head.tag in self.insertions:
                 kept = b""
             if due or kept is not None:
-                parts += (self.data[run : head.start], *(pending.pop(tag) for tag in due), kept or b"")
+                parts += (self.data[run : head.start], self._due(pending, head.tag), kept or b"")
                 run = after if kept is not None else head.start
             if head.tag == PIXEL_DATA:
                 self.pixels = head
@@ -100,8 +88,15 @@ class Rewriter:
             pos = after
         else:
             parts.append(self.data[run:pos])
-        parts += pending.values()
+        parts.append(self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
+
+    def _due(self, pending: list[int], tag: int) -> bytes:
+        """Takes from `pending` the insertions that stand before, or in place of, the element with this tag."""
+        parts = []
+        while pending and pending[-1] <= tag:
+            parts.append(self.insertions[pending.pop()])
+        return b"".join(parts)
 
     def tail(self, pos: int) -> bytes:
         """The top level after PixelData; bytes that are no elements are dropped, as if they were not there."""
@@ -157,7 +152,9 @@ class Rewriter:
         self.counts[head.tag, rule.action] += 1
         if rule.action is Action.REMOVE:
             return b"", after
-        value = self._replacements[rule.action](rule, self.data[head.value : after])
+        if head.length > VALUE_MAX_BYTES and rule.action not in {Action.EMPTY, Action.DUMMY}:
+            raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
+        value = self._replacements[rule.action](rule, self.data[head.value : min(after, head.value + VALUE_MAX_BYTES)])
         return self.target.emit(head.tag, rule.vr, value), after
 
     def _dropped(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
@@ -195,6 +192,9 @@ class Rewriter:
 
     def _kept(self, source: Encoding, head: Head, rule: Rule) -> bytes | None:
         """None to keep the element's bytes; a rewritten or empty element, or nothing, where they cannot stand."""
+        self._kept_bytes += head.length
+        if self._kept_bytes > HEADER_MAX_BYTES:
+            raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
             return self._refused(head)
@@ -202,8 +202,8 @@ class Rewriter:
             raw = self.data[head.value : head.value + head.length]
             self.kept_text.append(raw)
             if self.forbidden and self.forbidden.hits(raw):
-                self.counts[head.tag, "identifier emptied"] += 1
-                return self.target.emit(head.tag, vr, b"")
+                self.counts[head.tag, "identifier replaced"] += 1
+                return self.target.emit(head.tag, vr, b"" if vr == b"CS" else DUMMIES[vr])
         elif vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head)
         if head.tag == _ICC:

@@ -37,6 +37,22 @@ class Rule(NamedTuple):
     accepts: frozenset[bytes]  #: VRs in which a kept value may come
 
 
+#: What stands for a value under D, by VR: never empty, and the same for everybody.
+DUMMIES: Mapping[bytes, bytes] = {
+    **dict.fromkeys((b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UT"), b"ANONYMIZED"),
+    b"PN": b"ANONYMIZED^",
+    b"DA": b"19000101",
+    b"DT": b"19000101000000",
+    b"TM": b"000000",
+    b"AS": b"000Y",
+    b"DS": b"0",
+    b"IS": b"0",
+    b"UR": b"urn:anonymized",
+    **dict.fromkeys((b"US", b"SS", b"OW", b"OB", b"UN"), bytes(2)),
+    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT", b"OF", b"OL"), bytes(4)),
+    **dict.fromkeys((b"FD", b"SV", b"UV", b"OD", b"OV"), bytes(8)),
+}
+
 _BASIC: Mapping[str, Action] = {
     "X": Action.REMOVE,
     "Z": Action.EMPTY,
@@ -51,8 +67,9 @@ _BASIC: Mapping[str, Action] = {
 
 #: Sequences under Z are emptied where the standard lets an empty one stand (Type 2); every other one under X/Z goes.
 _TYPE_2_SEQUENCES = frozenset({0x00400513, 0x00400562, 0x0040A088})
-#: Under D an observer's item stays, with each name in it replaced: (0040,A073) is required in a verified document.
-_ENTERED_SEQUENCES = frozenset({0x0040A073})
+#: Under D these items stay as their own dummies, with every name and UID in them replaced: the observers of a verified
+#: document (0040,A073), and the procedure step an SR must name (0008,1111).
+_ENTERED_SEQUENCES = frozenset({0x0040A073, 0x00081111})
 
 #: Where the table leaves a choice, or says nothing about free text that an IOD requires.
 _OURS: Mapping[int, Action] = {
@@ -83,7 +100,8 @@ _KEPT_TEXT_KEYWORDS = """
     ImagedNucleus InterventionDrugName LUTExplanation Manufacturer ManufacturerModelName
     ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
     OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
-    PlateType PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide Radiopharmaceutical
+    PlateType PositionReferenceIndicator PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide
+    Radiopharmaceutical
     RadiopharmaceuticalRoute ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod
     ReferencedOpticalPathIdentifier RescaleType ScatterCorrectionMethod SecondaryCaptureDeviceManufacturer
     SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions SegmentAlgorithmName

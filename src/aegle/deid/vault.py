@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS result (sop_uid TEXT PRIMARY KEY, alias_sop_uid TEXT 
 _SELECT_ADMISSION = (
     "SELECT study_alias, series_alias, sop_alias, sop_class, source_digest, archived_digest FROM instance WHERE"
 )
+_KEEP_STUDY = "INSERT OR IGNORE INTO study VALUES (?, ?, ?)"
+_REPLACE_STUDY = "INSERT OR REPLACE INTO study VALUES (?, ?, ?)"
 _SEAL_TEXT = b"aegle vault 1"
 
 
@@ -65,20 +67,25 @@ class Vault:
             self._db.close()
             raise
 
-    def record(self, done: Deidentified, source_digest: str, archived_digest: str | None) -> None:
+    def record(
+        self, done: Deidentified, source_digest: str, archived_digest: str | None, *, replace: bool = False
+    ) -> None:
         """Keep everything of one instance, durable when this returns. Idempotent; a later archived digest is added.
 
-        Raises Conflict when the study is known under another patient, or the instance with other source bytes.
+        Raises Conflict when the study is known under another patient, or the instance with other source bytes, unless
+        a person decided that this one replaces it.
         """
         with self._transaction():
-            self._require_same(done, source_digest)
+            if not replace:
+                self._require_same(done, source_digest)
             self._db.executemany(
                 "INSERT OR IGNORE INTO uid VALUES (?, ?)",
                 [(alias, self._sealed("uid", alias, original.encode())) for alias, original in done.uids.items()],
             )
             identity = self._sealed("study", done.alias.study_uid, done.identity.to_json())
             self._db.execute(
-                "INSERT OR IGNORE INTO study VALUES (?, ?, ?)", (done.alias.study_uid, done.patient_alias, identity)
+                _REPLACE_STUDY if replace else _KEEP_STUDY,
+                (done.alias.study_uid, done.patient_alias, identity),
             )
             self._keep_instance(done, source_digest, archived_digest)
 
@@ -151,7 +158,8 @@ class Vault:
         ref, profile = done.alias, done.profile_digest
         self._db.execute(
             "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sop_alias)"
-            " DO UPDATE SET archived_digest = coalesce(excluded.archived_digest, archived_digest)",
+            " DO UPDATE SET archived_digest = coalesce(excluded.archived_digest, archived_digest),"
+            " source_digest = excluded.source_digest, profile_digest = excluded.profile_digest",
             (*(ref.sop_uid, ref.study_uid, ref.series_uid), ref.sop_class, source_digest, archived_digest, profile),
         )
 

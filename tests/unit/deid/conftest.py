@@ -1,5 +1,6 @@
 """Objects to de-identify: small, whole, and full of a patient who does not exist."""
 
+import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 from aegle.deid import Deidentified, Held, Pseudonyms, Vault, check, default_profile, deidentify
 
 MICROSCOPIC = "1.2.840.10008.5.1.4.1.1.77.1.2"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of small objects are written here; none needs to survive a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture(scope="session")

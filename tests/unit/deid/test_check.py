@@ -1,0 +1,78 @@
+"""The check finds what an engine gone wrong would leave: each fault planted into a clean output."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from aegle.deid import HoldReason, check, default_profile
+
+
+def private(ds: Dataset) -> None:
+    ds.private_block(0x0009, "X", create=True).add_new(1, "LO", "y")
+
+
+def nested_removed(ds: Dataset) -> None:
+    ds.DeidentificationMethodCodeSequence[0].StudyDescription = "Somewhere"
+
+
+FAULTS = {
+    "a private attribute": (private, HoldReason.CHECK_FAILED),
+    "a removed attribute": (lambda ds: setattr(ds, "SeriesDescription", "Somewhere"), HoldReason.CHECK_FAILED),
+    "a replaced attribute": (lambda ds: setattr(ds, "InstitutionName", "Somewhere"), HoldReason.CHECK_FAILED),
+    "a removed attribute, nested": (nested_removed, HoldReason.CHECK_FAILED),
+    "an emptied attribute": (lambda ds: setattr(ds, "AccessionNumber", "1"), HoldReason.CHECK_FAILED),
+    "an original UID": (lambda ds: setattr(ds, "FrameOfReferenceUID", "1.9.9.9"), HoldReason.CHECK_FAILED),
+    "the patient's ID": (lambda ds: setattr(ds, "PatientID", "MRN-4711-0815"), HoldReason.CHECK_FAILED),
+    "a name in kept text": (lambda ds: setattr(ds, "Manufacturer", "dr QUILLFEATHER"), HoldReason.IDENTIFIER_LEFT),
+    "a number in a code": (lambda ds: setattr(ds, "SoftwareVersions", "MRN-4711-0815"), HoldReason.IDENTIFIER_LEFT),
+    "another instance UID": (lambda ds: setattr(ds, "SOPInstanceUID", "2.25.1"), HoldReason.CHECK_FAILED),
+    "other pixels": (lambda ds: setattr(ds, "PixelData", bytes(15) + b"\1"), HoldReason.CHECK_FAILED),
+    "fewer pixels": (lambda ds: setattr(ds, "PixelData", bytes(range(14))), HoldReason.CHECK_FAILED),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_it_finds(name, still, run):
+    spoil, reason = FAULTS[name]
+    outcome = run(still())
+    assert outcome.check() is None
+    ds = dcmread(outcome.target)
+    spoil(ds)
+    ds.save_as(outcome.target)
+    verdict = outcome.check()
+    assert verdict and verdict.reason is reason
+    assert "Quill" not in verdict.detail and "4711" not in verdict.detail
+
+
+@pytest.mark.parametrize("codec", ["latin-1", "utf-8", "utf-16-le", "utf-16-be"])
+def test_it_finds_an_identifier_in_raw_bytes(codec, still, run):
+    outcome = run(still())
+    table = "Quillfeather".encode(codec)
+    ds = dcmread(outcome.target)
+    ds.add_new(0x00281201, "OW", table)
+    ds.save_as(outcome.target)
+    verdict = outcome.check()
+    assert verdict and verdict.reason is HoldReason.IDENTIFIER_LEFT
+
+
+def test_it_finds_a_preamble_and_an_unreadable_file(still, run):
+    outcome = run(still())
+    outcome.target.write_bytes(b"MZ" + outcome.bytes[2:])
+    assert outcome.check().reason is HoldReason.CHECK_FAILED
+    outcome.target.write_bytes(b"nothing")
+    assert outcome.check().reason is HoldReason.CHECK_FAILED
+
+
+def test_it_does_not_trust_the_uid_map(still, run):
+    outcome = run(still())
+    lying = replace(outcome.done, uids={})
+    assert check(outcome.source, outcome.target, lying, default_profile()).reason is HoldReason.CHECK_FAILED
+
+
+def test_it_writes_nothing(still, run, tmp_path: Path):
+    outcome = run(still())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    outcome.check()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,0 +1,116 @@
+"""What may not leave at all is held, each with its own code."""
+
+import pytest
+from pydicom.uid import MPEG4HP41, generate_uid
+
+from aegle.deid import REASONS, HoldReason
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"BurnedInAnnotation": "YES"}, HoldReason.BURNED_IN_RISK),
+        ({"BurnedInAnnotation": None}, HoldReason.BURNED_IN_RISK),
+        ({"BurnedInAnnotation": "MAYBE"}, HoldReason.BURNED_IN_RISK),
+        ({"RecognizableVisualFeatures": "YES"}, HoldReason.RECOGNIZABLE),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LABEL", "NONE"]}, HoldReason.LABEL_IMAGE),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "OVERVIEW", "NONE"]}, HoldReason.LABEL_IMAGE),
+        ({"SpecimenLabelInImage": "YES"}, HoldReason.LABEL_IMAGE),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"}, HoldReason.UNKNOWN_SOP_CLASS),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"}, HoldReason.PIXELS_UNPROVEN),
+        ({"StudyInstanceUID": ""}, HoldReason.NO_UID),
+        ({"StudyInstanceUID": "1.2.840.10008.1.1"}, HoldReason.BAD_UID),
+        ({"Rows": 5}, HoldReason.TRUNCATED),
+        ({"Rows": 3}, HoldReason.PIXELS_UNPROVEN),
+        ({"SOPClassUID": CT, "ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"], "BurnedInAnnotation": None},
+         HoldReason.BURNED_IN_RISK),
+    ],
+)  # fmt: skip
+def test_it_is_held(values, reason, still, run):
+    ds = still(**values)
+    for keyword, value in values.items():
+        if value is None:
+            delattr(ds, keyword)
+    assert run(ds).held.reason is reason
+
+
+def test_a_uid_with_a_path_in_it_is_held(still, run, written):
+    content = written(still()).replace(b"1.2.826.0.1.3680043.9.9999.1", b"../../../../../../etc/passwd")
+    assert run(content).held.reason is HoldReason.BAD_UID
+
+
+def test_video_is_held(still, run, written):
+    ds = still()
+    content = written(ds).replace(b"1.2.840.10008.1.2.1\0", (MPEG4HP41[:19]).encode() + b"\0")
+    assert run(content).held.reason is HoldReason.UNSUPPORTED_TRANSFER_SYNTAX
+
+
+@pytest.mark.parametrize("content", [b"", b"DICM", bytes(200), b"PK\x03\x04" + bytes(400)])
+def test_what_is_not_dicom_is_held(content, run):
+    assert run(content).held.reason is HoldReason.NOT_DICOM
+
+
+def test_a_ct_slice_that_says_nothing_is_admitted_and_certified_only_when_original(still, run):
+    for kind, certified in (("ORIGINAL", True), ("DERIVED", False)):
+        ds = still(SOPClassUID=CT, ImageType=[kind, "PRIMARY"])
+        del ds.BurnedInAnnotation
+        outcome = run(ds)
+        assert outcome.done.pixels_certified is certified
+        assert (outcome.dataset.PatientIdentityRemoved == "YES") is certified
+
+
+def test_sequences_without_end_are_held(still, run, written):
+    item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    head = b"\x08\x00\x18\x22SQ\0\0\xff\xff\xff\xff"
+    content = written(still())
+    at = content.index(b"\x10\x00\x10\x00PN")
+    bomb = content[:at] + (head + item) * 5000 + content[at:]
+    assert run(bomb).held.reason in {HoldReason.NESTING, HoldReason.TRUNCATED}
+
+
+def test_every_reason_has_words_and_a_remedy():
+    assert REASONS.keys() == set(HoldReason)
+    assert all(reason.text.endswith(".") and reason.remedy.endswith(".") for reason in REASONS.values())
+    assert not REASONS[HoldReason.LABEL_IMAGE].blocks_study
+
+
+def test_what_is_written_names_profile_options_and_patient_alias(still, run, pseudonyms):
+    ds = run(still()).dataset
+    assert [item.CodeValue for item in ds.DeidentificationMethodCodeSequence] == ["113100", "113107", "113104"]
+    assert ds.LongitudinalTemporalInformationModified == "MODIFIED"
+    assert ds.PatientID == pseudonyms.patient_id("MRN-4711-0815")
+    assert (
+        ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID == pseudonyms.uid("1.2.826.0.1.3680043.9.9999.3")
+    )
+
+
+def test_patients_without_an_id_stay_apart(still, run):
+    aliases = {run(still(PatientID="", StudyInstanceUID=generate_uid())).dataset.PatientID for _ in range(3)}
+    assert len(aliases) == 3
+
+
+def test_the_interval_between_two_studies_of_a_patient_is_kept(still, run):
+    first = run(still(StudyDate="20240229")).dataset.StudyDate
+    second = run(still(StudyDate="20240310", StudyInstanceUID=generate_uid())).dataset.StudyDate
+    from datetime import date
+
+    assert (date.fromisoformat(second) - date.fromisoformat(first)).days == 10
+    assert first != "20240229"
+
+
+def test_running_twice_gives_the_same_bytes(still, run):
+    assert run(still()).bytes == run(still()).bytes
+
+
+def test_a_header_beyond_the_bound_is_held_without_reading_it(still, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.rewrite.HEADER_MAX_BYTES", 1000)
+    assert run(still(RedPaletteColorLookupTableData=bytes(2000))).held.reason is HoldReason.TOO_LARGE
+
+
+def test_a_deflated_bomb_is_held(still, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.part10.INFLATED_MAX_BYTES", 3 << 20)
+    ds = still(Rows=4096, Columns=4096, PixelData=bytes(1 << 24))
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    assert run(ds).held.reason is HoldReason.TOO_LARGE

@@ -1,0 +1,154 @@
+"""Identifiers planted wherever text can stand appear in no encoding in what leaves."""
+
+from itertools import product
+
+import pytest
+from pydicom import Dataset
+from pydicom.datadict import DicomDictionary
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from aegle.deid import HoldReason
+
+TEXT = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
+NAME, NUMBER = "Quillfeather", "MRN-4711-0815"
+CODECS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
+
+EVERY_TEXT_TAG = sorted(
+    tag
+    for tag, (vr, *_) in DicomDictionary.items()
+    if vr in TEXT and 8 <= tag >> 16 < 0x7FE0 and tag & 0xFFFF
+    and tag not in {0x00080005, 0x00080008, 0x00080016, 0x00100010, 0x00100020, 0x00280301, 0x00280302, 0x00280004}
+    and tag not in {0x00480010, 0x00120063, 0x00080064}
+)  # fmt: skip
+
+
+def assert_absent(content: bytes, *words: str) -> None:
+    low = content.lower()
+    for word, codec in product(words, CODECS):
+        assert word.lower().encode(codec) not in low, f"{word} in {codec}"
+
+
+def filled(ds: Dataset) -> Dataset:
+    for tag in EVERY_TEXT_TAG:
+        vr = DicomDictionary[tag][0]
+        ds.add_new(tag, vr, NAME.upper() if vr in {"CS", "AE"} else f"x {NAME} {NUMBER}"[: 60 if vr == "LO" else 16])
+    return ds
+
+
+def test_a_name_in_every_text_attribute_of_the_dictionary_leaves_in_none(still, run):
+    outcome = run(filled(still()))
+    assert_absent(outcome.bytes, NAME, NUMBER, "Ottilie", "Grimthorpe", "778899")
+    assert outcome.check() is None
+
+
+def test_nor_from_within_nested_sequences(still, run):
+    ds = still()
+    level = ds
+    for _ in range(8):
+        inner = filled(Dataset())
+        level.add_new(0x00082218, "SQ", [inner])
+        level = inner
+    outcome = run(ds)
+    assert_absent(outcome.bytes, NAME, NUMBER)
+    assert outcome.check() is None
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian],
+    ids=lambda syntax: syntax.name,
+)
+def test_in_every_transfer_syntax(syntax, still, run):
+    ds = filled(still())
+    ds.file_meta.TransferSyntaxUID = syntax
+    outcome = run(ds)
+    assert outcome.check() is None
+    assert outcome.dataset.PixelData == bytes(range(16))
+    assert_absent(str(outcome.dataset).encode(), NAME, NUMBER)
+    assert_absent(outcome.bytes, NAME, NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "word"),
+    [
+        ("ISO_IR 100", "Müllerström^Jürgen", "Müllerström"),
+        ("ISO_IR 192", "Ωμέγας^Ευγένιος", "Ωμέγας"),
+        ("ISO_IR 144", "Люкceмбypг", "Люкceмбypг"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎", "Yamada"),
+        ("GB18030", "Wang^XiaoDong=王^小东", "XiaoDong"),
+    ],
+)
+def test_a_name_in_any_character_set_is_swept_from_kept_text(charset, name, word, still, run):
+    ds = still(SpecificCharacterSet=charset, PatientName=name)
+    ds.Manufacturer = f"for {word}"
+    ds.SoftwareVersions = word.upper()
+    outcome = run(ds)
+    assert outcome.check() is None
+    assert word.lower() not in str(outcome.dataset).lower()
+    assert outcome.done.counts[0x00080070, "identifier replaced"] == 1
+
+
+def test_an_identifier_known_only_from_a_nested_item_is_swept_too(still, run):
+    ds = still(Manufacturer="Xanthippus works")
+    ds.RequestAttributesSequence = [Dataset()]
+    ds.RequestAttributesSequence[0].RequestingPhysician = "Xanthippus^Otto"
+    outcome = run(ds)
+    assert_absent(outcome.bytes, "Xanthippus")
+    assert outcome.check() is None
+
+
+def test_ordinary_words_survive_a_patient_who_is_called_like_them(still, run):
+    outcome = run(still(PatientName="Head^Test", Manufacturer="Head systems", BodyPartExamined="HEAD"))
+    assert outcome.dataset.Manufacturer == "Head systems"
+    assert outcome.dataset.BodyPartExamined == "HEAD"
+
+
+def test_preamble_meta_and_trailing_bytes_are_not_taken_over(still, run, written):
+    content = bytearray(written(still()))
+    content[:12] = NAME.encode()
+    content += b"\xfc\xff\xfc\xffOB\0\0\x0c\0\0\0" + NAME.encode() + f"tail {NAME}".encode()
+    outcome = run(bytes(content))
+    assert_absent(outcome.bytes, NAME)
+    assert outcome.check() is None
+
+
+def test_a_number_with_prose_in_it_is_removed(still, run, written):
+    content = written(still(SeriesNumber=12345678)).replace(b"12345678", b"JANE DOE")
+    outcome = run(content)
+    assert "SeriesNumber" not in outcome.dataset
+    assert_absent(outcome.bytes, "JANE DOE")
+
+
+def test_text_disguised_under_the_vr_of_another_attribute_is_removed(still, run, written):
+    ds = still(Manufacturer="Quux")
+    content = written(ds).replace(b"\x08\x00\x70\x00LO\x04\x00Quux", b"\x08\x00\x70\x00PN\x04\x00Quux")
+    assert_absent(run(content).bytes, "Quux")
+
+
+def test_icc_profiles_lose_their_words(still, run):
+    icc = bytearray(300)
+    icc[:4], icc[36:40] = (300).to_bytes(4, "big"), b"acsp"
+    icc[128:132] = (1).to_bytes(4, "big")
+    icc[132:144] = b"desc" + (200).to_bytes(4, "big") + (60).to_bytes(4, "big")
+    icc[200:260] = (b"desc" + bytes(4) + b"\0\0\0\x20 Quillfeather scanner").ljust(60, b"\0")
+    icc[270:284] = b"Quillfeather!!"
+    outcome = run(still(ICCProfile=bytes(icc)))
+    assert_absent(outcome.bytes, NAME)
+    assert len(outcome.dataset.ICCProfile) == 300
+    assert outcome.check() is None
+
+
+def test_a_de_identified_object_is_refused_at_the_door(still, run):
+    first = run(still())
+    assert run(first.bytes).held.reason is HoldReason.ALREADY_ALIASED
+
+
+@pytest.mark.parametrize("name", ["Basic^Aegle", "Clean^Content", "Profile", "Temporal^Modified", "Microscope^Mono"])
+def test_a_patient_called_like_our_own_words_is_not_withheld(name, still, run):
+    outcome = run(still(PatientName=name))
+    assert outcome.check() is None

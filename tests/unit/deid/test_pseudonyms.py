@@ -1,0 +1,89 @@
+"""Aliases are keyed, stable, valid and unlinkable."""
+
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import CTImageStorage
+from pydicom.valuerep import validate_value
+
+from aegle.deid import Pseudonyms
+from aegle.deid.dates import moved
+from aegle.errors import BadConfig
+
+ONE, TWO = Pseudonyms.from_secret(bytes(32)), Pseudonyms.from_secret(bytes([1]) * 32)
+UIDS = st.from_regex(r"[12]\.[1-9][0-9.]{5,50}[1-9]", fullmatch=True)
+
+
+@given(UIDS)
+def test_a_uid_alias_is_stable_valid_and_tells_nothing(uid):
+    alias = ONE.uid(uid)
+    assert alias == Pseudonyms.from_secret(bytes(32)).uid(uid)
+    assert alias.startswith("2.25.") and len(alias) <= 44
+    validate_value("UI", alias, 2)
+    assert len({alias, TWO.uid(uid), ONE.result_uid(uid), uid}) == 4
+
+
+@given(st.text(min_size=1).filter(str.strip), st.text())
+def test_patient_aliases_of_two_sites_and_two_issuers_differ(patient, issuer):
+    alias = ONE.patient_id(patient, issuer)
+    assert alias == ONE.patient_id(f" {patient} ", issuer)
+    assert alias != TWO.patient_id(patient, issuer)
+    if issuer.strip():
+        assert alias != ONE.patient_id(patient)
+
+
+def test_standard_uids_and_coding_schemes_are_themselves():
+    assert ONE.uid(CTImageStorage) == CTImageStorage
+    assert ONE.uid("2.16.840.1.113883.6.96") == "2.16.840.1.113883.6.96"
+    assert ONE.uid("1.2.840.10008.99.4711") != "1.2.840.10008.99.4711"
+
+
+@given(st.text())
+def test_dates_move_by_one_to_seven_years(patient):
+    assert 365 <= ONE.shift_days(patient) < 365 + 2190
+
+
+def test_shifts_differ_between_patients():
+    assert len({ONE.shift_days(f"AG-{n}") for n in range(100)}) > 80
+
+
+@given(st.dates(min_value=__import__("datetime").date(1910, 1, 1)), st.integers(1, 3000))
+def test_moving_a_date_there_and_back_is_the_identity(day, days):
+    text = day.strftime("%Y%m%d").rjust(8, "0")
+    assert moved("DA", moved("DA", text, days), -days) == text
+
+
+@pytest.mark.parametrize(
+    ("vr", "value", "expected"),
+    [
+        ("DA", "20240301", "20240229"),
+        ("DA", "2024.03.01", "20240229"),
+        ("DA", "20240301\\20240302", "20240229\\20240301"),
+        ("DA", "yesterday", ""),
+        ("DA", "00010101", ""),
+        ("DT", "20240301101112.123+0100", "20240229100000"),
+        ("DT", "202403", "202402"),
+        ("TM", "235959.9", "230000"),
+        ("TM", "23:59:59", "230000"),
+        ("TM", "noon", ""),
+    ],
+)
+def test_dates_move_and_times_are_cut_to_the_hour(vr, value, expected):
+    assert moved(vr, value, 1) == expected
+
+
+def test_a_source_digest_is_keyed_and_over_all_bytes(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(bytes(3 << 20))
+    digest = ONE.source_digest(path)
+    assert len(digest) == 64 and digest != TWO.source_digest(path)
+    assert digest != hmac.digest(bytes(32), path.read_bytes(), "sha256").hex()
+    path.write_bytes(bytes((3 << 20) - 1) + b"\1")
+    assert ONE.source_digest(path) != digest
+
+
+def test_a_short_secret_is_refused():
+    with pytest.raises(BadConfig, match="32 bytes"):
+        Pseudonyms.from_secret(b"short")
