@@ -27,6 +27,7 @@ from aegle.records import (
 )
 
 PICTURE = np.full((192, 256, 3), 240, np.uint8)
+LIT_CORNER = base64.b64encode(b"\xff\0\0\0").decode()  # the top left quarter
 PIXELMED = [
     "java",
     "-Djdk.xml.xpathTotalOpLimit=0",
@@ -83,11 +84,7 @@ def prediction_of(sources: dict[str, pydicom.Dataset], regions: int = 2) -> Pred
         regions=tuple(
             Region(sop_uid=first, polygon_px=polygon, code="HSIL", score=0.9 - i / 100) for i in range(regions)
         ),
-        evidence=(
-            EvidenceMap(
-                sop_uid=first, code="HSIL", rows=2, columns=2, values_b64=base64.b64encode(b"\xff\0\0\0").decode()
-            ),
-        ),
+        evidence=(EvidenceMap(sop_uid=first, code="HSIL", rows=2, columns=2, values_b64=LIT_CORNER),),
         decided_at=datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC),
     )
 
@@ -117,6 +114,7 @@ def test_dciodvfy_finds_no_error(results: tuple[ResultObject, ...], tmp_path: Pa
 
 
 @pytest.mark.peer("pixelmed")
+@pytest.mark.parametrize("results", ["still", "slide"], indirect=True)  # a run takes it seconds
 def test_the_template_validator_finds_no_error(results: tuple[ResultObject, ...], tmp_path: Path) -> None:
     path = tmp_path / "sr.dcm"
     path.write_bytes(results[0].content)
@@ -169,9 +167,8 @@ def test_the_report_says_what_the_prediction_says(still: dict[str, pydicom.Datas
     assert values["SCORE-ABNORMAL"] == 0.91
     assert values["SCORE-HSIL"] == 0.8
     assert values["CELLS"] == 88
-    (finding,) = study.get_qualitative_evaluations()
-    assert finding.value.value == "HSIL"
-    text = str(report)
+    assert study.finding_type.value == "HSIL"
+    text = report.to_json()
     for words in ("not a diagnosis", "not for clinical use", "papnet", "bundle-default", "b" * 64):
         assert words in text
 

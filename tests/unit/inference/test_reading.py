@@ -112,8 +112,9 @@ def test_label_and_thumbnail_are_never_fetched(
 def test_an_unfit_study_is_never_scored(
     tmp_path: Path, bundle: Bundle, process: ModelProcess, point: OperatingPoint, fault: str, reason: RejectReason
 ) -> None:
-    for write in (write_still, write_slide):
-        archive = MemoryArchive(write(tmp_path / write.__name__, seed=5, finding="HSIL", fault=fault))
+    still = write_still(tmp_path, seed=5, finding="HSIL", fault=fault)
+    slide = write_slide(tmp_path, seed=5, finding="HSIL", fault=fault, size_px=1500)
+    for archive in (MemoryArchive(still), MemoryArchive(slide)):
         unfit = read_study(archive, archive.every, bundle, process, point)
         assert isinstance(unfit, Unfit)
         assert unfit.reason == reason
