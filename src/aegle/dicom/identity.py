@@ -1,4 +1,4 @@
-"""What makes a result object itself: UIDs and times that derive from the prediction, so that a rebuild is the same bytes."""
+"""What a result object is known by: UIDs and times that derive from the prediction, so a rebuild is the same bytes."""
 
 import hashlib
 from dataclasses import dataclass

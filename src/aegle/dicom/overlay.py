@@ -1,4 +1,4 @@
-"""A prediction as a Secondary Capture: the picture with evidence and regions drawn in, for a viewer that reads no SR."""
+"""A prediction as a Secondary Capture: the picture with evidence and regions drawn in, for viewers that read no SR."""
 
 import base64
 from collections.abc import Iterable, Mapping

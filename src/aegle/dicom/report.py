@@ -15,13 +15,13 @@ from aegle.records import Prediction, Region
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 MAX_REGIONS = 50
 SERIES_NUMBER = 9001
+Group = sr.MeasurementsAndQualitativeEvaluations | sr.PlanarROIMeasurementsAndQualitativeEvaluations
 SCHEME_UID = "2.25.217434021768318471022683213549204011811"
 SCHEME_NAME = "Aegle cytology and result codes"
 
 _RATIO = CodedConcept("1", "UCUM", "no units")
 _CERVIX = CodedConcept("71252005", "SCT", "Cervix")
 _IMAGING = CodedConcept("363679005", "SCT", "Imaging procedure")  # of CID 100; nothing of cytology is in it
-_FINDING = CodedConcept("121071", "DCM", "Finding")
 
 
 def structured_report(
@@ -73,7 +73,7 @@ def _content(
     algorithm = _algorithm(prediction, notice)
     regions = prediction.regions[:MAX_REGIONS]
     by_uid = {one.SOPInstanceUID: one for one in evidence}
-    groups = [_study_group(prediction, evidence, algorithm, identity)]
+    groups: list[Group] = [_study_group(prediction, evidence, algorithm, identity)]
     groups += [
         _region_group(number, region, by_uid[region.sop_uid], algorithm, identity)
         for number, region in enumerate(regions, start=1)
@@ -126,10 +126,10 @@ def _study_group(
     ]
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=identity.uid("study result"), identifier="study"),
+        finding_type=_finding(prediction.finding),
         algorithm_id=algorithm,
         finding_sites=[sr.FindingSite(_CERVIX)],
         measurements=[_measurement(*value) for value in values],
-        qualitative_evaluations=[sr.QualitativeEvaluation(name=_FINDING, value=_finding(prediction.finding))],
         source_images=[sr.SourceImageForMeasurementGroup.from_source_image(one) for one in evidence],
     )
 

@@ -25,10 +25,10 @@ BATCH = 32  #: tiles a run: about 6 MB of activations each for the reference mod
 
 def limit_memory(size_bytes: int) -> None:
     """Bound this process's address space where the operating system can (not on Windows)."""
-    try:
-        import resource
-    except ImportError:
+    if sys.platform == "win32":
         return
+    import resource
+
     resource.setrlimit(resource.RLIMIT_AS, (size_bytes, size_bytes))
 
 

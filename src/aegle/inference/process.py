@@ -110,7 +110,7 @@ class ModelProcess:
         environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
         environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "aegle.inference.child"],
+            [sys.executable, "-P", "-m", "aegle.inference.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders quote what they read

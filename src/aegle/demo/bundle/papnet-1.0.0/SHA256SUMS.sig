@@ -1,1 +1,1 @@
-lRG5WtucREMMWtr/yGazqNZtzlyjNqygHBPjTp/nsZhv4aeb7apRoswx6YkByn9tLW85u4C0+jYdcrYhDjplCw==
+nFHwoFXCe74oMYCq4Er4npnPwoXsMsKlKcbLZrLZkc0b3qhXxX/utn9U6glMQA1RArkIDSd7K658RoCbmj9uBg==
