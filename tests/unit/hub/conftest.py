@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hubworld import ARCHIVE, BUNDLE, Running, Trail, new_database, serving
+from hubworld import ARCHIVE, BUNDLE, Running, new_database, running
 
-from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import register
 from aegle.hub.database import Database, migrate
-from aegle.hub.sites import Enrolment, enroll, rotate_credential
+from aegle.hub.sites import Enrolment, enroll
 from aegle.local.postgres import Postgres
-from aegle.local.warehouse import DuckWarehouse
 from aegle.records import Site, SiteKind
 
 _numbers = itertools.count()
@@ -20,8 +18,8 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One embedded server."""
-    with Postgres(tmp_path_factory.mktemp("postgres")) as url:
+    """One embedded server, which need not outlive the power."""
+    with Postgres(tmp_path_factory.mktemp("postgres"), settings={"fsync": "off", "full_page_writes": "off"}) as url:
         yield url
 
 
@@ -71,13 +69,15 @@ def berta() -> Site:
 
 @pytest.fixture
 def hub(database: Database, tmp_path: Path) -> Iterator[Running]:
-    """The whole hub in this process."""
-    trail = Trail()
-    tokens = {name: f"{name}.{rotate_credential(database, name)}" for name in ("st-anna", "st-berta", "cytolab")}
-    tokens["operator"] = "operator.an-operators-secret"
-    with DuckWarehouse(tmp_path / "labels.duckdb") as warehouse:
-        app = create_hub_app(
-            database=database, warehouse=warehouse, audit=trail, operator_secret="an-operators-secret", sweep_every_s=60
-        )
-        with serving(app) as client:
-            yield Running(app=app, client=client, trail=trail, database=database, tokens=tokens)
+    """The whole hub in this process, for one test."""
+    with running(database, tmp_path) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def closed_hub(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A hub for tests that are refused everything and so share it."""
+    database = Database(new_database(server_url, "closed", template), connections=4)
+    with running(database, tmp_path_factory.mktemp("closed")) as hub:
+        yield hub
+    database.close()

@@ -1,10 +1,12 @@
 """What the hub's tests share: a trail in memory, a submission, a running hub and its callers."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -13,9 +15,12 @@ from fastapi import FastAPI
 from psycopg.conninfo import make_conninfo
 
 from aegle.api import Submission
+from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration
 from aegle.hub.database import Database
-from aegle.records import AuditEvent, AuditHead, InstanceRef
+from aegle.hub.sites import rotate_credential
+from aegle.local.warehouse import DuckWarehouse
+from aegle.records import AuditEvent, AuditHead, InstanceRef, Prediction, Quality, Request, Score
 
 BUNDLE = Registration(name="papnet", version="1.0.0", digest="b" * 64, threshold=0.4)
 ARCHIVE = "http://127.0.0.1:8042/{}/dicom-web"
@@ -71,6 +76,19 @@ class Running:
         return answer.status_code, answer.content
 
 
+def prediction(request: Request, **changes: object) -> Prediction:
+    """A good answer to a request."""
+    values = {
+        "prediction_id": str(uuid.uuid4()), "request_id": request.request_id, "site": request.site,
+        "study_uid": request.study_uid, "input_digest": request.input_digest, "sources": request.instances,
+        "bundle": request.bundle, "operating_point": request.operating_point, "finding": "HSIL", "score": 0.9,
+        "scores": (Score(code="NILM", value=0.1), Score(code="HSIL", value=0.9)),
+        "quality": Quality(accepted=True, focus=0.8, cells=120), "regions": (), "evidence": (),
+        "decided_at": datetime.now(UTC), **changes,
+    }  # fmt: skip
+    return Prediction(**values)  # type: ignore[arg-type]
+
+
 @contextmanager
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
     """The application behind real HTTP on loopback."""
@@ -87,6 +105,20 @@ def serving(app: FastAPI) -> Iterator[httpx.Client]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def running(database: Database, folder: Path) -> Iterator[Running]:
+    """The whole hub over a database, with fresh credentials."""
+    trail = Trail()
+    tokens = {name: f"{name}.{rotate_credential(database, name)}" for name in ("st-anna", "st-berta", "cytolab")}
+    tokens["operator"] = "operator.an-operators-secret"
+    with DuckWarehouse(folder / "labels.duckdb") as warehouse:
+        app = create_hub_app(
+            database=database, warehouse=warehouse, audit=trail, operator_secret="an-operators-secret", sweep_every_s=60
+        )
+        with serving(app) as client:
+            yield Running(app=app, client=client, trail=trail, database=database, tokens=tokens)
 
 
 def new_database(server_url: str, name: str, template: str = "template1") -> str:

@@ -46,11 +46,13 @@ def strangers() -> Iterator[tuple[Route, str, int]]:
     list(strangers()),
     ids=lambda value: f"{value.method}{value.path}" if isinstance(value, Route) else str(value or "nobody"),
 )
-def test_a_route_refuses_and_audits_whoever_may_not_call_it(hub: Running, route: Route, who: str, status: int) -> None:
-    found, body = hub.call(who, route.method, path_of(route), b"{}")
+def test_a_route_refuses_and_audits_whoever_may_not_call_it(
+    closed_hub: Running, route: Route, who: str, status: int
+) -> None:
+    found, body = closed_hub.call(who, route.method, path_of(route), b"{}")
     assert found == status
     assert set(json.loads(body)) == {"code", "detail"}
-    assert hub.trail.acts()[-1] == f"{Act.ACCESS_REQUEST_REFUSE} refused"
+    assert closed_hub.trail.acts()[-1] == f"{Act.ACCESS_REQUEST_REFUSE} refused"
 
 
 def test_every_path_that_answers_is_in_the_table_or_public(hub: Running) -> None:
