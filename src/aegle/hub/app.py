@@ -12,7 +12,7 @@ from aegle.access import Act, event
 from aegle.errors import AegleError, NotFound, TooLarge
 from aegle.hub.admin_routes import ADMIN_ROUTES
 from aegle.hub.database import Database
-from aegle.hub.openapi import describe, operation
+from aegle.hub.openapi import describe
 from aegle.hub.routes import Call, Reply, Route, Services, error_reply, identify, refuse, serve
 from aegle.hub.site_routes import SITE_ROUTES
 from aegle.hub.sweep import Patience, Sweeper, Swept
@@ -55,7 +55,7 @@ def create_hub_app(
     for route in ROUTES:
         app.add_api_route(
             route.path, _endpoint(services, route), methods=[route.method], summary=route.summary,
-            description=f"For {route.caller.value}. Audited as `{route.act.value}`.", **operation(route),
+            description=f"For {route.caller.value}. Audited as `{route.act.value}`."
         )  # fmt: skip
     _answer_errors(app, services)
     describe(app, ROUTES)

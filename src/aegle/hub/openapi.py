@@ -1,7 +1,7 @@
-"""The OpenAPI description of the hub's tables of routes."""
+"""The OpenAPI description of the hub, made from its tables of routes."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -10,8 +10,11 @@ from pydantic import TypeAdapter
 from aegle.errors import MEANING
 from aegle.hub.routes import Route
 
+Schema = dict[str, Any]
+_Kind = tuple[Any, Literal["validation", "serialization"]]
+
 _REF = "#/components/schemas/{model}"
-_ERROR = {
+_ERROR: Schema = {
     "type": "object",
     "required": ["code", "detail"],
     "properties": {
@@ -19,43 +22,66 @@ _ERROR = {
         "detail": {"type": "string", "description": "The fact and the remedy; never a patient's value."},
     },
 }
+_CREDENTIAL: Schema = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "`NAME.SECRET` of a site, or `operator.SECRET`",
+}
 
 
-def operation(route: Route) -> dict[str, Any]:
-    """What FastAPI's `add_api_route` is told of a route beside its path."""
-    extra: dict[str, Any] = {"security": [{"credential": []}], "parameters": _parameters(route)}
-    if route.takes is not None:
-        extra["requestBody"] = {"required": True, "content": _json(_schema(route.takes))}
-    good = {"description": "Done.", "content": _json(_schema(route.gives) if route.gives else {"type": "object"})}
-    error = {"description": "Refused or unavailable.", "content": _json({"$ref": _REF.format(model="Error")})}
-    return {"openapi_extra": extra, "responses": {200: good, "default": error}, "response_model": None}
+def describe(app: FastAPI, routes: Sequence[Route]) -> None:
+    """Give the application its description, made when it is first asked for."""
 
-
-def describe(app: FastAPI, routes: Iterable[Route]) -> None:
-    """Give the application its description, made once when first asked for."""
-    routes = tuple(routes)
-
-    def openapi() -> dict[str, Any]:
+    def openapi() -> Schema:
         if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-            document.setdefault("components", {}).update(_components(routes))
-            app.openapi_schema = document
+            app.openapi_schema = _document(app, routes)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def _components(routes: Iterable[Route]) -> dict[str, Any]:
-    schemas: dict[str, Any] = {"Error": _ERROR}
+def _document(app: FastAPI, routes: Sequence[Route]) -> Schema:
+    document: Schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    schemas, definitions = _schemas(routes)
     for route in routes:
-        for kind in (route.takes, route.gives):
-            if kind is not None:
-                schemas.update(_whole_schema(kind).get("$defs", {}))
-    credential = {"type": "http", "scheme": "bearer", "description": "NAME.SECRET of a site, or operator.SECRET"}
-    return {"schemas": schemas, "securitySchemes": {"credential": credential}}
+        document["paths"][route.path][route.method.lower()].update(_operation(route, schemas))
+    document["components"] = {
+        "schemas": {"Error": _ERROR, **definitions},
+        "securitySchemes": {"credential": _CREDENTIAL},
+    }
+    return document
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
+def _operation(route: Route, schemas: dict[_Kind, Schema]) -> Schema:
+    good = schemas[route.gives, "serialization"] if route.gives else {"type": "object"}
+    operation: Schema = {
+        "security": [{"credential": []}],
+        "parameters": _parameters(route),
+        "responses": {
+            "200": {"description": "Done.", "content": _json(good)},
+            "default": {
+                "description": "Refused or unavailable.",
+                "content": _json({"$ref": _REF.format(model="Error")}),
+            },
+        },
+    }
+    if route.takes is not None:
+        operation["requestBody"] = {"required": True, "content": _json(schemas[route.takes, "validation"])}
+    return operation
+
+
+def _schemas(routes: Sequence[Route]) -> tuple[dict[_Kind, Schema], Schema]:
+    """The schema of each message, and the definitions they refer to."""
+    takes: set[_Kind] = {(route.takes, "validation") for route in routes if route.takes is not None}
+    gives: set[_Kind] = {(route.gives, "serialization") for route in routes if route.gives is not None}
+    inputs: list[tuple[Any, Literal["validation", "serialization"], TypeAdapter[Any]]] = [
+        (kind, mode, TypeAdapter(kind)) for kind, mode in sorted(takes | gives, key=str)
+    ]
+    schemas, rest = TypeAdapter.json_schemas(inputs, ref_template=_REF)
+    return schemas, rest.get("$defs", {})
+
+
+def _parameters(route: Route) -> list[Schema]:
     in_path = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     text = {"type": "string"}
     return [
@@ -64,13 +90,5 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
 
 
-def _whole_schema(kind: Any) -> dict[str, Any]:
-    return TypeAdapter(kind).json_schema(ref_template=_REF)
-
-
-def _schema(kind: Any) -> dict[str, Any]:
-    return {key: value for key, value in _whole_schema(kind).items() if key != "$defs"}
-
-
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
+def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_urlsafe
 from types import TracebackType
@@ -28,7 +28,7 @@ from aegle.local.unprivileged import Unprivileged, choose
 OWNER = "aegle"
 DATABASE = "aegle"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 120.0  #: everything is written before it stops, on a slow disk too
 SOCKET_PATH_MAX = 103  #: bytes; sun_path holds 108 on Linux, 104 on macOS, the closing zero included
 LOG_MAX_BYTES = 20_000_000
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -53,8 +53,11 @@ _SETTINGS = {
 class Postgres:
     """One embedded server whose data, password, socket and log live under `home`. One process at a time uses it."""
 
-    def __init__(self, home: Path, *, unprivileged: Unprivileged | None = None) -> None:
+    def __init__(
+        self, home: Path, *, settings: Mapping[str, str] | None = None, unprivileged: Unprivileged | None = None
+    ) -> None:
         self._home = home.resolve()
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._data = self._home / "data"
         self._socket = _socket_folder(self._home)
         self._as_other = unprivileged or choose()
@@ -157,7 +160,7 @@ class Postgres:
         if self._process is not None:
             time.sleep(0.2)  # a killed server's children need a moment to notice, and hold its shared memory until then
         self._drop_stale_locks()
-        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [
             *self._as_other.prefix,
             binaries.postgres,

@@ -1,37 +1,50 @@
-"""A real PostgreSQL for the session, and for each test module a database of its own with the hub's schema."""
+"""A real PostgreSQL for the session; for each test a database of its own with the hub's schema, and the hub over it."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
+from hubworld import ARCHIVE, BUNDLE, Running, new_database, running
+
+from aegle.hub.bundles import register
 from aegle.hub.database import Database, migrate
+from aegle.hub.sites import Enrolment, enroll
 from aegle.local.postgres import Postgres
-from psycopg.conninfo import make_conninfo
+from aegle.records import Site, SiteKind
+
+_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One embedded server."""
-    with Postgres(tmp_path_factory.mktemp("postgres")) as url:
+    """One embedded server, which need not outlive the power."""
+    with Postgres(tmp_path_factory.mktemp("postgres"), settings={"fsync": "off", "full_page_writes": "off"}) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """A database that holds the schema and nothing else."""
-    url = new_database(server_url, "empty_hub")
-    database = Database(url, connections=2)
+    """A database that holds the schema, two hospitals, a laboratory and a bundle."""
+    database = Database(new_database(server_url, "template_hub"), connections=2)
     migrate(database)
+    register(database, BUNDLE)
+    for name, kind in (("st-anna", "hospital"), ("st-berta", "hospital"), ("cytolab", "lab")):
+        enroll(database, name, Enrolment(kind=SiteKind(kind), archive_url=ARCHIVE.format(name)))
     database.close()
-    return "empty_hub"
+    return "template_hub"
 
 
 @pytest.fixture
-def database_url(server_url: str, template: str, request: pytest.FixtureRequest) -> str:
-    """A fresh database with the hub's schema."""
-    name = f"t{abs(hash(request.node.nodeid))}"
-    return new_database(server_url, name, template)
+def empty_url(server_url: str) -> str:
+    """A fresh database without any schema."""
+    return new_database(server_url, f"empty_{next(_numbers)}")
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> str:
+    """A fresh copy of the template."""
+    return new_database(server_url, f"test_{next(_numbers)}", template)
 
 
 @pytest.fixture
@@ -42,14 +55,29 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
-def new_database(server_url: str, name: str, template: str = "template1") -> str:
-    """Make a database and answer its URL."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-    return make_conninfo(server_url, dbname=name)
+@pytest.fixture
+def anna() -> Site:
+    """A hospital."""
+    return Site(name="st-anna", kind=SiteKind.HOSPITAL)
 
 
 @pytest.fixture
-def empty_url(server_url: str, tmp_path: Path) -> str:
-    """A fresh database without any schema."""
-    return new_database(server_url, f"e{abs(hash(str(tmp_path)))}")
+def berta() -> Site:
+    """Another hospital."""
+    return Site(name="st-berta", kind=SiteKind.HOSPITAL)
+
+
+@pytest.fixture
+def hub(database: Database, tmp_path: Path) -> Iterator[Running]:
+    """The whole hub in this process, for one test."""
+    with running(database, tmp_path) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def closed_hub(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A hub for tests that are refused everything and so share it."""
+    database = Database(new_database(server_url, "closed", template), connections=4)
+    with running(database, tmp_path_factory.mktemp("closed")) as hub:
+        yield hub
+    database.close()
