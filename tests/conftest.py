@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("peer"):
         for name in mark.args:
-            if not all(_is_here(program) for program in _PROGRAMS[name]):
+            if not all(_is_here(program) for program in _PROGRAMS.get(name, (name,))):
                 _missing.add(name)
                 reason = f"{name} is not on this machine"
                 if os.environ.get("AEGLE_REQUIRE_PEERS"):

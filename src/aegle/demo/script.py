@@ -192,7 +192,9 @@ def _tell_doors(stage: Stage, console: Console) -> None:
         accounts.put(account)
         accounts.close()
         address = f"http://{site}.localhost:{place.pages_port}"
-        console.print(f"  [bold]{site}[/]  {address}   sign in as [bold]{name}[/] / {password}   ({role.value})", soft_wrap=True)
+        console.print(
+            f"  [bold]{site}[/]  {address}   sign in as [bold]{name}[/] / {password}   ({role.value})", soft_wrap=True
+        )
     console.print()
 
 

@@ -89,7 +89,9 @@ class DimseDoor:
         try:
             self._server = self._entity.start_server(self._address, block=False, evt_handlers=handlers)
         except OSError:
-            raise Overloaded(f"port {self._address[1]} is taken; stop what uses it or set another in aegle.yaml") from None
+            raise Overloaded(
+                f"port {self._address[1]} is taken; stop what uses it or set another in aegle.yaml"
+            ) from None
         port: int = self._server.server_address[1]
         return port
 

@@ -12,8 +12,21 @@ from aegle.dicom.describe import describe
 from aegle.dicom.frames import FrameTable, native
 from aegle.errors import BadDicom, NotFound
 
-COMPRESSED = ["SC_rgb_rle_2frame.dcm", "rtdose_rle.dcm", "MR_small_jpeg_ls_lossless.dcm", "JPEG2000.dcm", "JPEG-lossy.dcm"]
-PLAIN = ["CT_small.dcm", "rtdose.dcm", "rtdose_expb.dcm", "SC_rgb_small_odd.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm"]
+COMPRESSED = [
+    "SC_rgb_rle_2frame.dcm",
+    "rtdose_rle.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "JPEG2000.dcm",
+    "JPEG-lossy.dcm",
+]
+PLAIN = [
+    "CT_small.dcm",
+    "rtdose.dcm",
+    "rtdose_expb.dcm",
+    "SC_rgb_small_odd.dcm",
+    "MR_small_bigendian.dcm",
+    "MR_small_implicit.dcm",
+]
 
 
 def frames_of(path: Path) -> list[bytes]:
