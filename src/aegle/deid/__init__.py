@@ -1,7 +1,7 @@
 """De-identification at the site's door: PS3.15 Annex E as data, a byte-level engine, pseudonyms, vault and restore."""
 
 from aegle.deid.check import check
-from aegle.deid.engine import deidentify
+from aegle.deid.engine import deidentify, identify
 from aegle.deid.outcome import Deidentified, Identity
 from aegle.deid.profile import Profile, default_profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "default_profile",
     "deidentify",
+    "identify",
     "profile",
     "restore",
 ]

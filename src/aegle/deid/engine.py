@@ -40,6 +40,16 @@ def deidentify(source: Path, target: Path, profile: Profile, pseudonyms: Pseudon
         return Held(reason=HoldReason(broken.flaw), detail=str(broken))
 
 
+def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
+    """What a file that may be anything says it is: its original UIDs, empty where it does not say; None when its header
+    cannot be walked. Bounded as `deidentify` is. Raises OSError when the path cannot be read."""
+    try:
+        with _opened(source, scratch_folder) as origin:
+            return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).source
+    except (Holding, BrokenEncoding):
+        return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Origin:
     """The source, open: `data[pos:]` is its data set."""

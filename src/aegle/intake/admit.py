@@ -4,29 +4,20 @@ The order is what makes a crash harmless: until the last step the instance is st
 idempotent, and no alias reaches the archive before the vault can give its patient back.
 """
 
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
 from aegle import access, durable, faults
 from aegle.access import Act
-from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify
+from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify, identify
 from aegle.dicom.uids import is_uid
+from aegle.errors import Conflict, Refused
 from aegle.intake.quarantine import Quarantine
 from aegle.intake.spool import Spool, Spooled
 from aegle.ports import Archive, AuditSink
 from aegle.records import AuditOutcome, StoredInstance
-
-_UNREADABLE = (
-    InvalidDicomError, EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError,
-    NotImplementedError, RecursionError, struct.error, zlib.error,
-)  # fmt: skip
 
 
 class Settled(StrEnum):
@@ -73,13 +64,14 @@ class Intake:
         return admission
 
     def _decide(self, item: Spooled) -> Admission:
-        identity = peek(item.path)
-        alias = self.pseudonyms.uid(identity.study_uid) if identity.study_uid else ""
-        if identity.sop_uid and self.vault.is_own_result(identity.sop_uid):
+        said = identify(item.path, durable.private_folder(self.work))
+        sop_uid, study_uid = (said.sop_uid, said.study_uid) if said else ("", "")
+        alias = self.pseudonyms.uid(study_uid) if is_uid(study_uid) else ""
+        if sop_uid and self.vault.is_own_result(sop_uid):
             self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
             return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
         digest = self.pseudonyms.source_digest(item.path)
-        known = self.vault.admission(self.pseudonyms.uid(identity.sop_uid)) if identity.sop_uid else None
+        known = self.vault.admission(self.pseudonyms.uid(sop_uid)) if is_uid(sop_uid) else None
         if known is not None and known.source_digest != digest:
             changed = Held(
                 reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID admitted before"
@@ -103,6 +95,10 @@ class Intake:
             if doubt is not None:
                 return self._hold(item, doubt, alias)
             return self._keep(item, target, done, digest)
+        except Conflict as conflict:  # the vault or the archive knows this instance or study otherwise
+            return self._hold(item, Held(reason=HoldReason.CHANGED_SOURCE, detail=str(conflict)), alias)
+        except Refused as error:  # the archive reads our own output and does not take it
+            return self._hold(item, Held(reason=HoldReason.CHECK_FAILED, detail=str(error)), alias)
         finally:
             target.unlink(missing_ok=True)
 
@@ -123,22 +119,3 @@ class Intake:
         self, act: Act, item: Spooled, subject: str, outcome: AuditOutcome = AuditOutcome.OK, **facts: str
     ) -> None:
         self.audit.append(access.event(act, outcome, site=self.site, subject=subject, door=item.door, **facts))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Peeked:
-    """The identifiers an object says of itself, before anything is believed; empty where it does not say."""
-
-    study_uid: str
-    sop_uid: str
-
-
-def peek(path: Path) -> Peeked:
-    """Study and SOP Instance UID of a file that may be anything; never raises for its content."""
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["StudyInstanceUID", "SOPInstanceUID"])
-        found = [str(header.get(name, "")) for name in ("StudyInstanceUID", "SOPInstanceUID")]
-    except _UNREADABLE:
-        found = ["", ""]
-    study_uid, sop_uid = (uid if is_uid(uid) else "" for uid in found)
-    return Peeked(study_uid=study_uid, sop_uid=sop_uid)

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def _digest(path: Path) -> str:
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:
-    if hasattr(os, "pread"):
+    if sys.platform != "win32":
         return os.pread(descriptor, length, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)  # Windows has no pread; the descriptor is this call's own
     return os.read(descriptor, length)
