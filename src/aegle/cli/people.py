@@ -37,9 +37,8 @@ def add(
     audit.append(access.event(Act.PAGE_ACCOUNT_CHANGE, principal="operator", site=site, role=role.value))
     accounts.close()
     audit.close()
-    console.print(
-        f"{name} may sign in at {site} as {role.value}. Password, shown this once: [bold]{password}[/]", highlight=False
-    )
+    console.print(f"{name} may sign in at {site} as {role.value}.", highlight=False)
+    console.print(f"Password, shown this once: [bold]{password}[/]", highlight=False)
 
 
 @app.command("list")

@@ -123,5 +123,6 @@ def _digest(path: Path) -> str:
 def _read(descriptor: int, offset: int, length: int) -> bytes:
     if sys.platform != "win32":
         return os.pread(descriptor, length, offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)  # Windows has no pread; the descriptor is this call's own
-    return os.read(descriptor, length)
+    else:  # Windows has no pread; the descriptor is this call's own
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, length)
