@@ -8,9 +8,9 @@ import difflib
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -81,6 +81,10 @@ class SiteConfig(_Model):
         None  #: threshold for this site; default: the bundle's
     )
 
+    def reaches_beyond(self) -> bool:
+        """Whether the door or the pages listen beyond this machine."""
+        return not all(ipaddress.ip_address(bind).is_loopback for bind in (self.door.bind, self.pages.bind))
+
 
 class HubConfig(_Model):
     """The company's side."""
@@ -99,6 +103,20 @@ class Config(_Model):
     target: Literal["local", "gcp"] = "local"
     hub: HubConfig = HubConfig()
     sites: dict[str, SiteConfig] = {}
+
+    @model_validator(mode="after")
+    def _plain_network_is_meant(self) -> Self:
+        beyond = [
+            f"sites.{name}"
+            for name, site in self.sites.items()
+            if not site.door.plain_network and site.reaches_beyond()
+        ]
+        if beyond:
+            raise ValueError(
+                f"{', '.join(beyond)}: binds beyond loopback, where DIMSE and HTTP are plain; set door.plain_network: true "
+                "where the network itself is protected"
+            )
+        return self
 
     @field_validator("sites")
     @classmethod

@@ -1,0 +1,42 @@
+"""A grant opens one study of one site for a while, and nothing else."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aegle.errors import Forbidden, Unauthenticated
+from aegle.site import grants
+
+KEY = bytes(32)
+SOON = datetime.now(UTC) + timedelta(minutes=5)
+
+
+def test_a_grant_opens_its_study() -> None:
+    grants.admit(KEY, "st-anna", "2.25.1", grants.give(KEY, "st-anna", "2.25.1", SOON))
+
+
+@pytest.mark.parametrize(("site", "study"), [("st-anna", "2.25.2"), ("st-berta", "2.25.1")])
+def test_it_opens_no_other_study_and_no_other_site(site: str, study: str) -> None:
+    with pytest.raises(Forbidden):
+        grants.admit(KEY, site, study, grants.give(KEY, "st-anna", "2.25.1", SOON))
+
+
+def test_it_ends() -> None:
+    past = datetime.now(UTC) - timedelta(seconds=2)
+    with pytest.raises(Unauthenticated, match="ended"):
+        grants.admit(KEY, "st-anna", "2.25.1", grants.give(KEY, "st-anna", "2.25.1", past))
+
+
+def test_another_key_or_a_changed_body_does_not_hold() -> None:
+    given = grants.give(KEY, "st-anna", "2.25.1", SOON)
+    forged = base64.urlsafe_b64encode(
+        json.dumps({"site": "st-anna", "study": "2.25.2", "until": 9e9}).encode()
+    ).decode()
+    for grant in ("", ".", "x.y", given[:-1] + "0", f"{forged}.{given.partition('.')[2]}"):
+        if grant != given:
+            with pytest.raises(Unauthenticated):
+                grants.admit(KEY, "st-anna", "2.25.1", grant)
+    with pytest.raises(Unauthenticated):
+        grants.admit(bytes(31) + b"\1", "st-anna", "2.25.1", given)
