@@ -123,3 +123,9 @@ def test_every_reason_has_its_line_in_the_reference():
     for code, reason in REASONS.items():
         blocks = "yes" if reason.blocks_study else "no"
         assert f"| `{code}` | {reason.text} | {reason.remedy} | {blocks} |" in text
+
+
+def test_a_held_instance_still_names_its_study_to_the_site_and_to_no_log(still, run):
+    held = run(still(BurnedInAnnotation="YES")).held
+    assert held.source and held.source.study_uid == "1.2.826.0.1.3680043.9.9999.1"
+    assert "1.2.826" not in repr(held)

@@ -160,3 +160,13 @@ def test_a_patient_number_in_an_integer_is_removed_and_counts_are_kept(still, ru
     assert outcome.dataset.InstanceNumber == 7351
     assert_absent(outcome.bytes, "73519248")
     assert outcome.check() is None
+
+
+def test_no_value_reaches_a_log(still, run, written, caplog, capfd):
+    content = written(still(StudyTime="134502", SoftwareVersions="Q" * 70))
+    content = content.replace(b"134502", b"QUILLF").replace(b"19610704", b"QUILLFEA")
+    with caplog.at_level(0):
+        outcome = run(content)
+        outcome.check()
+    assert "QUILL" not in caplog.text.upper()
+    assert "QUILL" not in "".join(capfd.readouterr()).upper()
