@@ -163,8 +163,8 @@ def test_a_patient_number_in_an_integer_is_removed_and_counts_are_kept(still, ru
 
 
 def test_no_value_reaches_a_log(still, run, written, caplog, capfd):
-    content = written(still(StudyTime="134502", SoftwareVersions="Q" * 70))
-    content = content.replace(b"134502", b"QUILLF").replace(b"19610704", b"QUILLFEA")
+    content = written(still(FrameOfReferenceUID="1.2.3.4.5.6.7", StudyTime="134502"))
+    content = content.replace(b"1.2.3.4.5.6.7", b"QUILLFEATHER1").replace(b"134502", b"QUILLF")
     with caplog.at_level(0):
         outcome = run(content)
         outcome.check()
