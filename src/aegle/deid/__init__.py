@@ -1,5 +1,7 @@
 """De-identification at the site's door: PS3.15 Annex E as data, a byte-level engine, pseudonyms, vault and restore."""
 
+import logging
+
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify, identify
 from aegle.deid.outcome import Deidentified, Identity
@@ -9,6 +11,8 @@ from aegle.deid.reasons import REASONS, Held, HoldReason, Reason
 from aegle.deid.restore import restore
 from aegle.deid.table import Option
 from aegle.deid.vault import Admission, Vault
+
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote values, and those are a patient's
 
 __all__ = [
     "REASONS",

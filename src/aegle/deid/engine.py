@@ -34,10 +34,13 @@ def deidentify(source: Path, target: Path, profile: Profile, pseudonyms: Pseudon
     try:
         with _opened(source, target.parent) as origin:
             return _deidentified(origin, target, profile, pseudonyms)
-    except Holding as held:
-        return Held(reason=held.reason, detail=held.detail)
-    except BrokenEncoding as broken:
-        return Held(reason=HoldReason(broken.flaw), detail=str(broken))
+    except (Holding, BrokenEncoding) as stopped:
+        return _held(stopped, None)
+
+
+def _held(stopped: Holding | BrokenEncoding, source: InstanceRef | None) -> Held:
+    reason = stopped.reason if isinstance(stopped, Holding) else HoldReason(stopped.flaw)
+    return Held(reason=reason, detail=str(stopped), source=source)
 
 
 def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
@@ -74,9 +77,16 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
 
 
-def _deidentified(origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified:
+def _deidentified(origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
+    survey = look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos)
+    try:
+        return _cleaned(origin, survey, target, profile, pseudonyms)
+    except (Holding, BrokenEncoding) as stopped:
+        return _held(stopped, survey.source)
+
+
+def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified:
     syntax = SYNTAXES[origin.syntax]
-    survey = look(syntax.encoding, origin.data, origin.pos)
     certified = judge(survey)
     alias = patient_alias(survey, pseudonyms)
     inserted = _insertions(syntax.encoding, alias, profile, certified=certified)

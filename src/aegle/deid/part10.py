@@ -46,7 +46,6 @@ class Holding(Exception):
     def __init__(self, reason: HoldReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail
 
 
 def read_meta(data: mmap.mmap) -> tuple[str, int]:

@@ -1,7 +1,9 @@
 """Why an instance is held back: one table of stable codes, each with words for a person and a remedy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from aegle.records import InstanceRef
 
 
 class HoldReason(StrEnum):
@@ -41,6 +43,7 @@ class Held:
 
     reason: HoldReason
     detail: str
+    source: InstanceRef | None = field(default=None, repr=False)  #: the original UIDs, where they could be read
 
 
 REASONS: dict[HoldReason, Reason] = {

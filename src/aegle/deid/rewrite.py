@@ -32,6 +32,7 @@ VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
 _SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
+_LONG_NUMBER = 7  #: characters from which an integer may be somebody's number rather than a count
 _NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
 _IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
 
@@ -198,19 +199,22 @@ class Rewriter:
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
             return self._refused(head)
-        if vr in _SWEPT:
-            raw = self.data[head.value : head.value + head.length]
-            self.kept_text.append(raw)
-            if self.forbidden and self.forbidden.hits(raw):
-                self.counts[head.tag, "identifier replaced"] += 1
-                return self.target.emit(head.tag, vr, b"" if vr == b"CS" else DUMMIES[vr])
-        elif vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
+        if vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head)
+        if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
+            self.counts[head.tag, "identifier replaced"] += 1
+            return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
             return None
         return self.target.emit(head.tag, vr, self.data[head.value : head.value + head.length])
+
+    def _forbidden_in(self, head: Head) -> bool:
+        """Whether kept text holds an identifier; notes the text for the sweep after the first pass."""
+        raw = self.data[head.value : head.value + head.length]
+        self.kept_text.append(raw)
+        return self.forbidden is not None and self.forbidden.hits(raw)
 
     def _refused(self, head: Head) -> bytes:
         self.counts[head.tag, "wrong form removed"] += 1

@@ -96,18 +96,17 @@ def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
 
 def _copy_in_kernel(source: IO[bytes], target: IO[bytes], start: int, end: int) -> int:
     """Copy as much as the kernel will; answers the position reached."""
-    if sys.platform != "linux":
-        return start
-    while start < end:
-        try:
-            copied = os.copy_file_range(source.fileno(), target.fileno(), end - start, offset_src=start)
-        except OSError as error:
-            if error.errno in _FULL:
-                raise
-            return start
-        if not copied:
-            return start
-        start += copied
+    if sys.platform == "linux":
+        while start < end:
+            try:
+                copied = os.copy_file_range(source.fileno(), target.fileno(), end - start, offset_src=start)
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise
+                break
+            if not copied:
+                break
+            start += copied
     return start
 
 

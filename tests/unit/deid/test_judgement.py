@@ -1,5 +1,8 @@
 """What may not leave at all is held, each with its own code."""
 
+from datetime import date
+from pathlib import Path
+
 import pytest
 from pydicom.uid import MPEG4HP41, generate_uid
 
@@ -94,8 +97,6 @@ def test_patients_without_an_id_stay_apart(still, run):
 def test_the_interval_between_two_studies_of_a_patient_is_kept(still, run):
     first = run(still(StudyDate="20240229")).dataset.StudyDate
     second = run(still(StudyDate="20240310", StudyInstanceUID=generate_uid())).dataset.StudyDate
-    from datetime import date
-
     assert (date.fromisoformat(second) - date.fromisoformat(first)).days == 10
     assert first != "20240229"
 
@@ -114,3 +115,17 @@ def test_a_deflated_bomb_is_held(still, run, monkeypatch):
     ds = still(Rows=4096, Columns=4096, PixelData=bytes(1 << 24))
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
     assert run(ds).held.reason is HoldReason.TOO_LARGE
+
+
+def test_every_reason_has_its_line_in_the_reference():
+    page = Path(__file__).parents[3] / "docs" / "reference" / "hold-reasons.md"
+    text = page.read_text(encoding="utf-8")
+    for code, reason in REASONS.items():
+        blocks = "yes" if reason.blocks_study else "no"
+        assert f"| `{code}` | {reason.text} | {reason.remedy} | {blocks} |" in text
+
+
+def test_a_held_instance_still_names_its_study_to_the_site_and_to_no_log(still, run):
+    held = run(still(BurnedInAnnotation="YES")).held
+    assert held.source and held.source.study_uid == "1.2.826.0.1.3680043.9.9999.1"
+    assert "1.2.826" not in repr(held)

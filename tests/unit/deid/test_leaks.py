@@ -152,3 +152,21 @@ def test_a_de_identified_object_is_refused_at_the_door(still, run):
 def test_a_patient_called_like_our_own_words_is_not_withheld(name, still, run):
     outcome = run(still(PatientName=name))
     assert outcome.check() is None
+
+
+def test_a_patient_number_in_an_integer_is_removed_and_counts_are_kept(still, run):
+    outcome = run(still(PatientID="73519248", SeriesNumber=73519248, InstanceNumber=7351))
+    assert outcome.dataset["SeriesNumber"].is_empty
+    assert outcome.dataset.InstanceNumber == 7351
+    assert_absent(outcome.bytes, "73519248")
+    assert outcome.check() is None
+
+
+def test_no_value_reaches_a_log(still, run, written, caplog, capfd):
+    content = written(still(FrameOfReferenceUID="1.2.3.4.5.6.7", StudyTime="134502"))
+    content = content.replace(b"1.2.3.4.5.6.7", b"QUILLFEATHER1").replace(b"134502", b"QUILLF")
+    with caplog.at_level(0):
+        outcome = run(content)
+        outcome.check()
+    assert "QUILL" not in caplog.text.upper()
+    assert "QUILL" not in "".join(capfd.readouterr()).upper()
