@@ -83,7 +83,7 @@ class SiteConfig(_Model):
 
     def reaches_beyond(self) -> bool:
         """Whether the door or the pages listen beyond this machine."""
-        return not all(ipaddress.ip_address(bind).is_loopback for bind in (self.door.bind, self.pages.bind))
+        return not (_is_loopback(self.door.bind) and _is_loopback(self.pages.bind))
 
 
 class HubConfig(_Model):
@@ -92,6 +92,7 @@ class HubConfig(_Model):
     port: Port | None = None  #: of the API for sites; default: given by `aegle apply`
     pages_port: Port | None = None  #: of the operator's console
     bind: str = "127.0.0.1"
+    plain_network: bool = False  #: allow plain HTTP beyond loopback
     database_url: str | None = None  #: default: an embedded PostgreSQL; `AEGLE_DATABASE_URL` wins over both
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
@@ -111,10 +112,12 @@ class Config(_Model):
             for name, site in self.sites.items()
             if not site.door.plain_network and site.reaches_beyond()
         ]
+        if not self.hub.plain_network and not _is_loopback(self.hub.bind):
+            beyond.append("hub")
         if beyond:
             raise ValueError(
-                f"{', '.join(beyond)}: binds beyond loopback, where DIMSE and HTTP are plain; set door.plain_network: true "
-                "where the network itself is protected"
+                f"{', '.join(beyond)}: binds beyond loopback, where DIMSE and HTTP are plain; set plain_network: true "
+                "(hub.plain_network, door.plain_network) where the network itself is protected"
             )
         return self
 
@@ -125,6 +128,10 @@ class Config(_Model):
             if not SITE_NAME.fullmatch(name) or name == "hub":
                 raise ValueError(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
         return value
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def load(path: Path) -> Config:

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -39,10 +40,13 @@ def posix_only(source: str) -> list[str]:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         found += [f"line {node.lineno}: import {name}" for name in names if name in MODULES]
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
-            if node.attr in CALLS or (node.attr in GUARDED and id(node) not in guarded):
-                found.append(f"line {node.lineno}: os.{node.attr}")
+        if _is_of_os(node) and (node.attr in CALLS or (node.attr in GUARDED and id(node) not in guarded)):
+            found.append(f"line {node.lineno}: os.{node.attr}")
     return found
+
+
+def _is_of_os(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(Path(aegle.__file__).parent)))
