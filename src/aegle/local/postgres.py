@@ -137,22 +137,15 @@ class Postgres:
         """A new cluster, made aside and renamed, so that a kill half way leaves nothing that looks like one."""
         fresh = self._home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        arguments: list[str | Path] = [
-            "-D",
-            fresh,
-            "-U",
-            OWNER,
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--auth=scram-sha-256",
-            "--data-checksums",
-        ]
-        command: list[str | Path] = [*self._as_other.prefix, binaries.initdb, *arguments, f"--pwfile={self._password}"]
+        shape = ("-U", OWNER, "-E", "UTF8", "--no-locale", "--auth=scram-sha-256", "--data-checksums")
+        unsynced = ("--no-sync",) if self._settings.get("fsync") == "off" else ()
+        files: tuple[str | Path, ...] = ("-D", fresh, f"--pwfile={self._password}")
+        command = [*self._as_other.prefix, binaries.initdb, *shape, *unsynced, *files]
         done = subprocess.run(command, env=_environment(), cwd="/", capture_output=True, text=True, check=False)
         if done.returncode:
             raise Unavailable(f"initdb failed: {done.stderr.strip()[-500:]}")
         fresh.rename(self._data)
+        _sync_folder(self._home)
 
     def _keep_running(self, binaries: Binaries) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -231,6 +224,14 @@ def _write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _environment() -> dict[str, str]:

@@ -2,28 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
-from hubworld import ARCHIVE, BUNDLE, Running, submission
+from hubworld import ARCHIVE, BUNDLE, Running, label, submission
 
 from aegle import api
 from aegle.access import Act
 from aegle.hub.app import PUBLIC, ROUTES
 from aegle.hub.routes import Caller, Route
-from aegle.records import AuditHead, Label, LabelSubject
+from aegle.records import AuditHead
 
 HELLO = api.Hello(software="0.1.0", held=1, spooled=0, undelivered=2, disk_free_bytes=10**9)
-
-
-def label(number: int = 1, **changes: object) -> Label:
-    values = {
-        "event_id": f"00000000-0000-4000-8000-{number:012d}", "made_at": datetime.now(UTC), "site": "cytolab",
-        "reader": "r1", "study_uid": "2.25.1", "series_uid": "2.25.2", "sop_uid": "2.25.3",
-        "subject": LabelSubject.REGION, "code": "HSIL", "shape": "box", "points_px": ((1.0, 2.0), (3.0, 4.0)),
-        "label_id": f"00000000-0000-4000-9000-{number:012d}", **changes,
-    }  # fmt: skip
-    return Label(**values)  # type: ignore[arg-type]
 
 
 def path_of(route: Route) -> str:
