@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hubworld import ARCHIVE, BUNDLE, Running, label, submission
@@ -211,3 +212,16 @@ def test_a_secret_appears_in_no_audit_event_and_no_row_of_the_database(hub: Runn
 
 def test_liveness_needs_no_credential(hub: Running) -> None:
     assert hub.call("", "GET", "/healthz") == (200, b'{"status":"ok"}')
+
+
+def test_every_route_and_its_act_have_a_line_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "hub-api.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("| `")]
+    for route in ROUTES:
+        line = next((line for line in lines if f"`{route.method} {route.path}`" in line), "")
+        assert f"`{route.act.value}`" in line, f"{route.method} {route.path}"
+
+
+def test_each_row_of_the_table_is_one_operation() -> None:
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert all(route.summary.endswith(".") for route in ROUTES)

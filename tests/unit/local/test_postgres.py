@@ -14,7 +14,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from aegle.errors import BadConfig, Unavailable
 from aegle.local.binaries import find_binaries
-from aegle.local.postgres import SOCKET_PATH_MAX, Postgres
+from aegle.local.folders import SOCKET_PATH_MAX
+from aegle.local.postgres import Postgres
 from aegle.local.unprivileged import AS_WE_ARE, CAPABILITY, NAMESPACE, Unprivileged, choose
 
 FAST = {"fsync": "off"}
