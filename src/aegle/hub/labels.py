@@ -13,11 +13,11 @@ BATCH_MAX = 500
 PIXEL_MAX = 10_000_000.0  #: columns or rows of the largest slide we would believe
 CODES = frozenset(
     {
-        "NILM", "ASC-US", "ASC-H", "LSIL", "HSIL", "SCC", "AGC", "AIS", "ADENO", "ORGANISM", "REACTIVE", "ARTEFACT",
-        "UNSAT",
+        "NILM", "ASC-US", "ASC-H", "LSIL", "HSIL", "SCC", "AGC", "AGC-NEO", "AIS", "ADENO", "UNSAT", "OTHER",
+        "ORGANISM", "ARTEFACT",
     }
 )  # fmt: skip
-"""Our short codes (Bethesda 2014, and of what is no finding)."""
+"""Bethesda 2014 short codes and two of our own for regions."""
 POINTS_OF = {"none": 0, "point": 1, "box": 2}
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
