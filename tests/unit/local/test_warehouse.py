@@ -1,6 +1,10 @@
 """The label warehouse: idempotent, queried in the BigQuery dialect, and locked from two sides."""
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +50,20 @@ def test_labels_outlive_the_process(tmp_path: Path) -> None:
         with DuckWarehouse(tmp_path / "labels.duckdb") as warehouse:
             warehouse.add_labels([label(expected)])
             assert rows(warehouse, "SELECT COUNT(*) FROM label") == [(expected,)]
+
+
+def test_what_was_added_outlives_a_kill(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; import test_warehouse as t\n"
+        "t.DuckWarehouse(Path(sys.argv[1])).add_labels([t.label(1), t.label(2)])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "labels.duckdb"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code, path], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with DuckWarehouse(path) as warehouse:
+        assert rows(warehouse, "SELECT event_id FROM label ORDER BY 1") == [("e1",), ("e2",)]
 
 
 def test_a_label_comes_back_as_json_can_hold_it(warehouse: DuckWarehouse) -> None:
