@@ -14,7 +14,7 @@ from aegle.errors import Conflict
 from aegle.hub.database import Database, Transaction, changed, one
 from aegle.hub.queue import deliver
 from aegle.hub.requests import as_request, as_uuid
-from aegle.records import Failure, Outcome, Prediction, Rejection, Request, RequestState
+from aegle.records import Failure, OperatingPoint, Outcome, Prediction, Rejection, Request, RequestState
 
 BURNT_MAX = 10  #: a request fails when its bad endings have cost this much
 CRASH_COST = 2  #: a worker that died in a study may have died of it
@@ -69,7 +69,7 @@ def settle(database: Database, outcome: Outcome, attempt: int) -> bool:
         )  # fmt: skip
         if row is None:
             return False
-        _check_pins(outcome, row)
+        check_pins(outcome, row["bundle_digest"], OperatingPoint(threshold=row["threshold"], policy=row["policy"]))
         _keep(transaction, outcome, attempt)
     return True
 
@@ -88,6 +88,16 @@ def put_back(database: Database, held: Claim, *, cost: int = 1, without_grant: b
                 transaction, held.request.request_id, priority=0, not_before=datetime.now(UTC) + pause(row["burnt"])
             )
     return True
+
+
+def check_pins(outcome: Outcome, bundle_digest: str, point: OperatingPoint) -> None:
+    """Raises Conflict for an outcome made with another model or operating point than these."""
+    if isinstance(outcome, Failure):
+        return
+    if outcome.bundle.digest != bundle_digest:
+        raise Conflict("the outcome was made with another bundle than the request is pinned to")
+    if isinstance(outcome, Prediction) and outcome.operating_point != point:
+        raise Conflict("the outcome was decided at another operating point than the request is pinned to")
 
 
 def give_up(transaction: Transaction, failure: Failure, attempt: int) -> bool:
@@ -123,17 +133,6 @@ def _state(outcome: Outcome) -> RequestState:
             return RequestState.REJECTED
         case Failure():
             return RequestState.FAILED
-
-
-def _check_pins(outcome: Outcome, row: DictRow) -> None:
-    if isinstance(outcome, Failure):
-        return
-    if outcome.bundle.digest != row["bundle_digest"]:
-        raise Conflict("the outcome was made with another bundle than the request is pinned to")
-    if isinstance(outcome, Prediction):
-        point = outcome.operating_point
-        if (point.threshold, point.policy) != (row["threshold"], row["policy"]):
-            raise Conflict("the outcome was decided at another operating point than the request is pinned to")
 
 
 def _keep(transaction: Transaction, outcome: Outcome, attempt: int) -> None:

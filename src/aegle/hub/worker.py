@@ -20,7 +20,7 @@ from procrastinate.exceptions import ConnectorException
 
 from aegle.access import Act, event
 from aegle.errors import AegleError, Forbidden, Unauthenticated, Unavailable
-from aegle.hub.claims import BURNT_MAX, Claim, beat, claim, put_back, settle
+from aegle.hub.claims import BURNT_MAX, Claim, beat, check_pins, claim, put_back, settle
 from aegle.hub.database import Database
 from aegle.hub.queue import QUEUE, TASK
 from aegle.ports import ArchiveReader, AuditSink
@@ -54,13 +54,19 @@ class Worker:
         started = time.monotonic()
         with _alive(self.database, held):
             try:
-                outcome: Outcome = self.read(self.open_archive(held.request.archive_url, held.grant), held.request)
+                outcome = self._read(held)
             except Exception as error:  # noqa: BLE001 - the edge of a job: whatever a study does, the worker lives on
                 self._audit_read(held, started, AuditOutcome.FAILED, code=code_of(error))
                 self._end_badly(held, error)
                 return
             self._audit_read(held, started, AuditOutcome.OK)
             self._commit(held, outcome)
+
+    def _read(self, held: Claim) -> Outcome:
+        request = held.request
+        outcome = self.read(self.open_archive(request.archive_url, held.grant), request)
+        check_pins(outcome, request.bundle.digest, request.operating_point)
+        return outcome
 
     def _end_badly(self, held: Claim, error: Exception) -> None:
         log.warning("study not read", extra={"action": "read", "code": code_of(error), "error": type(error).__name__})

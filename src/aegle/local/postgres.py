@@ -6,12 +6,10 @@ It answers on a private socket only (no TCP), asks everyone for a password (SCRA
 connection was made. A server that was left running is taken over; one that was killed is recovered.
 """
 
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,13 +21,13 @@ import psycopg
 
 from aegle.errors import Unavailable
 from aegle.local.binaries import Binaries, find_binaries
+from aegle.local.folders import close_folder, short_folder, sync_folder, write_private
 from aegle.local.unprivileged import Unprivileged, choose
 
 OWNER = "aegle"
 DATABASE = "aegle"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 120.0  #: everything is written before it stops, on a slow disk too
-SOCKET_PATH_MAX = 103  #: bytes; sun_path holds 108 on Linux, 104 on macOS, the closing zero included
 LOG_MAX_BYTES = 20_000_000
 _SOCKET_NAME = ".s.PGSQL.5432"
 _SETTINGS = {
@@ -59,7 +57,7 @@ class Postgres:
         self._home = home.resolve()
         self._settings = {**_SETTINGS, **(settings or {})}
         self._data = self._home / "data"
-        self._socket = _socket_folder(self._home)
+        self._socket = short_folder(self._home / "socket", _SOCKET_NAME)
         self._as_other = unprivileged or choose()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -121,10 +119,10 @@ class Postgres:
         for folder in (self._home, self._socket):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._as_other.give(self._home)
-        _own(self._home, self._as_other.uid)
-        _own(self._socket, self._as_other.uid)
+        close_folder(self._home, self._as_other.uid)
+        close_folder(self._socket, self._as_other.uid)
         if not self._password.exists():
-            _write_private(self._password, token_urlsafe(32))
+            write_private(self._password, token_urlsafe(32))
         if self._log.exists() and self._log.stat().st_size > LOG_MAX_BYTES:
             self._log.replace(self._log.with_suffix(".old"))
         self._as_other.give(self._home, self._socket)
@@ -137,22 +135,15 @@ class Postgres:
         """A new cluster, made aside and renamed, so that a kill half way leaves nothing that looks like one."""
         fresh = self._home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        arguments: list[str | Path] = [
-            "-D",
-            fresh,
-            "-U",
-            OWNER,
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--auth=scram-sha-256",
-            "--data-checksums",
-        ]
-        command: list[str | Path] = [*self._as_other.prefix, binaries.initdb, *arguments, f"--pwfile={self._password}"]
+        shape = ("-U", OWNER, "-E", "UTF8", "--no-locale", "--auth=scram-sha-256", "--data-checksums")
+        unsynced = ("--no-sync",) if self._settings.get("fsync") == "off" else ()
+        files: tuple[str | Path, ...] = ("-D", fresh, f"--pwfile={self._password}")
+        command = [*self._as_other.prefix, binaries.initdb, *shape, *unsynced, *files]
         done = subprocess.run(command, env=_environment(), cwd="/", capture_output=True, text=True, check=False)
         if done.returncode:
             raise Unavailable(f"initdb failed: {done.stderr.strip()[-500:]}")
         fresh.rename(self._data)
+        sync_folder(self._home)
 
     def _keep_running(self, binaries: Binaries) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -204,33 +195,6 @@ class Postgres:
     def _url(self, database: str) -> str:
         password = self._password.read_text(encoding="ascii")
         return f"postgresql://{OWNER}:{quote(password)}@/{database}?host={quote(str(self._socket), safe='')}"
-
-
-def _socket_folder(home: Path) -> Path:
-    """`home/socket`, or a short private folder for temporary files where that path is too long for a socket."""
-    near = home / "socket"
-    if len(os.fsencode(near / _SOCKET_NAME)) <= SOCKET_PATH_MAX:
-        return near
-    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"aegle-{os.geteuid()}-{name}"
-
-
-def _own(folder: Path, other_uid: int) -> None:
-    """Refuse a folder that somebody else put there (a temporary folder is open to all), and close ours to others."""
-    status = folder.lstat()
-    if status.st_uid not in (os.geteuid(), other_uid) or folder.is_symlink():
-        raise Unavailable(f"{folder} belongs to somebody else. Remove it and start again")
-    folder.chmod(0o700)
-
-
-def _write_private(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _environment() -> dict[str, str]:

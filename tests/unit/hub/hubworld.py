@@ -20,7 +20,7 @@ from aegle.hub.bundles import Registration
 from aegle.hub.database import Database
 from aegle.hub.sites import rotate_credential
 from aegle.local.warehouse import DuckWarehouse
-from aegle.records import AuditEvent, AuditHead, InstanceRef, Prediction, Quality, Request, Score
+from aegle.records import AuditEvent, AuditHead, InstanceRef, Label, LabelSubject, Prediction, Quality, Request, Score
 
 BUNDLE = Registration(name="papnet", version="1.0.0", digest="b" * 64, threshold=0.4)
 ARCHIVE = "http://127.0.0.1:8042/{}/dicom-web"
@@ -74,6 +74,17 @@ class Running:
         headers = {"authorization": f"Bearer {self.tokens[who]}"} if who else {}
         answer = self.client.request(method, path, content=body, headers=headers)
         return answer.status_code, answer.content
+
+
+def label(number: int = 1, **changes: object) -> Label:
+    """A fit label of the laboratory."""
+    values = {
+        "event_id": f"00000000-0000-4000-8000-{number:012d}", "made_at": datetime.now(UTC), "site": "cytolab",
+        "reader": "r1", "study_uid": "2.25.1", "series_uid": "2.25.2", "sop_uid": "2.25.3",
+        "subject": LabelSubject.REGION, "code": "HSIL", "shape": "box", "points_px": ((1.0, 2.0), (3.0, 4.0)),
+        "label_id": f"00000000-0000-4000-9000-{number:012d}", **changes,
+    }  # fmt: skip
+    return Label(**values)  # type: ignore[arg-type]
 
 
 def prediction(request: Request, **changes: object) -> Prediction:

@@ -2,28 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from hubworld import ARCHIVE, BUNDLE, Running, submission
+from hubworld import ARCHIVE, BUNDLE, Running, label, submission
 
 from aegle import api
 from aegle.access import Act
 from aegle.hub.app import PUBLIC, ROUTES
 from aegle.hub.routes import Caller, Route
-from aegle.records import AuditHead, Label, LabelSubject
+from aegle.records import AuditHead
 
 HELLO = api.Hello(software="0.1.0", held=1, spooled=0, undelivered=2, disk_free_bytes=10**9)
-
-
-def label(number: int = 1, **changes: object) -> Label:
-    values = {
-        "event_id": f"00000000-0000-4000-8000-{number:012d}", "made_at": datetime.now(UTC), "site": "cytolab",
-        "reader": "r1", "study_uid": "2.25.1", "series_uid": "2.25.2", "sop_uid": "2.25.3",
-        "subject": LabelSubject.REGION, "code": "HSIL", "shape": "box", "points_px": ((1.0, 2.0), (3.0, 4.0)),
-        "label_id": f"00000000-0000-4000-9000-{number:012d}", **changes,
-    }  # fmt: skip
-    return Label(**values)  # type: ignore[arg-type]
 
 
 def path_of(route: Route) -> str:
@@ -222,3 +212,16 @@ def test_a_secret_appears_in_no_audit_event_and_no_row_of_the_database(hub: Runn
 
 def test_liveness_needs_no_credential(hub: Running) -> None:
     assert hub.call("", "GET", "/healthz") == (200, b'{"status":"ok"}')
+
+
+def test_every_route_and_its_act_have_a_line_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "hub-api.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("| `")]
+    for route in ROUTES:
+        line = next((line for line in lines if f"`{route.method} {route.path}`" in line), "")
+        assert f"`{route.act.value}`" in line, f"{route.method} {route.path}"
+
+
+def test_each_row_of_the_table_is_one_operation() -> None:
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert all(route.summary.endswith(".") for route in ROUTES)

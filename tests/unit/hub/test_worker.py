@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hubworld import Trail, prediction, submission
+from hubworld import BUNDLE, Trail, prediction, submission
 
 from aegle.errors import AegleError, BadBundle, Forbidden, NotFound, PeerUnreachable
 from aegle.hub import claims
-from aegle.hub.database import Database
+from aegle.hub.bundles import register
+from aegle.hub.database import Database, migrate
 from aegle.hub.requests import accept, find_request, uncollected
+from aegle.hub.sites import Enrolment, enroll
 from aegle.hub.sweep import Patience, sweep
 from aegle.hub.worker import ReadStudy, Worker, run_worker
+from aegle.local.postgres import Postgres
 from aegle.ports import ArchiveReader
-from aegle.records import Failure, Prediction, Request, RequestState, Site
+from aegle.records import BundleRef, Failure, Prediction, Request, RequestState, Site
 
 HERE = Path(__file__).parent
 
@@ -207,3 +210,37 @@ def test_an_idle_worker_told_to_stop_leaves_in_order(database_url: str, tmp_path
     database.close()
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+def test_a_reading_with_the_wrong_model_is_a_failure_and_no_result(database: Database, anna: Site) -> None:
+    request_id = accept(database, anna, submission()).request_id
+    wrong = BundleRef(name="papnet", version="1.0.0", digest="c" * 64)
+    worker(database, lambda archive, request: prediction(request, bundle=wrong)).work(request_id)
+    (failure,) = uncollected(database, anna)
+    assert isinstance(failure, Failure)
+    assert failure.code == "CONFLICT"
+
+
+def test_a_database_killed_while_a_study_is_read_costs_no_reading(anna: Site, tmp_path: Path) -> None:
+    server = Postgres(tmp_path / "pg", settings={"fsync": "off"})
+    url = server.start()
+    database = Database(url, connections=3)
+    migrate(database)
+    register(database, BUNDLE)
+    enroll(database, anna.name, Enrolment(kind=anna.kind, archive_url=submission().archive_url))
+    accept(database, anna, submission())
+    read = []
+
+    def kill_the_database(archive: ArchiveReader, request: Request) -> Prediction:
+        read.append(request.attempt)
+        os.kill(server.pid, signal.SIGKILL)
+        server.start()
+        return prediction(request)
+
+    run_worker(
+        url, open_archive=open_archive, read=kill_the_database, audit=Trail(), until_empty=True, handle_signals=False
+    )
+    assert read == [1]
+    assert len(uncollected(database, anna)) == 1
+    database.close()
+    server.stop()
