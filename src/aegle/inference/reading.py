@@ -45,7 +45,7 @@ class Reading:
     scores: tuple[Score, ...]
     quality: Quality
     regions: tuple[Region, ...]
-    evidence: tuple[EvidenceMap, ...]
+    evidence: tuple[EvidenceMap, ...]  #: one an image, the most suspect image first
     sources: tuple[InstanceRef, ...]
     operating_point: OperatingPoint
 
@@ -67,6 +67,11 @@ class _Survey:
     probability: NDArray[np.float32]  #: `[tiles, C]`
     evidence: NDArray[np.float32]  #: `[K, rows, columns]`
     measures: Measures
+
+    @property
+    def peak(self) -> float:
+        """The strongest evidence in the image."""
+        return float(np.minimum(self.evidence.sum(axis=0), 1.0).max())
 
 
 _WORDS = {
@@ -94,6 +99,7 @@ def read_study(
         if isinstance(chosen, Unusable):
             return Unfit(reason=chosen.reason, detail=chosen.detail)
         surveys = [_survey(archive, image, card, process) for image in chosen]
+        surveys.sort(key=lambda survey: -survey.peak)  # what is most suspect is shown first
     except (Unreadable, BadDicom) as error:
         return Unfit(reason=RejectReason.UNREADABLE_PIXELS, detail=f"The pixels cannot be read: {error}.")
     quality = judge(total([survey.measures for survey in surveys]), card.quality, card.input.mpp)
