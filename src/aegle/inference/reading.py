@@ -34,6 +34,7 @@ MAX_REGIONS = 50  #: of a prediction: 500 take seconds to write as a structured 
 MAP_SIDE = 128  #: most cells a side of an evidence map
 REGION_THRESHOLD = 0.5  #: evidence at which a cell belongs to a region
 MAX_STILL_PX = 40_000_000  #: of a frame; a slide's frames are far smaller
+MAX_CELLS = 16_000_000  #: of an image's evidence: at 16 micrometres a cell, twice the largest glass slide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,8 @@ def _survey(archive: ArchiveReader, image: SourceImage, card: Card, process: Mod
         raise Unreadable(f"a frame of more than {MAX_STILL_PX} px is not read")
     stride, scale = card.output.stride_px, image.mpp / card.input.mpp
     rows, columns = (-(-round(size * scale) // stride) for size in (image.height_px, image.width_px))
+    if rows * columns > MAX_CELLS:
+        raise Unreadable("an image larger than any slide is not read")
     grid = np.zeros((len(card.abnormal_codes), max(1, rows), max(1, columns)), np.float32)
     readings = []
     for block, numbers, (top, left) in blocks_of(image, card):
