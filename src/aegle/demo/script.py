@@ -124,6 +124,9 @@ def _follow(stage: Stage, console: Console, stopping: threading.Event, deadline:
                     console.print(f"  {passed:5.1f} s  study …{study.study_uid[-6:]}  {_WORDS[step]}", highlight=False)
         if len(studies) == 2 and all(Step.DELIVERED in timeline for _, timeline in studies):
             return _all_received(stage)
+        for name, words in stage.supervisor.failing().items():
+            console.print(f"[bold red]{name} cannot stay up:[/] {words}", soft_wrap=True)
+            return False
         stopping.wait(0.2)
     console.print(f"[bold red]The results did not come back in time.[/] The logs in {stage.home.logs} say why.")
     return False

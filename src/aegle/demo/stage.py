@@ -26,6 +26,7 @@ class Stage:
     home: Home
     applied: Applied
     pacs_folder: Path
+    supervisor: Supervisor
 
     @contextmanager
     def state(self) -> Iterator[SiteState | None]:
@@ -49,14 +50,14 @@ def staged(folder: Path, yaml_text: str) -> Iterator[Stage]:
     LocalProvisioner(configuration.load(yaml), home).apply()
     applied = home.require_applied()
     logs.start("demo", to=durable.private_folder(home.logs) / "demo.log")
-    stage = Stage(home=home, applied=applied, pacs_folder=folder / "pacs")
+    supervisor = Supervisor(home)
+    stage = Stage(home=home, applied=applied, pacs_folder=folder / "pacs", supervisor=supervisor)
     door = str(applied.site(HOSPITAL).door_port)
     peer = Kept(
         "pacs",
         ["run", "demo-pacs", str(stage.pacs_folder), "--port", str(pacs_port), "--door", door],
         home.logs / "pacs.log",
     )
-    supervisor = Supervisor(home)
     ended = threading.Event()
     tending = threading.Thread(target=supervisor.run, args=(ended,), name="supervisor")
     peer.keep()
