@@ -10,7 +10,6 @@ from aegle.local.enrolment import OperatorClient, enroll
 from aegle.local.home import Applied, AppliedSite, Home
 from aegle.local.processes import Kept
 
-
 _HOPELESS = 3
 
 
