@@ -4,7 +4,7 @@ import difflib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -93,7 +93,7 @@ def _tell(changes: Sequence[Change]) -> None:
 def _with_site(text: str, name: str, kind: SiteKind) -> str:
     if not SITE_NAME.fullmatch(name) or name == "hub":
         raise BadConfig(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
-    document = YAML().load(text) or {}
+    document: Any = YAML().load(text) or {}
     sites = document.get("sites")
     if not sites:
         return _with_first_site(document, name, kind)
