@@ -156,6 +156,7 @@ function toggleMarks(): void {
 
 function choose(next: Tool): void {
   tool = tool === next ? "move" : next;
+  if (tool !== "move") current = null; // the next class is for the next mark, not for the last
   corner = null;
   layer.sketch(null);
   viewer.setMouseNavEnabled(tool === "move");
