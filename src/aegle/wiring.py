@@ -15,14 +15,17 @@ from aegle import durable, logs
 from aegle.errors import BadBundle, NotFound, PeerUnreachable
 from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration, register
+from aegle.hub.console import console
 from aegle.hub.database import Database, migrate
+from aegle.hub.people import HubAccounts
+from aegle.hub.routes import Services
 from aegle.hub.worker import run_worker as run_hub_worker
 from aegle.inference.bundle import Bundle, load, prove
 from aegle.inference.process import ModelProcess
 from aegle.inference.reading import Unfit, predicted, read_study, rejected
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.archive import FileArchive
-from aegle.local.audit import ChainedLines
+from aegle.local.audit import ChainedLines, heads_in
 from aegle.local.enrolment import CREDENTIAL
 from aegle.local.home import Applied, Home
 from aegle.local.hub_client import HttpHub
@@ -64,6 +67,7 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
             archive=archive,
             audit=audit,
             hub=hub,
+            heads=partial(heads_in, folder.audit, name),
             door_port=place.door_port,
             archive_port=place.archive_port,
             pages_port=place.pages_port,
@@ -78,7 +82,7 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
 
 @contextmanager
 def running_hub(home: Home) -> Iterator[None]:
-    """The hub: database, API and warehouse, up until the block ends."""
+    """The hub: database, API, warehouse and console, up until the block ends."""
     applied = home.require_applied()
     secrets = FileSecrets(home.hub / "secrets")
     with ExitStack() as closing:
@@ -91,12 +95,20 @@ def running_hub(home: Home) -> Iterator[None]:
         warehouse = closing.enter_context(DuckWarehouse(home.hub / "warehouse.duckdb"))
         audit = ChainedLines(home.hub / "audit", "hub", "hub")
         closing.callback(audit.close)
-        application = create_hub_app(
-            database=database, warehouse=warehouse, audit=audit, operator_secret=secrets.get("operator-token").hex()
+        services = Services(
+            database=database,
+            warehouse=warehouse,
+            audit=audit,
+            heads=partial(heads_in, home.hub / "audit", "hub"),
+            operator_secret=secrets.get("operator-token").hex(),
         )
-        server = HttpServer(application, applied.hub.config.bind, applied.hub.port)
-        closing.callback(server.stop)
-        server.start()
+        pages = console(services, SignIn(HubAccounts(database), None, secrets.get("page-key"))).application()
+        for server in (
+            HttpServer(create_hub_app(services), applied.hub.config.bind, applied.hub.port),
+            HttpServer(pages, "127.0.0.1", applied.hub.pages_port),
+        ):
+            closing.callback(server.stop)
+            server.start()
         logs.info("hub is up", port=applied.hub.port)
         yield
 
