@@ -60,10 +60,11 @@ class HttpHub:
             raise PeerUnreachable(f"the hub does not answer ({type(error).__name__})") from None
         if answer.is_success:
             return answer.content
-        raise _error(answer)
+        raise error_of(answer)
 
 
-def _error(answer: httpx.Response) -> AegleError:
+def error_of(answer: httpx.Response) -> AegleError:
+    """What the hub answered, as an error of ours with the hub's own words."""
     kind = _BY_STATUS.get(answer.status_code, PeerUnreachable)
     try:
         detail = str(answer.json()["detail"])
