@@ -10,7 +10,7 @@ from aegle.errors import MEANING, AegleError, PeerUnreachable
 from aegle.records import AuditHead, Label, Outcome
 
 T = TypeVar("T")
-_BY_STATUS = {meaning.http: kind for kind, meaning in reversed(MEANING.items()) if not meaning.retryable}
+_BY_CODE = {meaning.code: kind for kind, meaning in MEANING.items()}
 
 
 class HttpHub:
@@ -65,9 +65,9 @@ class HttpHub:
 
 def error_of(answer: httpx.Response) -> AegleError:
     """What the hub answered, as an error of ours with the hub's own words."""
-    kind = _BY_STATUS.get(answer.status_code, PeerUnreachable)
     try:
-        detail = str(answer.json()["detail"])
+        body = answer.json()
+        kind, detail = _BY_CODE[body["code"]], str(body["detail"])
     except (ValueError, KeyError, TypeError):
-        detail = "no reason given"
-    return kind(f"the hub answered {answer.status_code}: {detail}")
+        return PeerUnreachable(f"the hub answered {answer.status_code} and no reason")
+    return kind(f"the hub says: {detail}")
