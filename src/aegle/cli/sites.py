@@ -13,10 +13,13 @@ from ruamel.yaml import YAML
 
 from aegle import config as configuration
 from aegle import durable
+from aegle.cli.operator import operator
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
 from aegle.config import SITE_NAME
 from aegle.errors import BadConfig
+from aegle.local.enrolment import rotate
 from aegle.local.provisioner import LocalProvisioner
+from aegle.local.secrets import FileSecrets
 from aegle.ports import Change
 from aegle.records import SiteKind
 
@@ -59,6 +62,18 @@ def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
         door = f"{title} @ 127.0.0.1:{known.door_port}" if known else "-"
         table.add_row(name, site.kind, state, door, f"http://{name}.localhost:{known.pages_port}" if known else "-")
     console.print(table)
+
+
+@app.command("rotate-credential")
+def rotate_credential(name: Annotated[str, typer.Argument(help="Which site.")], home_path: HomePath = HOME) -> None:
+    """Give a site a new credential for the hub; its program picks it up by itself.
+
+    The one before holds for seven days more. Rotate twice to end a stolen one at once.
+    """
+    place = home(home_path)
+    place.require_applied().site(name)
+    rotate(operator(place), FileSecrets(place.site(name) / "secrets"), name)
+    console.print(f"{name} has a new credential. The one before holds for seven days, or until the next rotation.")
 
 
 def register(root: typer.Typer) -> None:

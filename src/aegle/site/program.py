@@ -1,7 +1,7 @@
 """A site's program: opens its folder and ports, starts its doors and loops, stops them in order."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,9 +17,11 @@ from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import DimseDoor, Target
+from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.door import SiteDoor
 from aegle.site.folder import SiteFolder
+from aegle.site.heads import keep_heads
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
@@ -38,6 +40,7 @@ class SitePorts:
     archive: Archive
     audit: AuditSink
     hub: Hub
+    heads: Callable[[], Sequence[AuditHead]]  #: of every audit chain of this site, the commands' too
     door_port: int
     archive_port: int
     pages_port: int
@@ -215,6 +218,5 @@ class SiteProgram:
         return False
 
     def _exchange_heads(self) -> bool:
-        theirs = self.ports.hub.exchange_heads([self.ports.audit.head()])
-        durable.write(self.folder.audit / "lodged.json", api.encode(api.HeadList(heads=tuple(theirs))))
+        keep_heads(self.folder.lodged, self.ports.hub.exchange_heads(self.ports.heads()))
         return False
