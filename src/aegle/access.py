@@ -77,6 +77,9 @@ class Act(StrEnum):
     CLI_CONFIG_APPLY = "cli:config:apply"
     CLI_AUDIT_VERIFY = "cli:audit:verify"
     CLI_FILES_SEND = "cli:files:send"
+    CLI_ARCHIVE_CHECK = "cli:archive:check"
+    CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"
+    CLI_ARCHIVE_EXPORT = "cli:archive:export"
     # anything that was asked for without leave
     ACCESS_REQUEST_REFUSE = "access:request:refuse"
 
