@@ -1,6 +1,8 @@
 """A whole installation on loopback for tests: hub, worker, a hospital, a laboratory and a stand-in PACS, each a process that
 a test may kill by its id and start again."""
 
+import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -9,25 +11,32 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import httpx
 import pydicom
 
 from aegle import api
 from aegle import config as configuration
+from aegle.access import Role
 from aegle.demo import pacs
 from aegle.demo.studies import SyntheticPatient, write_still
 from aegle.faults import Point
+from aegle.intake.quarantine import Entry
+from aegle.local.accounts import SqliteAccounts
 from aegle.local.audit import verify
 from aegle.local.enrolment import OperatorClient, enroll
 from aegle.local.home import Applied, Home
 from aegle.local.provisioner import LocalProvisioner, free_port
-from aegle.records import AuditEvent
+from aegle.local.secrets import FileSecrets
+from aegle.pages.accounts import SignIn, new_account
+from aegle.records import AuditEvent, StoredInstance
 from aegle.site.folder import SiteFolder
 from aegle.site.state import SiteState
 
@@ -155,6 +164,26 @@ class Stage:
     def operator(self) -> OperatorClient:
         return OperatorClient(self.home, self.applied.hub.port)
 
+    def requests(self) -> list[dict[str, str]]:
+        """The hub's requests, newest first."""
+        lines: list[dict[str, str]] = self.operator().call("GET", "/v1/admin/requests").json()
+        return lines
+
+    @contextmanager
+    def visit(self, site: str, role: Role) -> Iterator[httpx.Client]:
+        """A browser in which a person of this role has signed in at a site."""
+        place = self.applied.site(site)
+        accounts = SqliteAccounts(self.folder(site).accounts)
+        account, password = new_account(role.value, role, place.config.kind)
+        accounts.put(account)
+        sign_in = SignIn(accounts, place.config.kind, FileSecrets(self.folder(site).secrets).get("page-key"))
+        token, _ = sign_in.open(account.name, password)
+        accounts.close()
+        with httpx.Client(base_url=f"http://127.0.0.1:{place.pages_port}", timeout=30, trust_env=False) as client:
+            client.cookies.set(f"aegle_{site}", token)
+            client.headers["x-form-token"] = sign_in.form_token(token)
+            yield client
+
     def enroll(self) -> None:
         """Make every site known to the hub and give it its credential."""
         client = self.operator()
@@ -179,6 +208,36 @@ class Stage:
         sent = Sent(study_uid=str(made.StudyInstanceUID), sop_uid=str(made.SOPInstanceUID))
         folder.rename(folder.with_suffix(""))
         return sent
+
+    def held(self, site: str = HOSPITAL) -> list[Entry]:
+        """What the site's quarantine lists."""
+        return [api.decode(Entry, path.read_bytes()) for path in self.folder(site).quarantine.glob("*.json")]
+
+    def upload_still(self, site: str) -> StoredInstance:
+        """Upload a still through the site's page and wait until the archive has it; under its alias."""
+        before = set(self.archived(site))
+        with self.visit(site, Role.TECHNICIAN) as client:
+            self.until(lambda: _answers(client), f"the pages of {site}")
+            assert client.post("/upload", content=self.still().read_bytes()).status_code == 200
+        self.until(lambda: set(self.archived(site)) - before, "the upload is archived")
+        (study,) = set(self.archived(site)) - before
+        (found,) = self.instances(study, site)
+        return found
+
+    def label(self, image: StoredInstance, site: str = LAB) -> None:
+        """Say HSIL of a whole image, through the page; the site may die before it answers."""
+        said = {"label_id": str(uuid.uuid4()), "subject": "slide", "code": "HSIL", "shape": "none", "points": [],
+                "series": image.series_uid, "sop": image.sop_uid}  # fmt: skip
+        with self.visit(site, Role.CYTOLOGIST) as client, contextlib.suppress(httpx.RemoteProtocolError):
+            self.until(lambda: _answers(client), f"the pages of {site}")
+            answer = client.post(f"/studies/{image.study_uid}/labels", json=said)
+            assert answer.status_code == 200, answer.text
+
+    def still(self) -> Path:
+        """A file of a still that no other test has."""
+        number = next(_numbers)
+        folder = self.home.root.parent / f"still-{number}"
+        return write_still(folder, seed=number, finding="HSIL", width_px=512, height_px=512)[0]
 
     def results(self, sent: Sent) -> list[dict[str, str]]:
         """Every C-STORE the PACS took for this study."""
@@ -205,14 +264,24 @@ class Stage:
             state.close()
 
     def archived(self, site: str = HOSPITAL) -> dict[str, list[str]]:
-        """The modalities of what the archive lists, by study alias; each listed file is there with its digest."""
+        """The modalities of what the archive lists, by study alias."""
         found: dict[str, list[str]] = {}
-        with closing(
-            sqlite3.connect(f"{(self.folder(site).archive / 'index.db').as_uri()}?mode=ro", uri=True)
-        ) as index:
-            for study, modality in index.execute("SELECT study_uid, modality FROM instance"):
-                found.setdefault(study, []).append(modality)
+        for study, modality in self._index(site, "SELECT study_uid, modality FROM instance"):
+            found.setdefault(study, []).append(modality)
         return found
+
+    def instances(self, study: str, site: str = HOSPITAL) -> list[StoredInstance]:
+        """What the archive lists of a study."""
+        fields = [item.name for item in dataclasses.fields(StoredInstance)]
+        rows = self._index(site, f"SELECT {', '.join(fields)} FROM instance WHERE study_uid = ?", study)
+        return [StoredInstance(**dict(zip(fields, row, strict=True))) for row in rows]
+
+    def _index(self, site: str, query: str, *values: str) -> list[Any]:
+        path = self.folder(site).archive / "index.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as index:
+            return index.execute(query, values).fetchall()
 
     def audit(self, site: str = HOSPITAL, process: str = "site") -> list[AuditEvent]:
         path = (self.home.hub if site == "hub" else self.home.site(site)) / "audit" / f"{process}.jsonl"
@@ -246,6 +315,13 @@ class Stage:
             for path in (folder / "audit").glob("*.jsonl"):
                 found = verify(path, f"{owner}/{path.stem}", [])
                 assert isinstance(found, int), found
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/sign-in").is_success
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager
