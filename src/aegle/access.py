@@ -52,6 +52,7 @@ class Act(StrEnum):
     PAGE_SESSION_OPEN = "page:session:open"
     PAGE_SESSION_CLOSE = "page:session:close"
     PAGE_ACCOUNT_CHANGE = "page:account:change"
+    PAGE_PASSWORD_CHANGE = "page:password:change"  #: a person's own
     # hub
     HUB_PROCESS_START = "hub:process:start"
     HUB_SITE_HELLO = "hub:site:hello"
@@ -108,7 +109,7 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 }
 """The roles a person may have at each kind of site; None is the hub."""
 
-_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE}
+_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_PASSWORD_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 

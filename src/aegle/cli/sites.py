@@ -4,19 +4,22 @@ import difflib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from ruamel.yaml import YAML
 
 from aegle import config as configuration
 from aegle import durable
+from aegle.cli.operator import operator
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
 from aegle.config import SITE_NAME
 from aegle.errors import BadConfig
+from aegle.local.enrolment import rotate
 from aegle.local.provisioner import LocalProvisioner
+from aegle.local.secrets import FileSecrets
 from aegle.ports import Change
 from aegle.records import SiteKind
 
@@ -51,7 +54,7 @@ def add(
 def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
     """List the sites of aegle.yaml and what was applied of them."""
     wanted, applied = configuration.load(config), home(home_path).applied()
-    table = Table("site", "kind", "state", "DICOM door", "pages")
+    table = Table("site", "kind", "state", Column("DICOM door", overflow="fold"), Column("pages", overflow="fold"))
     for name, site in wanted.sites.items():
         known = applied.sites.get(name) if applied else None
         state = "not applied" if known is None else "applied" if known.config == site else "changed"
@@ -59,6 +62,18 @@ def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
         door = f"{title} @ 127.0.0.1:{known.door_port}" if known else "-"
         table.add_row(name, site.kind, state, door, f"http://{name}.localhost:{known.pages_port}" if known else "-")
     console.print(table)
+
+
+@app.command("rotate-credential")
+def rotate_credential(name: Annotated[str, typer.Argument(help="Which site.")], home_path: HomePath = HOME) -> None:
+    """Give a site a new credential for the hub; its program picks it up by itself.
+
+    The one before holds for seven days more. Rotate twice to end a stolen one at once.
+    """
+    place = home(home_path)
+    place.require_applied().site(name)
+    rotate(operator(place), FileSecrets(place.site(name) / "secrets"), name)
+    console.print(f"{name} has a new credential. The one before holds for seven days, or until the next rotation.")
 
 
 def register(root: typer.Typer) -> None:
@@ -93,16 +108,27 @@ def _tell(changes: Sequence[Change]) -> None:
 def _with_site(text: str, name: str, kind: SiteKind) -> str:
     if not SITE_NAME.fullmatch(name) or name == "hub":
         raise BadConfig(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
-    yaml = YAML()
-    document = yaml.load(text) or {}
+    document: Any = YAML().load(text) or {}
     sites = document.get("sites")
     if not sites:
-        document["sites"] = sites = {}
+        return _with_first_site(document, name, kind)
     if name in sites:
         raise BadConfig(f"a site {name!r} is already there; change its block by hand, or choose another name")
-    sites[name] = {"kind": kind.value}
+    # Lines are put in by hand: writing the document anew would change how a person laid out the rest.
+    lines = text.splitlines(keepends=True)
+    indent = " " * sites.lc.key(next(iter(sites)))[1]
+    after = [document.lc.key(key)[0] for key in document if document.lc.key(key)[0] > document.lc.key("sites")[0]]
+    at = min(after, default=len(lines))
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    lines[at:at] = [f"{indent}{name}:\n", f"{indent}{indent}kind: {kind.value}\n"]
+    return "".join(lines)
+
+
+def _with_first_site(document: dict[str, object], name: str, kind: SiteKind) -> str:
+    document["sites"] = {name: {"kind": kind.value}}
     stream = io.StringIO()
-    yaml.dump(document, stream)
+    YAML().dump(document, stream)
     return stream.getvalue()
 
 

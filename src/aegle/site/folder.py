@@ -64,3 +64,8 @@ class SiteFolder:
     def audit(self) -> Path:
         """Audit chains."""
         return self.root / "audit"
+
+    @property
+    def lodged(self) -> Path:
+        """The hub's audit heads, as they were lodged here."""
+        return self.root / "audit" / "lodged.heads"

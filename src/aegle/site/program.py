@@ -1,7 +1,7 @@
 """A site's program: opens its folder and ports, starts its doors and loops, stops them in order."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,9 +17,12 @@ from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import DimseDoor, Target
+from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.door import SiteDoor
+from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
+from aegle.site.heads import keep_heads
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
@@ -38,6 +41,7 @@ class SitePorts:
     archive: Archive
     audit: AuditSink
     hub: Hub
+    heads: Callable[[], Sequence[AuditHead]]  #: of every audit chain of this site, the commands' too
     door_port: int
     archive_port: int
     pages_port: int
@@ -62,10 +66,12 @@ class SiteProgram:
             quarantine=self.quarantine,
             archive=ports.archive,
             state=self.state,
+            is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
+        self.fates = Fates()
         self.intake = self._intake()
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
@@ -121,6 +127,7 @@ class SiteProgram:
         )
 
     def _settled(self, admission: Admission) -> None:
+        self.fates.note(admission)
         if admission.study_alias and admission.settled in (Settled.ADMITTED, Settled.REPEATED, Settled.HELD):
             self.state.touch(admission.study_alias)
 
@@ -185,7 +192,12 @@ class SiteProgram:
                 calling=self.ae_title,
             )
             deliveries = Deliveries(
-                site=self.name, state=self.state, audit=self.ports.audit, outbox=self.folder.outbox, pacs=target
+                site=self.name,
+                state=self.state,
+                audit=self.ports.audit,
+                outbox=self.folder.outbox,
+                pacs=target,
+                rebuild=results.rebuild,
             )
             steps["deliveries"] = (deliveries.deliver, 0.5)
         return steps
@@ -209,6 +221,5 @@ class SiteProgram:
         return False
 
     def _exchange_heads(self) -> bool:
-        theirs = self.ports.hub.exchange_heads([self.ports.audit.head()])
-        durable.write(self.folder.audit / "lodged.json", api.encode(api.HeadList(heads=tuple(theirs))))
+        keep_heads(self.folder.lodged, self.ports.hub.exchange_heads(self.ports.heads()))
         return False
