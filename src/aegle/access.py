@@ -52,7 +52,7 @@ class Act(StrEnum):
     PAGE_SESSION_OPEN = "page:session:open"
     PAGE_SESSION_CLOSE = "page:session:close"
     PAGE_ACCOUNT_CHANGE = "page:account:change"
-    PAGE_PASSWORD_CHANGE = "page:password:change"  #: a person's own
+    PAGE_PASSWORD_CHANGE = "page:password:change"  # noqa: S105 - an act; a person's own
     # hub
     HUB_PROCESS_START = "hub:process:start"
     HUB_SITE_HELLO = "hub:site:hello"

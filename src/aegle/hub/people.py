@@ -52,6 +52,11 @@ class HubAccounts:
                 name=account.name, role=account.role.value, password_hash=account.password_hash,
             )  # fmt: skip
 
+    def remove(self, name: str) -> None:
+        """Forget an account and end its sessions. Idempotent."""
+        with self._database.transaction() as transaction:
+            changed(transaction, "remove_person", name=name)
+
     def open_session(self, token_hash: str, name: str, until: datetime) -> None:
         """Remember a session; those that have ended are forgotten."""
         with self._database.transaction() as transaction:

@@ -191,6 +191,9 @@ SELECT name, role, password_hash FROM person ORDER BY name
 INSERT INTO person (name, role, password_hash) VALUES (%(name)s, %(role)s, %(password_hash)s)
 ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash, changed_at = now()
 
+-- name: remove_person
+DELETE FROM person WHERE name = %(name)s
+
 -- name: end_sessions
 DELETE FROM person_session WHERE name = %(name)s
 
