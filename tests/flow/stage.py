@@ -24,10 +24,12 @@ import pydicom
 
 from aegle import api
 from aegle import config as configuration
-from aegle.access import Role
+from aegle.access import Principal, Role
 from aegle.demo import pacs
 from aegle.demo.studies import SyntheticPatient, write_still
 from aegle.faults import Point
+from aegle.hub.database import Database
+from aegle.hub.people import HubAccounts
 from aegle.intake.quarantine import Entry
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.audit import verify
@@ -35,8 +37,8 @@ from aegle.local.enrolment import OperatorClient, enroll
 from aegle.local.home import Applied, Home
 from aegle.local.provisioner import LocalProvisioner, free_port
 from aegle.local.secrets import FileSecrets
-from aegle.pages.accounts import SignIn, new_account
-from aegle.records import AuditEvent, StoredInstance
+from aegle.pages.accounts import AccountStore, SignIn, new_account
+from aegle.records import AuditEvent, SiteKind, StoredInstance
 from aegle.site.folder import SiteFolder
 from aegle.site.state import SiteState
 
@@ -172,17 +174,44 @@ class Stage:
     @contextmanager
     def visit(self, site: str, role: Role) -> Iterator[httpx.Client]:
         """A browser in which a person of this role has signed in at a site."""
-        place = self.applied.site(site)
-        accounts = SqliteAccounts(self.folder(site).accounts)
-        account, password = new_account(role.value, role, place.config.kind)
-        accounts.put(account)
-        sign_in = SignIn(accounts, place.config.kind, FileSecrets(self.folder(site).secrets).get("page-key"))
-        token, _ = sign_in.open(account.name, password)
-        accounts.close()
-        with httpx.Client(base_url=f"http://127.0.0.1:{place.pages_port}", timeout=30, trust_env=False) as client:
+        kind = self._kind(site)
+        keys = FileSecrets((self.home.hub if site == "hub" else self.home.site(site)) / "secrets")
+        account, password = new_account(role.value, role, kind)
+        with self._accounts(site) as accounts, self.stranger(site) as client:
+            accounts.put(account)
+            sign_in = SignIn(accounts, kind, keys.get("page-key"))
+            token, _ = sign_in.open(account.name, password)
             client.cookies.set(f"aegle_{site}", token)
             client.headers["x-form-token"] = sign_in.form_token(token)
             yield client
+
+    def principal(self, site: str, role: Role) -> Principal:
+        """Who a person of this role is there."""
+        return Principal(name=role.value, role=role, kind=self._kind(site))
+
+    @contextmanager
+    def stranger(self, site: str) -> Iterator[httpx.Client]:
+        """A browser in which nobody has signed in."""
+        port = self.applied.hub.pages_port if site == "hub" else self.applied.site(site).pages_port
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+            yield client
+
+    def _kind(self, site: str) -> SiteKind | None:
+        return None if site == "hub" else self.applied.site(site).config.kind
+
+    @contextmanager
+    def _accounts(self, site: str) -> Iterator[AccountStore]:
+        if site != "hub":
+            with closing(SqliteAccounts(self.folder(site).accounts)) as accounts:
+                yield accounts
+            return
+        with closing(Database((self.home.hub / "database-url").read_text(), connections=1)) as database:
+            yield HubAccounts(database)
+
+    def await_pages(self, site: str) -> None:
+        """Wait until the site's pages answer."""
+        with self.stranger(site) as client:
+            self.until(lambda: _answers(client), f"the pages of {site}")
 
     def enroll(self) -> None:
         """Make every site known to the hub and give it its credential."""
@@ -283,7 +312,8 @@ class Stage:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as index:
             return index.execute(query, values).fetchall()
 
-    def audit(self, site: str = HOSPITAL, process: str = "site") -> list[AuditEvent]:
+    def audit(self, site: str = HOSPITAL) -> list[AuditEvent]:
+        process = "hub" if site == "hub" else "site"
         path = (self.home.hub if site == "hub" else self.home.site(site)) / "audit" / f"{process}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [api.decode(AuditEvent, json.dumps(json.loads(line)["event"])) for line in lines]
