@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -44,6 +45,7 @@ from aegle.site.state import SiteState
 
 HOSPITAL, LAB = "st-anna", "cytolab"
 T = TypeVar("T")
+Change = Callable[[pydicom.Dataset], None]
 _numbers = itertools.count(1)
 _YAML = """\
 target: local
@@ -172,11 +174,11 @@ class Stage:
         return lines
 
     @contextmanager
-    def visit(self, site: str, role: Role) -> Iterator[httpx.Client]:
+    def visit(self, site: str, role: Role, name: str = "") -> Iterator[httpx.Client]:
         """A browser in which a person of this role has signed in at a site."""
         kind = self._kind(site)
         keys = FileSecrets((self.home.hub if site == "hub" else self.home.site(site)) / "secrets")
-        account, password = new_account(role.value, role, kind)
+        account, password = new_account(name or role.value, role, kind)
         with self._accounts(site) as accounts, self.stranger(site) as client:
             accounts.put(account)
             sign_in = SignIn(accounts, kind, keys.get("page-key"))
@@ -222,51 +224,61 @@ class Stage:
 
     # --- studies
 
-    def send(
-        self, patient: SyntheticPatient | None = None, change: Callable[[pydicom.Dataset], None] | None = None
-    ) -> Sent:
+    def send(self, patient: SyntheticPatient | None = None, change: Change | None = None) -> Sent:
         """Lay one synthetic still into the PACS, which sends it until the door has taken it."""
-        number = next(_numbers)
-        folder = self.pacs_folder / "outgoing" / f"study-{number}.part"
-        patient = patient or SyntheticPatient(patient_id=f"DEMO-{number:04d}", name="Demo^Flow")
-        (path,) = write_still(folder, seed=number, finding="HSIL", patient=patient, width_px=512, height_px=512)
-        made = pydicom.dcmread(path)
-        if change:
-            change(made)
-            made.save_as(path, enforce_file_format=True)
-        sent = Sent(study_uid=str(made.StudyInstanceUID), sop_uid=str(made.SOPInstanceUID))
+        return self.send_file(self.still(patient, change))
+
+    def send_file(self, path: Path) -> Sent:
+        """Lay a file into the PACS as a study of its own."""
+        folder = self.pacs_folder / "outgoing" / f"study-{next(_numbers)}.part"
+        folder.mkdir()
+        made = pydicom.dcmread(shutil.copy(path, folder), stop_before_pixels=True)
         folder.rename(folder.with_suffix(""))
-        return sent
+        return Sent(study_uid=str(made.StudyInstanceUID), sop_uid=str(made.SOPInstanceUID))
 
     def held(self, site: str = HOSPITAL) -> list[Entry]:
         """What the site's quarantine lists."""
         return [api.decode(Entry, path.read_bytes()) for path in self.folder(site).quarantine.glob("*.json")]
 
-    def upload_still(self, site: str) -> StoredInstance:
+    def upload_still(
+        self, site: str, patient: SyntheticPatient | None = None, change: Change | None = None
+    ) -> StoredInstance:
         """Upload a still through the site's page and wait until the archive has it; under its alias."""
         before = set(self.archived(site))
         with self.visit(site, Role.TECHNICIAN) as client:
             self.until(lambda: _answers(client), f"the pages of {site}")
-            assert client.post("/upload", content=self.still().read_bytes()).status_code == 200
+            assert client.post("/upload", content=self.still(patient, change).read_bytes()).status_code == 200
         self.until(lambda: set(self.archived(site)) - before, "the upload is archived")
         (study,) = set(self.archived(site)) - before
         (found,) = self.instances(study, site)
         return found
 
-    def label(self, image: StoredInstance, site: str = LAB) -> None:
+    def label(self, image: StoredInstance, site: str = LAB, name: str = "") -> None:
         """Say HSIL of a whole image, through the page; the site may die before it answers."""
         said = {"label_id": str(uuid.uuid4()), "subject": "slide", "code": "HSIL", "shape": "none", "points": [],
                 "series": image.series_uid, "sop": image.sop_uid}  # fmt: skip
-        with self.visit(site, Role.CYTOLOGIST) as client, contextlib.suppress(httpx.RemoteProtocolError):
+        with self.visit(site, Role.CYTOLOGIST, name) as client, contextlib.suppress(httpx.RemoteProtocolError):
             self.until(lambda: _answers(client), f"the pages of {site}")
             answer = client.post(f"/studies/{image.study_uid}/labels", json=said)
             assert answer.status_code == 200, answer.text
 
-    def still(self) -> Path:
+    def still(self, patient: SyntheticPatient | None = None, change: Change | None = None) -> Path:
         """A file of a still that no other test has."""
         number = next(_numbers)
+        patient = patient or SyntheticPatient(patient_id=f"DEMO-{number:04d}", name="Demo^Flow")
         folder = self.home.root.parent / f"still-{number}"
-        return write_still(folder, seed=number, finding="HSIL", width_px=512, height_px=512)[0]
+        (path,) = write_still(folder, seed=number, finding="HSIL", patient=patient, width_px=512, height_px=512)
+        if change:
+            made = pydicom.dcmread(path)
+            change(made)
+            made.save_as(path, enforce_file_format=True)
+        return path
+
+    def labels(self) -> list[Any]:
+        """Every label of the warehouse."""
+        query = {"sql": "SELECT sop_uid, code FROM label"}
+        rows: list[Any] = self.operator().call("POST", "/v1/admin/labels/query", query).json()["rows"]
+        return rows
 
     def results(self, sent: Sent) -> list[dict[str, str]]:
         """Every C-STORE the PACS took for this study."""
