@@ -89,7 +89,7 @@ def running_hub(home: Home) -> Iterator[None]:
     secrets = FileSecrets(home.hub / "secrets")
     with ExitStack() as stack:
         stack.enter_context(_hub_alone(home))
-        url = _database_url(applied) or stack.enter_context(Postgres(home.hub / "postgres"))
+        url = _database_url(applied) or stack.enter_context(Postgres(home.hub / "postgres").kept())
         _lend_database(home, url)
         database = Database(url)
         stack.callback(database.close)

@@ -1,38 +1,51 @@
 """A whole installation on loopback for tests: hub, worker, a hospital, a laboratory and a stand-in PACS, each a process that
 a test may kill by its id and start again."""
 
+import contextlib
+import dataclasses
 import itertools
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import httpx
 import pydicom
 
 from aegle import api
 from aegle import config as configuration
+from aegle.access import Principal, Role
 from aegle.demo import pacs
 from aegle.demo.studies import SyntheticPatient, write_still
 from aegle.faults import Point
+from aegle.hub.database import Database
+from aegle.hub.people import HubAccounts
+from aegle.intake.quarantine import Entry
+from aegle.local.accounts import SqliteAccounts
 from aegle.local.audit import verify
 from aegle.local.enrolment import OperatorClient, enroll
 from aegle.local.home import Applied, Home
 from aegle.local.provisioner import LocalProvisioner, free_port
-from aegle.records import AuditEvent
+from aegle.local.secrets import FileSecrets
+from aegle.pages.accounts import AccountStore, SignIn, new_account
+from aegle.records import AuditEvent, SiteKind, StoredInstance
 from aegle.site.folder import SiteFolder
 from aegle.site.state import SiteState
 
 HOSPITAL, LAB = "st-anna", "cytolab"
 T = TypeVar("T")
+Change = Callable[[pydicom.Dataset], None]
 _numbers = itertools.count(1)
 _YAML = """\
 target: local
@@ -155,6 +168,53 @@ class Stage:
     def operator(self) -> OperatorClient:
         return OperatorClient(self.home, self.applied.hub.port)
 
+    def requests(self) -> list[dict[str, str]]:
+        """The hub's requests, newest first."""
+        lines: list[dict[str, str]] = self.operator().call("GET", "/v1/admin/requests").json()
+        return lines
+
+    @contextmanager
+    def visit(self, site: str, role: Role, name: str = "") -> Iterator[httpx.Client]:
+        """A browser in which a person of this role has signed in at a site."""
+        kind = self._kind(site)
+        keys = FileSecrets((self.home.hub if site == "hub" else self.home.site(site)) / "secrets")
+        account, password = new_account(name or role.value, role, kind)
+        with self._accounts(site) as accounts, self.stranger(site) as client:
+            accounts.put(account)
+            sign_in = SignIn(accounts, kind, keys.get("page-key"))
+            token, _ = sign_in.open(account.name, password)
+            client.cookies.set(f"aegle_{site}", token)
+            client.headers["x-form-token"] = sign_in.form_token(token)
+            yield client
+
+    def principal(self, site: str, role: Role) -> Principal:
+        """Who a person of this role is there."""
+        return Principal(name=role.value, role=role, kind=self._kind(site))
+
+    @contextmanager
+    def stranger(self, site: str) -> Iterator[httpx.Client]:
+        """A browser in which nobody has signed in."""
+        port = self.applied.hub.pages_port if site == "hub" else self.applied.site(site).pages_port
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+            yield client
+
+    def _kind(self, site: str) -> SiteKind | None:
+        return None if site == "hub" else self.applied.site(site).config.kind
+
+    @contextmanager
+    def _accounts(self, site: str) -> Iterator[AccountStore]:
+        if site != "hub":
+            with closing(SqliteAccounts(self.folder(site).accounts)) as accounts:
+                yield accounts
+            return
+        with closing(Database((self.home.hub / "database-url").read_text(), connections=1)) as database:
+            yield HubAccounts(database)
+
+    def await_pages(self, site: str) -> None:
+        """Wait until the site's pages answer."""
+        with self.stranger(site) as client:
+            self.until(lambda: _answers(client), f"the pages of {site}")
+
     def enroll(self) -> None:
         """Make every site known to the hub and give it its credential."""
         client = self.operator()
@@ -164,21 +224,61 @@ class Stage:
 
     # --- studies
 
-    def send(
-        self, patient: SyntheticPatient | None = None, change: Callable[[pydicom.Dataset], None] | None = None
-    ) -> Sent:
+    def send(self, patient: SyntheticPatient | None = None, change: Change | None = None) -> Sent:
         """Lay one synthetic still into the PACS, which sends it until the door has taken it."""
+        return self.send_file(self.still(patient, change))
+
+    def send_file(self, path: Path) -> Sent:
+        """Lay a file into the PACS as a study of its own."""
+        folder = self.pacs_folder / "outgoing" / f"study-{next(_numbers)}.part"
+        folder.mkdir()
+        made = pydicom.dcmread(shutil.copy(path, folder), stop_before_pixels=True)
+        folder.rename(folder.with_suffix(""))
+        return Sent(study_uid=str(made.StudyInstanceUID), sop_uid=str(made.SOPInstanceUID))
+
+    def held(self, site: str = HOSPITAL) -> list[Entry]:
+        """What the site's quarantine lists."""
+        return [api.decode(Entry, path.read_bytes()) for path in self.folder(site).quarantine.glob("*.json")]
+
+    def upload_still(
+        self, site: str, patient: SyntheticPatient | None = None, change: Change | None = None
+    ) -> StoredInstance:
+        """Upload a still through the site's page and wait until the archive has it; under its alias."""
+        before = set(self.archived(site))
+        with self.visit(site, Role.TECHNICIAN) as client:
+            self.until(lambda: _answers(client), f"the pages of {site}")
+            assert client.post("/upload", content=self.still(patient, change).read_bytes()).status_code == 200
+        self.until(lambda: set(self.archived(site)) - before, "the upload is archived")
+        (study,) = set(self.archived(site)) - before
+        (found,) = self.instances(study, site)
+        return found
+
+    def label(self, image: StoredInstance, site: str = LAB, name: str = "") -> None:
+        """Say HSIL of a whole image, through the page; the site may die before it answers."""
+        said = {"label_id": str(uuid.uuid4()), "subject": "slide", "code": "HSIL", "shape": "none", "points": [],
+                "series": image.series_uid, "sop": image.sop_uid}  # fmt: skip
+        with self.visit(site, Role.CYTOLOGIST, name) as client, contextlib.suppress(httpx.RemoteProtocolError):
+            self.until(lambda: _answers(client), f"the pages of {site}")
+            answer = client.post(f"/studies/{image.study_uid}/labels", json=said)
+            assert answer.status_code == 200, answer.text
+
+    def still(self, patient: SyntheticPatient | None = None, change: Change | None = None) -> Path:
+        """A file of a still that no other test has."""
         number = next(_numbers)
-        folder = self.pacs_folder / "outgoing" / f"study-{number}.part"
         patient = patient or SyntheticPatient(patient_id=f"DEMO-{number:04d}", name="Demo^Flow")
+        folder = self.home.root.parent / f"still-{number}"
         (path,) = write_still(folder, seed=number, finding="HSIL", patient=patient, width_px=512, height_px=512)
-        made = pydicom.dcmread(path)
         if change:
+            made = pydicom.dcmread(path)
             change(made)
             made.save_as(path, enforce_file_format=True)
-        sent = Sent(study_uid=str(made.StudyInstanceUID), sop_uid=str(made.SOPInstanceUID))
-        folder.rename(folder.with_suffix(""))
-        return sent
+        return path
+
+    def labels(self) -> list[Any]:
+        """Every label of the warehouse."""
+        query = {"sql": "SELECT sop_uid, code FROM label"}
+        rows: list[Any] = self.operator().call("POST", "/v1/admin/labels/query", query).json()["rows"]
+        return rows
 
     def results(self, sent: Sent) -> list[dict[str, str]]:
         """Every C-STORE the PACS took for this study."""
@@ -205,16 +305,27 @@ class Stage:
             state.close()
 
     def archived(self, site: str = HOSPITAL) -> dict[str, list[str]]:
-        """The modalities of what the archive lists, by study alias; each listed file is there with its digest."""
+        """The modalities of what the archive lists, by study alias."""
         found: dict[str, list[str]] = {}
-        with closing(
-            sqlite3.connect(f"{(self.folder(site).archive / 'index.db').as_uri()}?mode=ro", uri=True)
-        ) as index:
-            for study, modality in index.execute("SELECT study_uid, modality FROM instance"):
-                found.setdefault(study, []).append(modality)
+        for study, modality in self._index(site, "SELECT study_uid, modality FROM instance"):
+            found.setdefault(study, []).append(modality)
         return found
 
-    def audit(self, site: str = HOSPITAL, process: str = "site") -> list[AuditEvent]:
+    def instances(self, study: str, site: str = HOSPITAL) -> list[StoredInstance]:
+        """What the archive lists of a study."""
+        fields = [item.name for item in dataclasses.fields(StoredInstance)]
+        rows = self._index(site, f"SELECT {', '.join(fields)} FROM instance WHERE study_uid = ?", study)
+        return [StoredInstance(**dict(zip(fields, row, strict=True))) for row in rows]
+
+    def _index(self, site: str, query: str, *values: str) -> list[Any]:
+        path = self.folder(site).archive / "index.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as index:
+            return index.execute(query, values).fetchall()
+
+    def audit(self, site: str = HOSPITAL) -> list[AuditEvent]:
+        process = "hub" if site == "hub" else "site"
         path = (self.home.hub if site == "hub" else self.home.site(site)) / "audit" / f"{process}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [api.decode(AuditEvent, json.dumps(json.loads(line)["event"])) for line in lines]
@@ -246,6 +357,13 @@ class Stage:
             for path in (folder / "audit").glob("*.jsonl"):
                 found = verify(path, f"{owner}/{path.stem}", [])
                 assert isinstance(found, int), found
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/sign-in").is_success
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stage import HOSPITAL, Stage, staged
+from stage import HOSPITAL, LAB, Stage, staged
 
 import aegle
+from aegle.deid import HoldReason
 from aegle.faults import Point
 from aegle.local.postgres import Postgres
 
@@ -50,6 +51,38 @@ def test_hub_or_worker_killed_at_a_point_loses_and_doubles_nothing(stage: Stage,
     stage.start(name)
     stage.until(lambda: stage.is_delivered(sent), f"the result after {point}")
     stage.check_nothing_lost_or_doubled(sent)
+
+
+def test_a_site_killed_while_it_holds_an_instance_holds_it_once_and_forgets_nothing(stage: Stage) -> None:
+    stage.kill(HOSPITAL)
+    stage.start(HOSPITAL, Point.INTAKE_HELD)
+    stage.send(change=lambda made: setattr(made, "BurnedInAnnotation", "YES"))
+    stage.await_death(HOSPITAL, Point.INTAKE_HELD)
+    stage.start(HOSPITAL)
+    stage.until(lambda: not stage.leftovers(), "the held instance has left the spool")
+    (entry,) = stage.held()
+    assert entry.reason is HoldReason.BURNED_IN_RISK
+    stage.check_chains()
+
+
+@pytest.mark.parametrize("point", [Point.LABEL_RECORDED, Point.LABEL_SENT])
+def test_a_label_that_was_kept_reaches_the_warehouse_once_whenever_its_site_is_killed(
+    stage: Stage, point: Point
+) -> None:
+    if LAB not in stage.processes:
+        stage.start(LAB)
+    image = stage.upload_still(LAB)
+    stage.kill(LAB)
+    stage.start(LAB, point)
+    stage.label(image)
+    stage.await_death(LAB, point)
+    stage.start(LAB)
+    query = {"sql": f"SELECT count(*), count(DISTINCT event_id) FROM label WHERE sop_uid = '{image.sop_uid}'"}
+    client = stage.operator()
+    stage.until(
+        lambda: client.call("POST", "/v1/admin/labels/query", query).json()["rows"] == [[1, 1]], "the label is stored"
+    )
+    stage.check_chains()
 
 
 def test_a_database_killed_in_the_middle_of_work_loses_and_doubles_nothing(stage: Stage) -> None:

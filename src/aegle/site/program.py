@@ -19,6 +19,7 @@ from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import DimseDoor, Target
 from aegle.records import AuditHead
 from aegle.site.access import GrantGate
+from aegle.site.admissions import Admissions
 from aegle.site.door import SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
@@ -54,6 +55,7 @@ class SiteProgram:
         self.name, self.config, self.folder, self.ports = name, config, folder, ports
         secrets = ports.secrets
         self.state = SiteState(folder.state)
+        folder.tidy(keep={item.file for item in self.state.waiting_to_be_sent()})
         self.pseudonyms = Pseudonyms.from_secret(secrets.get("pseudonym-secret"))
         self.vault = Vault(folder.vault, secrets.get("vault-key"))
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
@@ -145,7 +147,7 @@ class SiteProgram:
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
-            "intake": (self._admit_next, 0.5),
+            "intake": (Admissions(spool=self.spool, intake=self.intake).admit_waiting, 0.5),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
@@ -201,12 +203,6 @@ class SiteProgram:
             )
             steps["deliveries"] = (deliveries.deliver, 0.5)
         return steps
-
-    def _admit_next(self) -> bool:
-        waiting = self.spool.waiting()
-        for item in waiting[:100]:
-            self.intake.admit(item)
-        return bool(waiting)
 
     def _say_hello(self) -> bool:
         self.ports.hub.hello(

@@ -15,6 +15,7 @@ from aegle.errors import AegleError, NotFound
 from aegle.ports import Archive, AuditSink, Hub
 from aegle.protocols import dimse
 from aegle.records import AuditOutcome, Failure, Outcome, Prediction
+from aegle.site.loops import each
 from aegle.site.state import Delivery, RequestPhase, SiteState, Wish
 
 Build = Callable[[Prediction], Sequence[ResultObject]]
@@ -78,12 +79,12 @@ class Results:
 
     def settle(self) -> bool:
         """Build what has been answered; whether anything was."""
-        answered = self.state.wishes(RequestPhase.ANSWERED)
-        for wish in answered:
-            objects = self.build(wish.outcome) if isinstance(wish.outcome, Prediction) else ()
-            faults.reach(faults.Point.RESULT_BUILT)
-            self.state.built(wish.key, [self._keep(wish, item) for item in objects])
-        return bool(answered)
+        return each(self.state.wishes(RequestPhase.ANSWERED), self._settle)
+
+    def _settle(self, wish: Wish) -> None:
+        objects = self.build(wish.outcome) if isinstance(wish.outcome, Prediction) else ()
+        faults.reach(faults.Point.RESULT_BUILT)
+        self.state.built(wish.key, [self._keep(wish, item) for item in objects])
 
     def rebuild(self, sop_uid: str) -> bytes:
         """A result under its real patient, from the alias form in the archive. Raises NotFound."""

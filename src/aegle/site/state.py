@@ -252,6 +252,10 @@ class SiteState:
         """Results the PACS has not accepted and whose time to try has come."""
         return self._deliveries("sent_at IS NULL AND next_try_at <= ? ORDER BY next_try_at", _now())
 
+    def waiting_to_be_sent(self) -> list[Delivery]:
+        """Results the PACS has not accepted, due or not."""
+        return self._deliveries("sent_at IS NULL")
+
     def undelivered(self) -> int:
         """How many results the PACS has not accepted."""
         return int(self._rows("SELECT count(*) FROM result WHERE sent_at IS NULL")[0][0])

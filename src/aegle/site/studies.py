@@ -13,6 +13,7 @@ from aegle.intake.spool import Spool
 from aegle.ports import Archive, AuditSink, Hub
 from aegle.records import InstanceRef, SiteKind, StoredInstance
 from aegle.site import grants
+from aegle.site.loops import each
 from aegle.site.state import RequestPhase, SiteState, Study, Wish
 
 GRANT_LIFE = timedelta(hours=1)
@@ -83,9 +84,7 @@ class Requests:
         renewal = datetime.now(UTC) + GRANT_LIFE / 2
         wished = self.state.wishes(RequestPhase.WANTED, RequestPhase.SUBMITTED)
         due = [wish for wish in wished if wish.phase is RequestPhase.WANTED or wish.grant_until < renewal]
-        for wish in due:
-            self._submit(wish)
-        return bool(due)
+        return each(due, self._submit)
 
     def _submit(self, wish: Wish) -> None:
         until = datetime.now(UTC) + GRANT_LIFE
