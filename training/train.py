@@ -23,7 +23,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aegle.demo.pictures import FINDINGS, STYLES, draw, draw_tile
+from aegle.demo.kinds import FINDINGS, STYLES
+from aegle.demo.pictures import draw, draw_tile
 
 SEED = 20261125
 TILE_PX, MPP = 128, 1.0

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from aegle import logs, wiring
 from aegle.cli.places import HOME, HomePath, home
-from aegle.demo import pacs, script
+from aegle.demo import pacs
 from aegle.demo.pacs import DemoPacs
+from aegle.demo.stage import HOSPITAL
 from aegle.local.processes import until_told
 from aegle.local.supervisor import Supervisor
 from aegle.protocols.dimse import Target
@@ -70,7 +71,7 @@ def demo_pacs(
 ) -> None:
     """The demo's stand-in for a hospital's PACS."""
     logs.start("demo-pacs")
-    peer = Target(host="127.0.0.1", port=door, called=script.HOSPITAL.upper(), calling=pacs.TITLE)
+    peer = Target(host="127.0.0.1", port=door, called=HOSPITAL.upper(), calling=pacs.TITLE)
     stopping = threading.Event()
     stand_in = threading.Thread(target=DemoPacs(folder, port, peer).run, args=(stopping,))
     stand_in.start()

@@ -4,11 +4,11 @@ import difflib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from ruamel.yaml import YAML
 
 from aegle import config as configuration
@@ -54,7 +54,7 @@ def add(
 def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
     """List the sites of aegle.yaml and what was applied of them."""
     wanted, applied = configuration.load(config), home(home_path).applied()
-    table = Table("site", "kind", "state", "DICOM door", "pages")
+    table = Table("site", "kind", "state", Column("DICOM door", overflow="fold"), Column("pages", overflow="fold"))
     for name, site in wanted.sites.items():
         known = applied.sites.get(name) if applied else None
         state = "not applied" if known is None else "applied" if known.config == site else "changed"
@@ -108,16 +108,27 @@ def _tell(changes: Sequence[Change]) -> None:
 def _with_site(text: str, name: str, kind: SiteKind) -> str:
     if not SITE_NAME.fullmatch(name) or name == "hub":
         raise BadConfig(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
-    yaml = YAML()
-    document = yaml.load(text) or {}
+    document: Any = YAML().load(text) or {}
     sites = document.get("sites")
     if not sites:
-        document["sites"] = sites = {}
+        return _with_first_site(document, name, kind)
     if name in sites:
         raise BadConfig(f"a site {name!r} is already there; change its block by hand, or choose another name")
-    sites[name] = {"kind": kind.value}
+    # Lines are put in by hand: writing the document anew would change how a person laid out the rest.
+    lines = text.splitlines(keepends=True)
+    indent = " " * sites.lc.key(next(iter(sites)))[1]
+    after = [document.lc.key(key)[0] for key in document if document.lc.key(key)[0] > document.lc.key("sites")[0]]
+    at = min(after, default=len(lines))
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    lines[at:at] = [f"{indent}{name}:\n", f"{indent}{indent}kind: {kind.value}\n"]
+    return "".join(lines)
+
+
+def _with_first_site(document: dict[str, object], name: str, kind: SiteKind) -> str:
+    document["sites"] = {name: {"kind": kind.value}}
     stream = io.StringIO()
-    yaml.dump(document, stream)
+    YAML().dump(document, stream)
     return stream.getvalue()
 
 

@@ -11,80 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegle.demo import shapes
+from aegle.demo.kinds import DYES, KINDS, ORDINARY, STYLES, CellKind, LabStyle
 from aegle.demo.shapes import Floats
 
 Pixels = NDArray[np.uint8]
-Range = tuple[float, float]
 
-#: optical density of each dye in red, green and blue
-_DYES = {
-    "haematoxylin": (0.90, 0.80, 0.42),
-    "eosin-azure": (0.55, 0.19, 0.22),
-    "orange-g": (0.12, 0.45, 0.36),
-    "haemoglobin": (0.10, 0.55, 0.60),
-}
 _HUE_SHIFT = np.array([1, -0.5, 0.6], np.float32)
 _ABSORBANCE = 1.55  #: optical density to natural-log attenuation, tuned by eye
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabStyle:
-    """What makes one laboratory's slides look unlike another's."""
-
-    nucleus_gain: float
-    cyan_gain: float
-    orange_gain: float
-    light: tuple[float, float, float]  #: red, green, blue of an empty field, in [0, 1]
-    hue: float
-    defocus_um: Range  #: sigma of ordinary focus variation
-    noise: float  #: standard deviation of the camera's noise, in [0, 1]
-
-
-STYLES = {
-    "north": LabStyle(nucleus_gain=1, cyan_gain=1, orange_gain=1, light=(0.965, 0.965, 0.955), hue=0,
-                      defocus_um=(0.2, 0.7), noise=0.010),
-    "south": LabStyle(nucleus_gain=0.85, cyan_gain=1.15, orange_gain=0.9, light=(0.95, 0.96, 0.97), hue=0.05,
-                      defocus_um=(0.2, 0.9), noise=0.012),
-    "coast": LabStyle(nucleus_gain=1.2, cyan_gain=0.75, orange_gain=1.25, light=(0.97, 0.95, 0.93), hue=-0.07,
-                      defocus_um=(0.3, 1.0), noise=0.016),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellKind:
-    """How cells of one kind look. Ranges are drawn from uniformly; diameters in micrometres."""
-
-    cytoplasm_um: Range
-    nucleus_um: Range
-    nucleus_density: Range
-    cytoplasm_density: Range
-    dye: str = "eosin-azure"
-    waviness: float = 0.02
-    nucleus_waviness: float = 0.015
-    nucleus_stretch: Range = (0.9, 1.12)
-    clumping: float = 0.12  #: contrast of the chromatin
-    corners: float = 0.0
-    halo: float = 0.0  #: share of cells with a cleared space around the nucleus (koilocytes)
-
-
-KINDS = {
-    "superficial": CellKind(cytoplasm_um=(42, 58), nucleus_um=(5, 6.5), nucleus_density=(1.3, 1.7),
-                            cytoplasm_density=(0.22, 0.38), dye="orange-g", clumping=0.05, corners=0.16),
-    "intermediate": CellKind(cytoplasm_um=(36, 52), nucleus_um=(7, 9), nucleus_density=(0.75, 1.1),
-                             cytoplasm_density=(0.20, 0.36), corners=0.14),
-    "parabasal": CellKind(cytoplasm_um=(15, 24), nucleus_um=(7.5, 10), nucleus_density=(0.8, 1.15),
-                          cytoplasm_density=(0.32, 0.52), nucleus_waviness=0.02, clumping=0.14),
-    "borderline": CellKind(cytoplasm_um=(36, 50), nucleus_um=(9.5, 11.5), nucleus_density=(0.9, 1.3),
-                           cytoplasm_density=(0.20, 0.36), nucleus_waviness=0.03, clumping=0.16, corners=0.14),
-    "LSIL": CellKind(cytoplasm_um=(32, 50), nucleus_um=(12, 16), nucleus_density=(1.0, 1.5),
-                     cytoplasm_density=(0.20, 0.36), waviness=0.03, nucleus_waviness=0.05, clumping=0.25,
-                     corners=0.12, halo=0.6),
-    "HSIL": CellKind(cytoplasm_um=(14, 23), nucleus_um=(10, 15), nucleus_density=(1.3, 1.9),
-                     cytoplasm_density=(0.34, 0.58), waviness=0.05, nucleus_waviness=0.09,
-                     nucleus_stretch=(0.75, 1.35), clumping=0.40),
-}  # fmt: skip
-_ORDINARY = {"superficial": 0.38, "intermediate": 0.47, "parabasal": 0.10, "borderline": 0.05}
-FINDINGS = ("NILM", "LSIL", "HSIL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +115,7 @@ class Smear:
         self.cells: list[Cell] = []
         self._density = np.zeros((self.height_px, self.width_px, 3), np.float32)
         turn = self.style.hue + self.rng.normal() * 0.02
-        self._dyes = {n: np.clip(np.array(v, np.float32) + turn * _HUE_SHIFT, 0.02, None) for n, v in _DYES.items()}
+        self._dyes = {n: np.clip(np.array(v, np.float32) + turn * _HUE_SHIFT, 0.02, None) for n, v in DYES.items()}
         nucleus, cyan, orange = np.exp(self.rng.normal(size=3) * 0.10)  # one slide's batch of stain
         self._gains = {
             "haematoxylin": self.style.nucleus_gain * nucleus,
@@ -207,7 +140,7 @@ class Smear:
         reach = 20.0  # cells reach in from beyond the edge
         area_mm2 = self.area_mm2 * (1 + 2 * reach / (self.width_px * self.mpp)) ** 2
         for x, y in self.places(area_mm2 * cells_per_mm2, margin_um=reach):
-            self.add_cell(str(self.rng.choice(list(_ORDINARY), p=list(_ORDINARY.values()))), x, y)
+            self.add_cell(str(self.rng.choice(list(ORDINARY), p=list(ORDINARY.values()))), x, y)
         if self.rng.random() < 0.3:
             for x, y in self.places(self.area_mm2 * self.rng.uniform(100, 900)):
                 self.add_neutrophil(x, y)

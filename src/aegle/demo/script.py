@@ -7,31 +7,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pydicom
 from rich.console import Console
 from rich.table import Table
 
-from aegle import config as configuration
-from aegle import durable, logs
+from aegle import durable
 from aegle.access import Role
 from aegle.demo import pacs
+from aegle.demo.stage import HOSPITAL, Stage, staged
 from aegle.demo.studies import SyntheticPatient, write_slide, write_still
 from aegle.errors import Conflict
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.enrolment import OperatorClient
-from aegle.local.home import Applied, Home
-from aegle.local.processes import Kept
-from aegle.local.provisioner import LocalProvisioner, free_port
-from aegle.local.supervisor import Supervisor
 from aegle.pages.accounts import new_account
 from aegle.records import Prediction
 from aegle.site.folder import SiteFolder
-from aegle.site.state import SiteState, Step, Study
+from aegle.site.state import Step, Study
 
-HOSPITAL, LAB = "st-anna", "cytolab"
+LAB = "cytolab"
 _MARK = "this-folder-belongs-to-the-aegle-demo"
 _PEOPLE = (
     (HOSPITAL, "doctor", Role.CLINICIAN),
@@ -39,6 +35,13 @@ _PEOPLE = (
     (LAB, "reader", Role.CYTOLOGIST),
 )
 _HUB_PEOPLE = (("operator", Role.OPERATOR), ("analyst", Role.ANALYST))
+_SHORT = {
+    Step.COMPLETE: "complete",
+    Step.SUBMITTED: "asked",
+    Step.DECIDED: "read",
+    Step.BUILT: "built",
+    Step.DELIVERED: "in PACS",
+}
 _WORDS = {
     Step.RECEIVED: "received at the door, de-identified, archived",
     Step.COMPLETE: "complete: nothing new for two seconds",
@@ -47,6 +50,7 @@ _WORDS = {
     Step.BUILT: "result objects built and put under the patient",
     Step.DELIVERED: "result accepted by the PACS",
 }
+
 
 _YAML = """\
 # The demo's sites. `aegle site add NAME --kind hospital|lab` adds another.
@@ -65,15 +69,6 @@ sites:
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Everything the demo started."""
-
-    home: Home
-    applied: Applied
-    pacs_folder: Path
-
-
 def run(folder: Path, *, exit_after: bool, timeout_seconds: int, console: Console | None = None) -> int:
     """Run the demo; 0 when both results reached the PACS in time, 1 when not. With `exit_after` it ends by itself."""
     console = console or Console()
@@ -81,7 +76,7 @@ def run(folder: Path, *, exit_after: bool, timeout_seconds: int, console: Consol
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     console.print("[bold]Aegle demo[/]: every picture and patient is synthetic; the model is not for clinical use.\n")
-    with _fresh(folder), _staged(folder, stopping) as stage:
+    with _fresh(folder), staged(folder, _YAML) as stage:
         _prepare_studies(stage.pacs_folder)
         done = _follow(stage, console, stopping, time.monotonic() + timeout_seconds)
         _conclude(stage, console)
@@ -105,35 +100,6 @@ def _fresh(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.close()
-
-
-@contextmanager
-def _staged(folder: Path, stopping: threading.Event) -> Iterator[Stage]:
-    """Apply the demo's aegle.yaml and keep hub, sites, worker and PACS running, each a process of its own."""
-    home = Home(root=folder)
-    yaml, pacs_port = folder / "aegle.yaml", free_port()
-    yaml.write_text(_YAML.format(title=pacs.TITLE, port=pacs_port), encoding="utf-8")
-    LocalProvisioner(configuration.load(yaml), home).apply()
-    applied = home.require_applied()
-    logs.start("demo", to=durable.private_folder(home.logs) / "demo.log")
-    stage = Stage(home=home, applied=applied, pacs_folder=folder / "pacs")
-    door = str(applied.site(HOSPITAL).door_port)
-    peer = Kept(
-        "pacs",
-        ["run", "demo-pacs", str(stage.pacs_folder), "--port", str(pacs_port), "--door", door],
-        home.logs / "pacs.log",
-    )
-    supervisor = Supervisor(home)
-    ended = threading.Event()
-    tending = threading.Thread(target=supervisor.run, args=(ended,), name="supervisor")
-    peer.keep()
-    tending.start()
-    try:
-        yield stage
-    finally:
-        ended.set()
-        tending.join()
-        peer.stop()
 
 
 def _prepare_studies(folder: Path) -> None:
@@ -160,20 +126,17 @@ def _follow(stage: Stage, console: Console, stopping: threading.Event, deadline:
                     console.print(f"  {passed:5.1f} s  study …{study.study_uid[-6:]}  {_WORDS[step]}", highlight=False)
         if len(studies) == 2 and all(Step.DELIVERED in timeline for _, timeline in studies):
             return _all_received(stage)
+        for name, words in stage.supervisor.failing().items():
+            console.print(f"[bold red]{name} cannot stay up:[/] {words}", soft_wrap=True)
+            return False
         stopping.wait(0.2)
     console.print(f"[bold red]The results did not come back in time.[/] The logs in {stage.home.logs} say why.")
     return False
 
 
-def _studies(stage: Stage) -> list[tuple[Study, dict[Step, object]]]:
-    path = SiteFolder(root=stage.home.site(HOSPITAL)).state
-    if not path.exists():
-        return []
-    state = SiteState(path, read_only=True)
-    try:
-        return [(study, dict(state.timeline(study.study_uid))) for study in state.studies()]
-    finally:
-        state.close()
+def _studies(stage: Stage) -> list[tuple[Study, dict[Step, datetime]]]:
+    with stage.state() as state:
+        return [(study, state.timeline(study.study_uid)) for study in state.studies()] if state else []
 
 
 def _all_received(stage: Stage) -> bool:
@@ -210,32 +173,19 @@ def _tell_door(console: Console, host: str, port: int, name: str, password: str,
 
 
 def _conclude(stage: Stage, console: Console) -> None:
-    path = SiteFolder(root=stage.home.site(HOSPITAL)).state
-    table = Table(
-        "study",
-        "finding",
-        "score",
-        "threshold",
-        *(step.value for step in list(Step)[1:]),
-        title="Seconds after the first image",
-    )
-    state = SiteState(path, read_only=True) if path.exists() else None
-    for study in state.studies() if state else ():
-        wish = state.latest_wish(study.study_uid) if state else None
-        outcome = wish.outcome if wish else None
-        told = (
-            (outcome.finding, f"{outcome.score:.2f}", f"{outcome.operating_point.threshold:.2f}")
-            if isinstance(outcome, Prediction)
-            else (type(outcome).__name__ if outcome else "-", "-", "-")
-        )
-        timeline = state.timeline(study.study_uid) if state else {}
-        seconds = [
-            f"{(timeline[step] - study.first_at).total_seconds():.1f}" if step in timeline else "-"
-            for step in list(Step)[1:]
-        ]
-        table.add_row(f"…{study.study_uid[-6:]}", *told, *seconds)
-    if state:
-        state.close()
+    steps = list(_SHORT)
+    table = Table("study", "finding", "score", *_SHORT.values(), title="Seconds after the first image")
+    with stage.state() as state:
+        for study in state.studies() if state else ():
+            wish = state.latest_wish(study.study_uid) if state else None
+            outcome = wish.outcome if wish else None
+            told = (outcome.finding, f"{outcome.score:.2f}") if isinstance(outcome, Prediction) else ("-", "-")
+            timeline = state.timeline(study.study_uid) if state else {}
+            seconds = [
+                f"{(timeline[step] - study.first_at).total_seconds():.1f}" if step in timeline else "-"
+                for step in steps
+            ]
+            table.add_row(f"…{study.study_uid[-6:]}", *told, *seconds)
     console.print(table)
     console.print(f"Results in the PACS, under the original patients: {stage.pacs_folder / 'store'}\n", highlight=False)
     _tell_doors(stage, console)

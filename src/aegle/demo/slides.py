@@ -17,44 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEGBaseline8Bit
 
-from aegle.demo.headers import (
-    NOTICE,
-    WHOLE_SLIDE,
-    StudyUids,
-    SyntheticPatient,
-    coded,
-    header,
-    specimen,
-    srgb_profile,
-)
-from aegle.demo.pictures import STYLES, Pixels, draw, draw_empty
+from aegle.demo.headers import NOTICE, StudyUids, SyntheticPatient
+from aegle.demo.kinds import STYLES
+from aegle.demo.pictures import Pixels, draw, draw_empty
+from aegle.demo.slide_headers import TILE_PX, Level, slide_header
 
-TILE_PX = 256
 FIELD_PX = 1024  #: side of one drawn field at the highest resolution
 SHARED_LEVELS = 3  #: levels at which a field is a whole number of tiles
 BASE_MPP = 0.5
 DEFOCUS_UM = 8.0  #: of a slide that is out of focus
 LESION_SHARE = 0.25  #: of the fields of an abnormal slide
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Level:
-    """One resolution: its size and where the bytes of a tile come from."""
-
-    width_px: int
-    height_px: int
-    mpp: float
-    tile: Callable[[int, int], bytes]  #: JPEG of the tile at (row, column)
-    whole: bool = False  #: one frame of the level's own size
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of tiles."""
-        if self.whole:
-            return 1, 1
-        return -(-self.height_px // TILE_PX), -(-self.width_px // TILE_PX)
 
 
 def write_slide(
@@ -77,10 +50,12 @@ def write_slide(
     mosaic = _Mosaic.drawn(size_px, finding=finding, seed=seed, style=style, fault=fault)
     paths = []
     for number, level in enumerate(mosaic.levels()):
-        made = _image(patient, uids, level, number, "VOLUME", "NONE" if number == 0 else "RESAMPLED")
+        made = slide_header(patient, uids, level, number, "VOLUME", "NONE" if number == 0 else "RESAMPLED")
         paths.append(_write(folder / f"slide-{seed}-level-{number}.dcm", made, level))
     for flavour, level in (("THUMBNAIL", mosaic.thumbnail()), ("LABEL", _label(patient))):
-        made = _image(patient, uids, level, len(paths), flavour, "RESAMPLED" if flavour == "THUMBNAIL" else "NONE")
+        made = slide_header(
+            patient, uids, level, len(paths), flavour, "RESAMPLED" if flavour == "THUMBNAIL" else "NONE"
+        )
         paths.append(_write(folder / f"slide-{seed}-{flavour.lower()}.dcm", made, level))
     return paths
 
@@ -110,18 +85,18 @@ class _Mosaic:
             places.flat[marked] = ordinary + np.arange(len(marked)) % lesions
         return cls(fields=fields, places=places, size_px=size_px)
 
-    def levels(self) -> list[_Level]:
+    def levels(self) -> list[Level]:
         """Highest resolution first, each half the size of the one before, until one of at most 1024 px."""
         levels, eighth = [], self._eighth()
         for number in range(16):
             size = -(-self.size_px // 2**number)
             tile = self._shared_tiles(number) if number < SHARED_LEVELS else _tiles_of(_halved(eighth, number - 3))
-            levels.append(_Level(width_px=size, height_px=size, mpp=BASE_MPP * 2**number, tile=tile))
+            levels.append(Level(width_px=size, height_px=size, mpp=BASE_MPP * 2**number, tile=tile))
             if size <= FIELD_PX:
                 break
         return levels
 
-    def thumbnail(self) -> _Level:
+    def thumbnail(self) -> Level:
         """The whole slide in at most 512 px."""
         picture, number = self._eighth(), 3
         while max(picture.shape) > 512:
@@ -179,14 +154,14 @@ def _tiles_of(picture: Pixels) -> Callable[[int, int], bytes]:
     return tile
 
 
-def _single(picture: Pixels, mpp: float) -> _Level:
+def _single(picture: Pixels, mpp: float) -> Level:
     """A level of one frame of its own size."""
     height, width = picture.shape[:2]
     frame = _jpeg(picture)
-    return _Level(width_px=width, height_px=height, mpp=mpp, tile=lambda row, column: frame, whole=True)
+    return Level(width_px=width, height_px=height, mpp=mpp, tile=lambda row, column: frame, whole=True)
 
 
-def _label(patient: SyntheticPatient) -> _Level:
+def _label(patient: SyntheticPatient) -> Level:
     picture = Image.new("RGB", (400, 300), "white")
     lines = (patient.name, patient.patient_id, patient.birth_date, patient.accession, NOTICE)
     ImageDraw.Draw(picture).multiline_text((20, 40), "\n\n".join(lines), fill="black")
@@ -200,81 +175,10 @@ def _jpeg(pixels: Pixels) -> bytes:
     return stream.getvalue() + bytes(stream.tell() % 2)
 
 
-# --- headers
-
-
-def _image(
-    patient: SyntheticPatient, uids: StudyUids, level: _Level, number: int, flavour: str, derivation: str
-) -> Dataset:
-    made = header(WHOLE_SLIDE, "SM", patient, uids, f"{flavour} {number}")
-    made.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    made.InstanceNumber = number + 1
-    made.ImageType = ["ORIGINAL" if derivation == "NONE" else "DERIVED", "PRIMARY", flavour, derivation]
-    made.BurnedInAnnotation = made.SpecimenLabelInImage = "YES" if flavour == "LABEL" else "NO"
-    if flavour == "LABEL":
-        made.BarcodeValue, made.LabelText = patient.accession, f"{patient.name} {patient.patient_id}"
-    made.FrameOfReferenceUID, made.PositionReferenceIndicator = uids.uid("frame of reference"), "SLIDE_CORNER"
-    organization = Dataset()
-    organization.DimensionOrganizationUID = uids.uid("dimensions")
-    made.DimensionOrganizationSequence = [organization]
-    _add_matrix(made, level)
-    _add_optics(made)
-    _add_specimen(made, patient, uids)
-    return made
-
-
-def _add_matrix(made: Dataset, level: _Level) -> None:
-    rows, columns = level.grid
-    made.Rows, made.Columns = (level.height_px, level.width_px) if level.whole else (TILE_PX, TILE_PX)
-    made.NumberOfFrames = rows * columns
-    made.TotalPixelMatrixRows, made.TotalPixelMatrixColumns = level.height_px, level.width_px
-    made.SamplesPerPixel, made.PlanarConfiguration, made.PhotometricInterpretation = 3, 0, "YBR_FULL_422"
-    made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 8, 8, 7, 0
-    made.LossyImageCompression, made.LossyImageCompressionMethod = "01", "ISO_10918_1"
-    made.LossyImageCompressionRatio = 12.0
-    made.DimensionOrganizationType, made.VolumetricProperties, made.FocusMethod = "TILED_FULL", "VOLUME", "AUTO"
-    made.ImagedVolumeWidth, made.ImagedVolumeHeight = (s * level.mpp / 1000 for s in (level.width_px, level.height_px))
-    made.ImagedVolumeDepth, made.ExtendedDepthOfField = 1.0, "NO"
-    made.ImageOrientationSlide = [0, -1, 0, -1, 0, 0]
-    origin = Dataset()
-    origin.XOffsetInSlideCoordinateSystem, origin.YOffsetInSlideCoordinateSystem = 20.0, 40.0
-    made.TotalPixelMatrixOriginSequence = [origin]
-    made.SharedFunctionalGroupsSequence = [_shared_groups(made, level)]
-    made.TotalPixelMatrixFocalPlanes = made.NumberOfOpticalPaths = 1
-
-
-def _shared_groups(made: Dataset, level: _Level) -> Dataset:
-    measures, frame_type, groups, identifier = Dataset(), Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = [level.mpp / 1000] * 2, 0.001
-    frame_type.FrameType = made.ImageType
-    identifier.OpticalPathIdentifier = "1"
-    groups.PixelMeasuresSequence = [measures]
-    groups.WholeSlideMicroscopyImageFrameTypeSequence = [frame_type]
-    groups.OpticalPathIdentificationSequence = [identifier]
-    return groups
-
-
-def _add_optics(made: Dataset) -> None:
-    path = Dataset()
-    path.OpticalPathIdentifier, path.ICCProfile, path.ColorSpace = "1", srgb_profile(), "SRGB"
-    path.IlluminationTypeCodeSequence = [coded("111744", "DCM", "Brightfield illumination")]
-    path.IlluminationColorCodeSequence = [coded("414298005", "SCT", "Full Spectrum")]
-    path.ObjectiveLensPower = 20.0
-    made.OpticalPathSequence = [path]
-
-
-def _add_specimen(made: Dataset, patient: SyntheticPatient, uids: StudyUids) -> None:
-    made.ContainerIdentifier = f"{patient.accession}-A"
-    made.IssuerOfTheContainerIdentifierSequence = []
-    made.ContainerTypeCodeSequence = [coded("433466003", "SCT", "Microscope slide")]
-    made.SpecimenDescriptionSequence = [specimen(patient, uids)]
-    made.AcquisitionContextSequence = []
-
-
 # --- files
 
 
-def _write(path: Path, made: Dataset, level: _Level) -> Path:
+def _write(path: Path, made: Dataset, level: Level) -> Path:
     """Header, then frames straight to the file, found through an extended offset table (PS3.3 C.7.6.3.1.8)."""
     rows, columns = level.grid
     where = [(row, column) for row in range(rows) for column in range(columns)]

@@ -10,7 +10,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 from aegle.demo.headers import MICROSCOPIC, StudyUids, SyntheticPatient, header, specimen
-from aegle.demo.pictures import STYLES, Pixels, draw, draw_empty
+from aegle.demo.kinds import STYLES
+from aegle.demo.pictures import Pixels, draw, draw_empty
 from aegle.demo.slides import write_slide
 
 __all__ = ["SyntheticPatient", "write_slide", "write_still"]

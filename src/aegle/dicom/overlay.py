@@ -22,9 +22,7 @@ OUTLINE = (255, 214, 0)
 
 
 def pictured(prediction: Prediction) -> str:
-    """SOP Instance UID of the image whose picture the overlay shows: that of the strongest region, else the first."""
-    if prediction.regions:
-        return prediction.regions[0].sop_uid
+    """SOP Instance UID of the image whose picture the overlay shows: that of the first evidence map."""
     return prediction.evidence[0].sop_uid if prediction.evidence else prediction.sources[0].sop_uid
 
 

@@ -25,11 +25,10 @@ BATCH = 32  #: tiles a run: about 6 MB of activations each for the reference mod
 
 def limit_memory(size_bytes: int) -> None:
     """Bound this process's address space where the operating system can (not on Windows)."""
-    if sys.platform == "win32":
-        return
-    import resource
+    if sys.platform != "win32":
+        import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (size_bytes, size_bytes))
+        resource.setrlimit(resource.RLIMIT_AS, (size_bytes, size_bytes))
 
 
 class Network:
@@ -62,6 +61,8 @@ def read_block(network: Network, message: Message, max_pixels: int) -> Message:
     block = Block.from_facts(message.head["block"])
     if block.height_px * block.width_px * max(1.0, block.scale**2) > max_pixels:
         raise Unreadable(f"a block of {block.width_px} x {block.height_px} px is over the bound of {max_pixels} px")
+    if len(message.buffers) != len(block.places):
+        raise Unreadable("the archive gave another number of frames than was asked for")
     frames = [decode(frame, block.stored, max_pixels=max_pixels) for frame in message.buffers]
     picture = blocks.resample(blocks.compose(frames, block), block.scale, block.tile_px)
     height, width = picture.shape[:2]

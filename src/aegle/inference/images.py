@@ -190,7 +190,10 @@ def _places(header: Dataset, stored: PixelFormat, height_px: int, width_px: int)
         if int(header.get("NumberOfFrames") or 1) < across * down:
             raise BadDicom("a slide has fewer frames than its matrix needs")
         return tuple((row * stored.rows, column * stored.columns) for row in range(down) for column in range(across))
-    return tuple(_place(groups) for groups in header.get("PerFrameFunctionalGroupsSequence", ()))
+    places = tuple(_place(groups) for groups in header.get("PerFrameFunctionalGroupsSequence", ()))
+    if not places or not all(0 <= row < height_px and 0 <= column < width_px for row, column in places):
+        raise BadDicom("a slide's frames have no place in its matrix")
+    return places
 
 
 def _place(groups: Dataset) -> tuple[int, int]:

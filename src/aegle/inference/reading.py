@@ -34,6 +34,7 @@ MAX_REGIONS = 50  #: of a prediction: 500 take seconds to write as a structured 
 MAP_SIDE = 128  #: most cells a side of an evidence map
 REGION_THRESHOLD = 0.5  #: evidence at which a cell belongs to a region
 MAX_STILL_PX = 40_000_000  #: of a frame; a slide's frames are far smaller
+MAX_CELLS = 16_000_000  #: of an image's evidence: at 16 micrometres a cell, twice the largest glass slide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Reading:
     scores: tuple[Score, ...]
     quality: Quality
     regions: tuple[Region, ...]
-    evidence: tuple[EvidenceMap, ...]
+    evidence: tuple[EvidenceMap, ...]  #: one an image, the most suspect image first
     sources: tuple[InstanceRef, ...]
     operating_point: OperatingPoint
 
@@ -67,6 +68,11 @@ class _Survey:
     probability: NDArray[np.float32]  #: `[tiles, C]`
     evidence: NDArray[np.float32]  #: `[K, rows, columns]`
     measures: Measures
+
+    @property
+    def peak(self) -> float:
+        """The strongest evidence in the image."""
+        return float(np.minimum(self.evidence.sum(axis=0), 1.0).max())
 
 
 _WORDS = {
@@ -94,6 +100,7 @@ def read_study(
         if isinstance(chosen, Unusable):
             return Unfit(reason=chosen.reason, detail=chosen.detail)
         surveys = [_survey(archive, image, card, process) for image in chosen]
+        surveys.sort(key=lambda survey: -survey.peak)  # what is most suspect is shown first
     except (Unreadable, BadDicom) as error:
         return Unfit(reason=RejectReason.UNREADABLE_PIXELS, detail=f"The pixels cannot be read: {error}.")
     quality = judge(total([survey.measures for survey in surveys]), card.quality, card.input.mpp)
@@ -108,6 +115,8 @@ def _survey(archive: ArchiveReader, image: SourceImage, card: Card, process: Mod
         raise Unreadable(f"a frame of more than {MAX_STILL_PX} px is not read")
     stride, scale = card.output.stride_px, image.mpp / card.input.mpp
     rows, columns = (-(-round(size * scale) // stride) for size in (image.height_px, image.width_px))
+    if rows * columns > MAX_CELLS:
+        raise Unreadable("an image larger than any slide is not read")
     grid = np.zeros((len(card.abnormal_codes), max(1, rows), max(1, columns)), np.float32)
     readings = []
     for block, numbers, (top, left) in blocks_of(image, card):

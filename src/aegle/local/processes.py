@@ -12,6 +12,7 @@ from pathlib import Path
 from aegle import durable, logs
 
 _LONGEST_PAUSE = 30.0
+_QUICK_SECONDS = 10.0
 
 
 class Kept:
@@ -24,11 +25,17 @@ class Kept:
         self._child: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._pause = 0.0
+        self.quick_deaths = 0  #: in a row, each within ten seconds of its start
 
     @property
     def pid(self) -> int | None:
         """Of the child that runs now."""
         return self._child.pid if self._child and self._child.poll() is None else None
+
+    def last_words(self) -> str:
+        """The last line of its log that is not a log event: what it said before it ended."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
+        return next((line for line in reversed(lines) if line.strip() and not line.startswith("{")), "")
 
     def keep(self) -> None:
         """Start it where it does not run; after quick deaths with a growing pause. Call it often."""
@@ -62,7 +69,8 @@ class Kept:
 
     def _note_death(self, status: int) -> None:
         lived = time.monotonic() - self._started_at
-        self._pause = min(max(self._pause * 2, 0.5), _LONGEST_PAUSE) if lived < 10 else 0.0
+        self.quick_deaths = self.quick_deaths + 1 if lived < _QUICK_SECONDS else 0
+        self._pause = min(max(self._pause * 2, 0.5), _LONGEST_PAUSE) if self.quick_deaths else 0.0
         logs.warning("process ended", process=self.name, status=status, seconds=round(lived, 1))
         self._child = None
 

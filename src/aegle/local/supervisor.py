@@ -10,6 +10,8 @@ from aegle.local.enrolment import OperatorClient, enroll
 from aegle.local.home import Applied, AppliedSite, Home
 from aegle.local.processes import Kept
 
+_HOPELESS = 3
+
 
 class Supervisor:
     """Keeps what `applied.json` names running. Touches a process only when its own part of the file changed."""
@@ -47,14 +49,20 @@ class Supervisor:
 
     def stop(self) -> None:
         """Sites, then workers, then the hub with its database."""
-        kept = [*(process for _, process in self._sites.values()), *self._workers, *([self._hub] if self._hub else [])]
-        for process in kept:
+        for process in self._kept_now():
             process.stop()
 
     def pids(self) -> Mapping[str, int]:
         """Process ids by name, of what runs now."""
-        kept = [*(process for _, process in self._sites.values()), *self._workers, *([self._hub] if self._hub else [])]
-        return {process.name: process.pid for process in kept if process.pid is not None}
+        return {process.name: process.pid for process in self._kept_now() if process.pid is not None}
+
+    def failing(self) -> Mapping[str, str]:
+        """What cannot stay up, by name: its last words after three quick deaths in a row."""
+        return {process.name: process.last_words() for process in self._kept_now() if process.quick_deaths >= _HOPELESS}
+
+    def _kept_now(self) -> list[Kept]:
+        """In the order to stop them."""
+        return [*(process for _, process in self._sites.values()), *self._workers, *([self._hub] if self._hub else [])]
 
     def _tend_hub(self, applied: Applied) -> None:
         if self._hub is None:

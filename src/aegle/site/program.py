@@ -65,6 +65,7 @@ class SiteProgram:
             quarantine=self.quarantine,
             archive=ports.archive,
             state=self.state,
+            is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
@@ -188,7 +189,12 @@ class SiteProgram:
                 calling=self.ae_title,
             )
             deliveries = Deliveries(
-                site=self.name, state=self.state, audit=self.ports.audit, outbox=self.folder.outbox, pacs=target
+                site=self.name,
+                state=self.state,
+                audit=self.ports.audit,
+                outbox=self.folder.outbox,
+                pacs=target,
+                rebuild=results.rebuild,
             )
             steps["deliveries"] = (deliveries.deliver, 0.5)
         return steps

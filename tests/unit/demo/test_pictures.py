@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from aegle.demo.pictures import FINDINGS, STYLES, draw, draw_empty, draw_tile
+from aegle.demo.kinds import FINDINGS, STYLES
+from aegle.demo.pictures import draw, draw_empty, draw_tile
 
 
 def test_the_same_arguments_give_the_same_pixels() -> None:

@@ -208,7 +208,7 @@ def test_a_large_picture_is_shrunk(still: dict[str, pydicom.Dataset]) -> None:
     assert (capture.Columns, capture.Rows) == (1024, 768 + 64)
 
 
-def test_the_picture_wanted_is_that_of_the_strongest_region(slide: dict[str, pydicom.Dataset]) -> None:
+def test_the_picture_wanted_is_that_of_the_first_evidence(slide: dict[str, pydicom.Dataset]) -> None:
     assert pictured(prediction_of(slide)) == next(iter(slide))
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aegle.demo.pictures import STYLES, draw, draw_empty
+from aegle.demo.kinds import STYLES
+from aegle.demo.pictures import draw, draw_empty
 from aegle.inference.bundle import Bundle
 from aegle.inference.quality import Measures, judge, measure, total
 from aegle.records import RejectReason

@@ -106,6 +106,16 @@ def test_label_and_thumbnail_are_never_fetched(
     assert watched.fetched == {"VOLUME"}
 
 
+def test_of_several_images_the_most_suspect_comes_first(
+    tmp_path: Path, bundle: Bundle, process: ModelProcess, point: OperatingPoint
+) -> None:
+    paths = [write_still(tmp_path, seed=seed, finding=finding)[0] for seed, finding in ((50, "NILM"), (52, "HSIL"))]
+    uids = [str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in paths]
+    reading = reading_of(MemoryArchive(paths), bundle, process, point)
+    assert [evidence.sop_uid for evidence in reading.evidence] == uids[::-1]
+    assert {region.sop_uid for region in reading.regions} == {uids[1]}
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"), [("blurred", RejectReason.OUT_OF_FOCUS), ("empty", RejectReason.TOO_FEW_CELLS)]
 )

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from aegle.demo.pictures import FINDINGS, STYLES, draw_tile
+from aegle.demo.kinds import FINDINGS, STYLES
+from aegle.demo.pictures import draw_tile
 from aegle.inference.process import ModelProcess
 
 FRESH = 7_000_000
