@@ -52,6 +52,7 @@ class Act(StrEnum):
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
     PAGE_SESSION_CLOSE = "page:session:close"  #: a person signed out
     PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, or given a new role and password
+    PAGE_PASSWORD_CHANGE = "page:password:change"  #: a person gave themselves a new password
     # hub
     HUB_PROCESS_START = "hub:process:start"  #: the hub's program started
     HUB_SITE_HELLO = "hub:site:hello"  #: a site reported its health, with news or after ten minutes
@@ -108,7 +109,7 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 }
 """The roles a person may have at each kind of site; None is the hub."""
 
-_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE}
+_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_PASSWORD_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 

@@ -34,7 +34,6 @@ _PEOPLE = (
     (HOSPITAL, "admin", Role.ADMINISTRATOR),
     (LAB, "reader", Role.CYTOLOGIST),
 )
-_HUB_PEOPLE = (("operator", Role.OPERATOR), ("analyst", Role.ANALYST))
 _SHORT = {
     Step.COMPLETE: "complete",
     Step.SUBMITTED: "asked",
@@ -42,6 +41,7 @@ _SHORT = {
     Step.BUILT: "built",
     Step.DELIVERED: "in PACS",
 }
+_HUB_PEOPLE = (("operator", Role.OPERATOR), ("analyst", Role.ANALYST))
 _WORDS = {
     Step.RECEIVED: "received at the door, de-identified, archived",
     Step.COMPLETE: "complete: nothing new for two seconds",

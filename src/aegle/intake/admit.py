@@ -5,7 +5,7 @@ idempotent, and no alias reaches the archive before the vault can give its patie
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Admission:
     study_alias: str
     stored: StoredInstance | None = None
     reason: HoldReason | None = None
+    name: str = ""  #: the spooled object's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class Intake:
 
     def admit(self, item: Spooled) -> Admission:
         """Settle one instance. Raises only Unavailable errors (disk full, archive away): the instance stays spooled."""
-        admission = self._decide(item)
+        admission = replace(self._decide(item), name=item.name)
         self.settled(admission)
         faults.reach(faults.Point.INTAKE_AUDITED)
         self.spool.settle(item)

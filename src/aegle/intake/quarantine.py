@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aegle import api, durable
 from aegle.deid import REASONS, Held, HoldReason
-from aegle.errors import NotFound
+from aegle.errors import Conflict, NotFound
 from aegle.intake import sealed
 from aegle.intake.spool import Door, Spooled
 
@@ -38,11 +38,18 @@ class Entry:
     study_alias: str  #: empty when the object does not say which study it belongs to
     size_bytes: int
     state: Settlement = Settlement.OPEN
+    settled_by: str = ""  #: the person at the site who decided
+    settled_at: datetime | None = None
 
     @property
     def blocks_study(self) -> bool:
         """Whether its study waits for a person's decision."""
         return self.state is Settlement.OPEN and REASONS[self.reason].blocks_study
+
+
+def entry_id_of(spooled_name: str) -> str:
+    """Under which id a spooled object is held, if it is."""
+    return hashlib.sha256(spooled_name.encode()).hexdigest()[:16]
 
 
 class Quarantine:
@@ -54,7 +61,7 @@ class Quarantine:
 
     def hold(self, item: Spooled, held: Held, study_alias: str) -> Entry:
         """Seal an object with its reason; durable on return. Holding the same spooled object again gives the same entry."""
-        entry_id = hashlib.sha256(item.name.encode()).hexdigest()[:16]
+        entry_id = entry_id_of(item.name)
         entry = Entry(
             entry_id=entry_id,
             held_at=datetime.now(UTC),
@@ -84,9 +91,12 @@ class Quarantine:
         """Whether an open entry keeps this study from being complete."""
         return any(entry.blocks_study and entry.study_alias == study_alias for entry in self.entries())
 
-    def settle(self, entry_id: str, state: Settlement) -> Entry:
-        """Write down a person's decision; the sealed object stays."""
-        entry = replace(self.entry(entry_id), state=state)
+    def settle(self, entry_id: str, state: Settlement, by: str = "") -> Entry:
+        """Write down a person's decision; the sealed object stays. Raises NotFound; Conflict where it was decided before."""
+        entry = self.entry(entry_id)
+        if entry.state is not Settlement.OPEN:
+            raise Conflict("This was decided before. Load the page again to see by whom.")
+        entry = replace(entry, state=state, settled_by=by, settled_at=datetime.now(UTC))
         self._write(entry)
         return entry
 

@@ -11,7 +11,9 @@ from aegle.access import Role
 from aegle.pages.accounts import Account
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, role TEXT NOT NULL, password_hash TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS account (
+    name TEXT PRIMARY KEY, role TEXT NOT NULL, password_hash TEXT NOT NULL, one_time INTEGER NOT NULL DEFAULT 0
+) STRICT;
 CREATE TABLE IF NOT EXISTS session (token_hash TEXT PRIMARY KEY, name TEXT NOT NULL, until REAL NOT NULL) STRICT;
 """
 
@@ -23,6 +25,8 @@ class SqliteAccounts:
         self._turn = threading.Lock()
         self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+        if "one_time" not in {row[1] for row in self._run("PRAGMA table_info(account)")}:
+            self._run("ALTER TABLE account ADD COLUMN one_time INTEGER NOT NULL DEFAULT 0")
 
     def find(self, name: str) -> Account | None:
         """One account, None when unknown."""
@@ -37,8 +41,17 @@ class SqliteAccounts:
         """Add or replace an account; a replaced one's sessions end."""
         self._run("DELETE FROM session WHERE name = ?", account.name)
         self._run(
-            "INSERT OR REPLACE INTO account VALUES (?, ?, ?)", account.name, account.role.value, account.password_hash
+            "INSERT OR REPLACE INTO account (name, role, password_hash, one_time) VALUES (?, ?, ?, ?)",
+            account.name,
+            account.role.value,
+            account.password_hash,
+            int(account.one_time),
         )
+
+    def remove(self, name: str) -> None:
+        """Forget an account and end its sessions."""
+        self._run("DELETE FROM session WHERE name = ?", name)
+        self._run("DELETE FROM account WHERE name = ?", name)
 
     def open_session(self, token_hash: str, name: str, until: datetime) -> None:
         """Remember a session; those that have ended are forgotten."""
@@ -60,8 +73,11 @@ class SqliteAccounts:
         self._database.close()
 
     def _accounts(self, condition: str, *values: object) -> list[Account]:
-        rows = self._run(f"SELECT name, role, password_hash FROM account {condition}", *values)
-        return [Account(name=name, role=Role(role), password_hash=password_hash) for name, role, password_hash in rows]
+        rows = self._run(f"SELECT name, role, password_hash, one_time FROM account {condition}", *values)
+        return [
+            Account(name=name, role=Role(role), password_hash=password_hash, one_time=bool(one_time))
+            for name, role, password_hash, one_time in rows
+        ]
 
     def _run(self, statement: str, *values: object) -> list[Any]:
         with self._turn:

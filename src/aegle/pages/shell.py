@@ -101,7 +101,7 @@ class Shell:
         ]
         mounted = [*routes, Mount("/assets", StaticFiles(directory=ASSETS, check_dir=False))]
         application = Starlette(routes=mounted, exception_handlers=dict.fromkeys(MEANING, self._refuse))
-        return _StrictHeaders(_KnownHosts(application, self.place.site))
+        return _StrictHeaders(_KnownHosts(application, self.place.site, self._refuse_stranger))
 
     def show(self, visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page of this shell from a template."""
@@ -122,6 +122,7 @@ class Shell:
         async def endpoint(request: Request) -> Response:
             visit = await run_in_threadpool(self._visit, request)
             if visit is None:
+                await run_in_threadpool(self._refuse_stranger, page.act.value, page.method, "UNAUTHENTICATED")
                 return self._to_sign_in(request)
             subject = str(request.path_params.get(page.subject, ""))
             if not visit.principal.may(page.act):
@@ -130,7 +131,11 @@ class Shell:
                     f"The role {visit.principal.role.value} may not do this. An administrator can give another role."
                 )
             if page.method != "GET":
-                await self._check_form(visit)
+                await self._check_form(visit, page.act, subject)
+            if page.act is not Act.PAGE_PASSWORD_CHANGE and await run_in_threadpool(
+                self._sign_in.must_change, visit.principal
+            ):
+                return self._to_password(request)
             if inspect.iscoroutinefunction(page.answer):
                 answer: Response = await page.answer(visit)
             else:
@@ -151,11 +156,17 @@ class Shell:
             return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", 303)
         raise Unauthenticated("Sign in first.")
 
-    async def _check_form(self, visit: Visit) -> None:
+    def _to_password(self, request: Request) -> Response:
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/password", 303)
+        raise Forbidden("Your password is a one-time password. Choose one of your own first, on the page /password.")
+
+    async def _check_form(self, visit: Visit, act: Act, subject: str = "") -> None:
         given = visit.request.headers.get("x-form-token", "")
         if not given and "form" in visit.request.headers.get("content-type", ""):
             given = str((await visit.request.form()).get("form_token", ""))
         if not self._sign_in.is_form_token(visit.session, given):
+            await run_in_threadpool(self._tell, act, visit, subject, AuditOutcome.REFUSED)
             raise Forbidden("This form is from an older session. Load the page again.")
 
     def _tell(self, act: Act, visit: Visit, subject: str, outcome: AuditOutcome) -> None:
@@ -163,15 +174,31 @@ class Shell:
         role = visit.principal.role.value
         self._audit.append(access.event(act, outcome, principal=name, site=self.place.site, subject=subject, role=role))
 
+    def _refuse_stranger(self, route: str, method: str, reason: str) -> None:
+        """Audit a request that came without a session or under a foreign name: once in ten minutes for each route and
+        reason, so that a flood cannot fill the disk."""
+        if self._novelty.is_news("nobody", route, method, reason):
+            refused = access.event(
+                Act.ACCESS_REQUEST_REFUSE,
+                AuditOutcome.REFUSED,
+                principal="nobody",
+                site=self.place.site,
+                route=route,
+                method=method,
+                reason=reason,
+            )
+            self._audit.append(refused)
+
     # --- signing in and out
 
     async def _show_sign_in(self, request: Request) -> Response:
-        return self._render(
-            "sign-in.html", 200, principal=None, next=_local(request.query_params.get("next", "/")), problem=""
-        )
+        given = request.query_params
+        then, changed = _local(given.get("next", "/")), "changed" in given
+        return self._render("sign-in.html", 200, principal=None, next=then, problem="", changed=changed)
 
     async def _take_sign_in(self, request: Request) -> Response:
         if request.headers.get("origin", "").rpartition("//")[2] not in ("", request.headers.get("host", "")):
+            await run_in_threadpool(self._refuse_stranger, Act.PAGE_SESSION_OPEN.value, "POST", "FOREIGN_ORIGIN")
             raise Forbidden("This form came from another page.")
         form = await request.form()
         name, password, then = (str(form.get(key, "")) for key in ("name", "password", "next"))
@@ -181,11 +208,9 @@ class Shell:
         try:
             token, principal = self._sign_in.open(name, password)
         except AegleError as error:
-            refused = access.event(
-                Act.PAGE_SESSION_OPEN, AuditOutcome.REFUSED, principal="nobody", site=self.place.site
-            )
-            self._audit.append(refused)
-            return self._render("sign-in.html", error.meaning.http, principal=None, next=then, problem=str(error))
+            self._tell_failed_sign_in(error.meaning.code)
+            status, problem = error.meaning.http, str(error)
+            return self._render("sign-in.html", status, principal=None, next=then, problem=problem, changed=False)
         self._audit.append(
             access.event(
                 Act.PAGE_SESSION_OPEN,
@@ -198,10 +223,23 @@ class Shell:
         answer.set_cookie(self.cookie, token, httponly=True, samesite="strict", path="/")
         return answer
 
+    def _tell_failed_sign_in(self, reason: str) -> None:
+        """Each wrong password is told; what a lock turns away is told once in ten minutes, for it costs the sender nothing."""
+        if reason == Unauthenticated("").meaning.code or self._novelty.is_news("nobody", reason):
+            self._audit.append(
+                access.event(
+                    Act.PAGE_SESSION_OPEN,
+                    AuditOutcome.REFUSED,
+                    principal="nobody",
+                    site=self.place.site,
+                    reason=reason,
+                )
+            )
+
     async def _sign_out(self, request: Request) -> Response:
         visit = await run_in_threadpool(self._visit, request)
         if visit is not None:
-            await self._check_form(visit)
+            await self._check_form(visit, Act.PAGE_SESSION_CLOSE)
             await run_in_threadpool(self._sign_in.close, visit.session)
             await run_in_threadpool(self._tell, Act.PAGE_SESSION_CLOSE, visit, "", AuditOutcome.OK)
         answer = RedirectResponse("/sign-in", 303)
@@ -249,13 +287,15 @@ class _StrictHeaders:
 class _KnownHosts:
     """Answers only to the site's own names, so that a foreign name cannot be pointed at it (DNS rebinding)."""
 
-    def __init__(self, application: ASGIApp, site: str) -> None:
-        self._application, self._names = application, {f"{site}.localhost", "localhost", "127.0.0.1"}
+    def __init__(self, application: ASGIApp, site: str, refused: Callable[[str, str, str], None]) -> None:
+        self._application, self._refused = application, refused
+        self._names = {f"{site}.localhost", "localhost", "127.0.0.1"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             host = Request(scope).headers.get("host", "").rpartition(":")[0] or Request(scope).headers.get("host", "")
             if host not in self._names:
+                await run_in_threadpool(self._refused, "any", scope["method"], "FOREIGN_HOST")
                 await Response("No site of this name here.", 421)(scope, receive, send)
                 return
         await self._application(scope, receive, send)

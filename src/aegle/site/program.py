@@ -20,6 +20,7 @@ from aegle.protocols.dimse import DimseDoor, Target
 from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.door import SiteDoor
+from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.heads import keep_heads
 from aegle.site.labels import LabelBook, LabelOutbox
@@ -70,6 +71,7 @@ class SiteProgram:
         self.pictures = Pictures(archive=ports.archive)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
+        self.fates = Fates()
         self.intake = self._intake()
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
@@ -125,6 +127,7 @@ class SiteProgram:
         )
 
     def _settled(self, admission: Admission) -> None:
+        self.fates.note(admission)
         if admission.study_alias and admission.settled in (Settled.ADMITTED, Settled.REPEATED, Settled.HELD):
             self.state.touch(admission.study_alias)
 

@@ -198,12 +198,20 @@ class SiteState:
             _mark(database, study_uid, Step.SUBMITTED, _now())
 
     def keep_outcome(self, outcome: Outcome) -> bool:
-        """Keep an answer. False, and nothing changes, when no open request of ours has that id, study and images."""
+        """Keep an answer. False, and nothing changes, when no open request of ours asked for these images under that id.
+
+        The hub may have the request, and answer it, before we know its id: the reply to a submission can be lost."""
         with self.transaction() as database:
             changed = database.execute(
-                "UPDATE request SET outcome = ?, state = 'answered' "
-                "WHERE request_id = ? AND study_uid = ? AND input_digest = ? AND state = 'submitted'",
-                (api.encode(outcome, Outcome), outcome.request_id, outcome.study_uid, outcome.input_digest),
+                "UPDATE request SET outcome = ?, state = 'answered', request_id = ? WHERE state IN ('wanted', 'submitted') "
+                "AND request_id IN (?, '') AND study_uid = ? AND input_digest = ?",
+                (
+                    api.encode(outcome, Outcome),
+                    outcome.request_id,
+                    outcome.request_id,
+                    outcome.study_uid,
+                    outcome.input_digest,
+                ),
             ).rowcount
             if changed:
                 _mark(database, outcome.study_uid, Step.DECIDED, outcome.decided_at.timestamp())

@@ -95,6 +95,21 @@ def test_an_outcome_is_kept_once_and_reads_back_the_same(state: SiteState) -> No
     assert wish.outcome == kept
 
 
+def test_an_answer_is_kept_when_the_reply_to_its_submission_was_lost(state: SiteState) -> None:
+    state.touch(STUDY)
+    state.complete(STUDY, "dk1", "k1")
+    assert state.keep_outcome(outcome("r1"))
+    state.submitted("k1", "r1", datetime.now(UTC))
+    (wish,) = state.wishes(RequestPhase.ANSWERED)
+    assert wish.request_id == "r1"
+
+
+def test_an_answer_for_other_images_is_not_kept(state: SiteState) -> None:
+    state.touch(STUDY)
+    state.complete(STUDY, "d-of-other-images", "k1")
+    assert not state.keep_outcome(outcome("r1"))
+
+
 def test_renewing_a_grant_does_not_undo_an_answer(state: SiteState) -> None:
     submitted(state)
     state.keep_outcome(outcome())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aegle.access import Act
 from aegle.pages.accounts import SignIn
+from aegle.pages.people import PeoplePages
 from aegle.pages.shell import Page, Place, Shell
 from aegle.ports import AuditSink
 from aegle.records import SiteKind
@@ -20,6 +21,7 @@ _NAVIGATION = (
     ("/upload", "Upload", Act.SITE_FILE_UPLOAD),
     ("/held", "Held", Act.SITE_QUARANTINE_VIEW),
     ("/audit", "Audit", Act.SITE_AUDIT_VIEW),
+    ("/people", "People", Act.PAGE_ACCOUNT_CHANGE),
 )
 
 
@@ -32,7 +34,14 @@ def site_shell(program: SiteProgram, sign_in: SignIn, audit: AuditSink) -> Shell
     def pages(shell: Shell) -> Sequence[Page]:
         studies = StudyPages(shell=shell, program=program)
         slides = SlidePages(shell=shell, program=program, studies=studies)
-        rooms = (studies, slides, UploadPages(shell=shell, program=program), HeldPages(shell=shell, program=program))
-        return [page for room in (*rooms, TrailPages(shell=shell, program=program)) for page in room.pages()]
+        rooms = (
+            studies,
+            slides,
+            UploadPages(shell=shell, program=program),
+            HeldPages(shell=shell, program=program),
+            TrailPages(shell=shell, program=program),
+            PeoplePages(shell=shell, sign_in=sign_in, audit=audit),
+        )
+        return [page for room in rooms for page in room.pages()]
 
     return Shell(place, sign_in, audit, Path(__file__).parent.parent / "templates", pages)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from aegle.access import Act
@@ -13,6 +14,12 @@ from aegle.intake.spool import Door
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.site.pages import words
 from aegle.site.program import SiteProgram
+
+_DECISIONS = {
+    Settlement.OPEN: "",
+    Settlement.REJECTED: "left out",
+    Settlement.RETRIED: "tried again",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,28 +46,41 @@ class HeldPages:
                 "held_at": words.moment(entry.held_at),
                 "door": entry.door.value,
                 "reason": entry.reason.value,
+                "detail": entry.detail,
+                "study": words.short(entry.study_alias) if entry.study_alias else "",
+                "blocks": entry.blocks_study,
                 "text": REASONS[entry.reason].text,
                 "remedy": REASONS[entry.reason].remedy,
                 "size": f"{entry.size_bytes / 1e6:.1f} MB",
                 "open": entry.state is Settlement.OPEN,
-                "state": entry.state.value,
+                "decision": _DECISIONS[entry.state],
+                "settled_by": entry.settled_by,
+                "settled_at": words.moment(entry.settled_at) if entry.settled_at else "",
             }
             for entry in self.program.quarantine.entries()
         ]
         return self.shell.show(
-            visit, "held.html", entries=entries, may_settle=visit.principal.may(Act.SITE_QUARANTINE_SETTLE)
+            visit,
+            "held.html",
+            waiting=[entry for entry in entries if entry["open"]],
+            settled=[entry for entry in entries if not entry["open"]],
+            may_settle=visit.principal.may(Act.SITE_QUARANTINE_SETTLE),
         )
 
     async def settle(self, visit: Visit) -> Response:
         """Leave it out for good, or try it again after a rule or the software changed."""
         decision = str((await visit.request.form()).get("decision", ""))
-        if decision not in (Settlement.REJECTED, Settlement.RETRIED):
+        if decision not in (Settlement.REJECTED.value, Settlement.RETRIED.value):
             raise BadMessage("the decision is 'retried' or 'rejected'")
+        await run_in_threadpool(self._settle, visit, Settlement(decision))
+        return RedirectResponse("/held", 303)
+
+    def _settle(self, visit: Visit, decision: Settlement) -> None:
+        """Spool first, then write down: a crash in between leaves an object that comes in twice, never one that is lost."""
         quarantine, entry = self.program.quarantine, self.program.quarantine.entry(visit.request.path_params["entry"])
-        if decision == Settlement.RETRIED:
+        if decision is Settlement.RETRIED and entry.state is Settlement.OPEN:
             self.program.spool.receive(quarantine.read(entry.entry_id), Door(entry.door))
-            self.program.wake("intake")
-        quarantine.settle(entry.entry_id, Settlement(decision))
+        quarantine.settle(entry.entry_id, decision, by=visit.principal.name)
+        self.program.wake("intake")
         if entry.study_alias:
             self.program.state.touch(entry.study_alias)
-        return RedirectResponse("/held", 303)

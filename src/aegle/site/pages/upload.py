@@ -13,9 +13,11 @@ from aegle import durable
 from aegle.access import Act
 from aegle.errors import TooLarge
 from aegle.pages.shell import Page, Shell, Visit
+from aegle.site.pages import words
 from aegle.site.program import SiteProgram
 
 _PREAMBLE = 132
+_MOST_NAMES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class UploadPages:
         return (
             Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.show),
             Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.take, method="POST"),
+            Page(path="/upload/state", act=Act.SITE_FILE_UPLOAD, answer=self.tell),
         )
 
     def show(self, visit: Visit) -> Response:
@@ -46,11 +49,19 @@ class UploadPages:
         temporary = self.program.spool.incoming / secrets.token_hex(8)
         try:
             if not await _write(visit.request, temporary, limit):
-                return JSONResponse({"words": "Not taken: this is not a DICOM file."}, 415)
-            await run_in_threadpool(self.program.door.upload, temporary, f"user:{visit.principal.name}")
+                return JSONResponse({"words": "Not taken: this is not a DICOM file (no DICM mark)."}, 415)
+            item = await run_in_threadpool(self.program.door.upload, temporary, f"user:{visit.principal.name}")
         finally:
             temporary.unlink(missing_ok=True)
-        return JSONResponse({"words": "Taken in. It appears under Studies, or under Held with the reason."})
+        return JSONResponse({"words": "Taken in, being checked.", "name": item.name})
+
+    def tell(self, visit: Visit) -> Response:
+        """What became of files taken in, by the names given to them then: at most 50 a question."""
+        names = visit.request.query_params.getlist("name")[:_MOST_NAMES]
+        waiting = {item.name for item in self.program.spool.waiting()}
+        told = {name: words.tell_file(self.program.fates.get(name), waiting=name in waiting) for name in names}
+        files = {name: {"words": it.explanation, "tone": it.tone, "settled": it.settled} for name, it in told.items()}
+        return JSONResponse({"files": files})
 
 
 async def _write(request: Request, temporary: Path, limit: int) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from aegle.deid import REASONS
+from aegle.intake.admit import Admission, Settled
 from aegle.records import Failure, Prediction, Rejection, RejectReason
 from aegle.site.state import Delivery, RequestPhase, Step, Study, Wish
 
@@ -16,6 +18,34 @@ class Told:
     explanation: str = ""
     remedy: str = ""
 
+
+@dataclass(frozen=True, kw_only=True)
+class FileTold:
+    """What became of one uploaded file."""
+
+    explanation: str
+    tone: str = ""
+    settled: bool = True
+
+
+def tell_file(fate: Admission | None, *, waiting: bool) -> FileTold:
+    """One file's way after the door took it. A fate is None while the file waits, and after the program was restarted."""
+    if fate is None:
+        gone = "Settled before the site was restarted: see Studies and Held."
+        return FileTold(explanation="Being checked.", settled=False) if waiting else FileTold(explanation=gone)
+    if fate.settled is Settled.HELD and fate.reason is not None:
+        reason = REASONS[fate.reason]
+        tone = "bad" if reason.blocks_study else "warn"
+        return FileTold(explanation=f"Held: {reason.text} {reason.remedy}", tone=tone)
+    return _FATES[fate.settled]
+
+
+_FATES = {
+    Settled.ADMITTED: FileTold(explanation="Admitted, de-identified.", tone="good"),
+    Settled.REPEATED: FileTold(explanation="Already here: the same file was admitted before.", tone="good"),
+    Settled.OWN_RESULT: FileTold(explanation="Not needed: this is a result that Aegle made itself.", tone="warn"),
+    Settled.HELD: FileTold(explanation="Held: see Held.", tone="bad"),
+}
 
 REJECTED: dict[RejectReason, tuple[str, str]] = {
     RejectReason.WRONG_CLASS: ("The images are of a kind this model does not read.", "Read the study by hand."),
