@@ -266,7 +266,8 @@ def _remarks(kind: type) -> dict[str, str]:
         )
         if isinstance(target, ast.Name):
             text = " ".join(lines[node.lineno - 1 : node.end_lineno])
-            found[target.id] = text.partition("#: ")[2].rstrip(" )").strip()
+            remark = text.partition("#: ")[2].strip()
+            found[target.id] = remark.removesuffix(")").strip() if remark.count(")") > remark.count("(") else remark
     return found
 
 

@@ -51,8 +51,8 @@ class Act(StrEnum):
     # pages, on either side
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
     PAGE_SESSION_CLOSE = "page:session:close"  #: a person signed out
-    PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, or given a new role and password
-    PAGE_PASSWORD_CHANGE = "page:password:change"  #: a person gave themselves a new password
+    PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, or removed, or given a new role or password
+    PAGE_PASSWORD_CHANGE = "page:password:change"  # noqa: S105  #: a person chose a password of their own
     # hub
     HUB_PROCESS_START = "hub:process:start"  #: the hub's program started
     HUB_SITE_HELLO = "hub:site:hello"  #: a site reported its health, with news or after ten minutes

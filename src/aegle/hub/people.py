@@ -48,9 +48,14 @@ class HubAccounts:
         with self._database.transaction() as transaction:
             changed(transaction, "end_sessions", name=account.name)
             changed(
-                transaction, "put_person",
-                name=account.name, role=account.role.value, password_hash=account.password_hash,
+                transaction, "put_person", name=account.name, role=account.role.value,
+                password_hash=account.password_hash, one_time=account.one_time,
             )  # fmt: skip
+
+    def remove(self, name: str) -> None:
+        """Forget an account and end its sessions. Idempotent."""
+        with self._database.transaction() as transaction:
+            changed(transaction, "remove_person", name=name)
 
     def open_session(self, token_hash: str, name: str, until: datetime) -> None:
         """Remember a session; those that have ended are forgotten."""
@@ -83,4 +88,4 @@ def list_people(database: Database) -> tuple[Person, ...]:
 
 
 def _account(row: DictRow) -> Account:
-    return Account(name=row["name"], role=Role(row["role"]), password_hash=row["password_hash"])
+    return Account(**{**row, "role": Role(row["role"])})
