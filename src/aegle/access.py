@@ -51,7 +51,7 @@ class Act(StrEnum):
     # pages, on either side
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
     PAGE_SESSION_CLOSE = "page:session:close"  #: a person signed out
-    PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, or removed, or given a new role or password
+    PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, changed or removed
     PAGE_PASSWORD_CHANGE = "page:password:change"  # noqa: S105  #: a person chose a password of their own
     # hub
     HUB_PROCESS_START = "hub:process:start"  #: the hub's program started

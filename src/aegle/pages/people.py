@@ -151,9 +151,14 @@ class PeoplePages:
         return found[0]
 
     def _tell(self, by: Principal, before: Role | None, after: Role | None) -> None:
-        roles = {"role_from": before.value if before else "none", "role_to": after.value if after else "none"}
         self.audit.append(
-            access.event(Act.PAGE_ACCOUNT_CHANGE, principal=f"user:{by.name}", site=self.shell.place.site, **roles)
+            access.event(
+                Act.PAGE_ACCOUNT_CHANGE,
+                principal=f"user:{by.name}",
+                site=self.shell.place.site,
+                role_from=before.value if before else "none",
+                role_to=after.value if after else "none",
+            )
         )
 
 
