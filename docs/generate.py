@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from aegle import config
 from aegle.access import ALLOWED, FACTS, Act
 from aegle.cli import app
+from aegle.cli.acts import ACTS
 from aegle.deid import REASONS
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
@@ -127,8 +128,10 @@ def walk_commands() -> Iterator[tuple[str, Any]]:
 
 def _command(path: str, command: Any) -> str:
     rows = [_parameter(item) for item in command.params if item.name != "help"]
-    table = "| argument or option | default | meaning |\n|---|---|---|\n" + "".join(rows) if rows else ""
-    return f"\n## `{path}`\n\n{inspect.cleandoc(command.help or '')}\n\n{table}"
+    table = "\n| argument or option | default | meaning |\n|---|---|---|\n" + "".join(rows) if rows else ""
+    act = ACTS.get(path.removeprefix("aegle "))
+    told = f"Audited as `{act.value}`." if act else "No audited act."
+    return f"\n## `{path}`\n\n{inspect.cleandoc(command.help or '')}\n\n{told}\n{table}"
 
 
 def _parameter(item: Any) -> str:

@@ -76,6 +76,7 @@ class Act(StrEnum):
     CLI_CONFIG_CHANGE = "cli:config:change"  #: aegle.yaml was changed by a command
     CLI_CONFIG_APPLY = "cli:config:apply"  #: aegle.yaml was made real
     CLI_AUDIT_VERIFY = "cli:audit:verify"  #: the audit trails were verified
+    CLI_AUDIT_SHOW = "cli:audit:show"  #: an audit trail was read by a command
     CLI_FILES_SEND = "cli:files:send"  #: files were sent to a door by a command
     # anything that was asked for without leave
     ACCESS_REQUEST_REFUSE = "access:request:refuse"  #: something was asked for without leave

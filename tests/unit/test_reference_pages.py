@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from aegle.access import ALLOWED, Act
+from aegle.cli.acts import ACTS, WITHOUT_ACT
 from aegle.config import Config
 from aegle.deid import REASONS
 from aegle.errors import MEANING
@@ -86,6 +87,12 @@ def test_a_command_has_a_section_and_each_of_its_options_says_what_it_does(comma
     section = page.partition(f"## `{command}`\n")[2].partition("\n## ")[0]
     assert section.strip(), "give the command a docstring"
     assert not re.search(r"\|  \|$", section, re.MULTILINE), "give every option a help"
+
+
+def test_every_command_names_its_act_or_is_listed_as_one_without() -> None:
+    commands = {path.removeprefix("aegle ") for path, _ in generate.walk_commands()}
+    assert commands == ACTS.keys() | WITHOUT_ACT
+    assert not ACTS.keys() & WITHOUT_ACT
 
 
 def test_every_role_has_its_section_and_only_its_acts() -> None:
