@@ -78,6 +78,9 @@ class Act(StrEnum):
     CLI_AUDIT_VERIFY = "cli:audit:verify"  #: the audit trails were verified
     CLI_AUDIT_SHOW = "cli:audit:show"  #: an audit trail was read by a command
     CLI_FILES_SEND = "cli:files:send"  #: files were sent to a door by a command
+    CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
+    CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
+    CLI_ARCHIVE_EXPORT = "cli:archive:export"  #: a study was copied out of an archive
     # anything that was asked for without leave
     ACCESS_REQUEST_REFUSE = "access:request:refuse"  #: something was asked for without leave
 

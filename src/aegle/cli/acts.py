@@ -13,6 +13,9 @@ ACTS = MappingProxyType(
         "account add": Act.PAGE_ACCOUNT_CHANGE,
         "account list": Act.HUB_CONSOLE_VIEW,
         "apply": Act.CLI_CONFIG_APPLY,
+        "archive check": Act.CLI_ARCHIVE_CHECK,
+        "archive export": Act.CLI_ARCHIVE_EXPORT,
+        "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
         "audit show": Act.CLI_AUDIT_SHOW,
         "audit verify": Act.CLI_AUDIT_VERIFY,
         "demo": Act.HUB_PROCESS_START,
@@ -38,6 +41,7 @@ def record(
     outcome: AuditOutcome = AuditOutcome.OK,
     *,
     site: str = "",
+    subject: str = "",
     **facts: str | int | float | bool,
 ) -> None:
     """Write a command's act into the trail of commands of a site, or of the hub. Durable on return.
@@ -46,6 +50,6 @@ def record(
     owner, folder = (site, place.site(site)) if site else ("hub", place.hub)
     trail = ChainedLines(folder / "audit", owner, "cli")
     try:
-        trail.append(access.event(act, outcome, principal="user:operator", site=site, subject="", **facts))
+        trail.append(access.event(act, outcome, principal="user:operator", site=site, subject=subject, **facts))
     finally:
         trail.close()
