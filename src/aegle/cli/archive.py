@@ -7,12 +7,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from aegle import access, durable, wiring
+from aegle import durable, wiring
 from aegle.access import Act
+from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
 from aegle.errors import Conflict
 from aegle.local.archive import upkeep
-from aegle.local.audit import ChainedLines
 
 app = typer.Typer(help="Look a site's archive over, mend its index, copy a study out.", no_args_is_help=True)
 console = Console()
@@ -66,8 +66,5 @@ def _folder(home_path: Path, site: str, act: Act, subject: str = "") -> Path:
     """The archive's folder, once the act is in the trail."""
     place = home(home_path)
     place.require_applied().site(site)
-    folder = wiring.site_folder(place, site)
-    audit = ChainedLines(folder.audit, site, "cli")
-    audit.append(access.event(act, principal="operator", site=site, subject=subject))
-    audit.close()
-    return folder.archive
+    record(place, act, site=site, subject=subject)
+    return wiring.site_folder(place, site).archive
