@@ -52,7 +52,7 @@ class Act(StrEnum):
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
     PAGE_SESSION_CLOSE = "page:session:close"  #: a person signed out
     PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, changed or removed
-    PAGE_PASSWORD_CHANGE = "page:password:change"  # noqa: S105  #: a person chose a password of their own
+    PAGE_OWN_ACCOUNT_CHANGE = "page:own-account:change"  #: a person chose a password of their own
     # hub
     HUB_PROCESS_START = "hub:process:start"  #: the hub's program started
     HUB_SITE_HELLO = "hub:site:hello"  #: a site reported its health, with news or after ten minutes
@@ -113,7 +113,7 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 }
 """The roles a person may have at each kind of site; None is the hub."""
 
-_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_PASSWORD_CHANGE}
+_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 

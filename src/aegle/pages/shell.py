@@ -132,7 +132,7 @@ class Shell:
                 )
             if page.method != "GET":
                 await self._check_form(visit, page.act, subject)
-            if page.act is not Act.PAGE_PASSWORD_CHANGE and await run_in_threadpool(
+            if page.act is not Act.PAGE_OWN_ACCOUNT_CHANGE and await run_in_threadpool(
                 self._sign_in.must_change, visit.principal
             ):
                 return self._to_password(request)

@@ -37,7 +37,7 @@ class UploadPages:
 
     def show(self, visit: Visit) -> Response:
         """The page."""
-        return self.shell.show(visit, "upload.html")
+        return self.shell.show(visit, "upload.html", most_mb=f"{self.program.config.door.max_instance_mb:,}")
 
     async def take(self, visit: Visit) -> Response:
         """One file, streamed to the spool; the answer comes when it is durable there."""
