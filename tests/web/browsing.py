@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
-
 from webstage import PASSWORD
 
 ROOT = Path(__file__).parents[2]
