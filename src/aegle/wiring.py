@@ -2,8 +2,8 @@
 
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
@@ -11,19 +11,23 @@ from pathlib import Path
 
 import httpx
 
-from aegle import durable, logs
+from aegle import api, durable, logs
 from aegle.errors import BadBundle, NotFound, PeerUnreachable
 from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration, register
+from aegle.hub.console import console
 from aegle.hub.database import Database, migrate
+from aegle.hub.heads import KeptHead, heads_after
+from aegle.hub.people import HubAccounts
+from aegle.hub.routes import Services
 from aegle.hub.worker import run_worker as run_hub_worker
 from aegle.inference.bundle import Bundle, load, prove
 from aegle.inference.process import ModelProcess
 from aegle.inference.reading import Unfit, predicted, read_study, rejected
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.archive import FileArchive
-from aegle.local.audit import ChainedLines
-from aegle.local.enrolment import CREDENTIAL
+from aegle.local.audit import ChainedLines, heads_in
+from aegle.local.enrolment import CREDENTIAL, OperatorClient
 from aegle.local.home import Applied, Home
 from aegle.local.hub_client import HttpHub
 from aegle.local.postgres import Postgres
@@ -33,8 +37,9 @@ from aegle.pages.accounts import SignIn
 from aegle.pages.servers import HttpServer
 from aegle.ports import ArchiveReader
 from aegle.protocols.dicomweb_client import DicomWebArchive
-from aegle.records import Prediction, Rejection, Request
+from aegle.records import AuditHead, Prediction, Rejection, Request
 from aegle.site.folder import SiteFolder
+from aegle.site.heads import kept_heads
 from aegle.site.pages import site_shell
 from aegle.site.program import SitePorts, SiteProgram
 
@@ -50,20 +55,21 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
     applied = home.require_applied()
     place, folder = applied.site(name), site_folder(home, name)
     secrets = FileSecrets(folder.secrets)
-    with ExitStack() as closing:
+    with ExitStack() as stack:
         audit = ChainedLines(folder.audit, name, "site")
-        closing.callback(audit.close)
+        stack.callback(audit.close)
         archive = FileArchive(folder.archive)
-        closing.callback(archive.close)
+        stack.callback(archive.close)
         hub = HttpHub(f"http://127.0.0.1:{applied.hub.port}", lambda: f"{name}.{secrets.get(CREDENTIAL).decode()}")
-        closing.callback(hub.close)
+        stack.callback(hub.close)
         accounts = SqliteAccounts(folder.accounts)
-        closing.callback(accounts.close)
+        stack.callback(accounts.close)
         ports = SitePorts(
             secrets=secrets,
             archive=archive,
             audit=audit,
             hub=hub,
+            heads=partial(heads_in, folder.audit, name),
             door_port=place.door_port,
             archive_port=place.archive_port,
             pages_port=place.pages_port,
@@ -71,34 +77,85 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
         program = SiteProgram(name, place.config, folder, ports)
         sign_in = SignIn(accounts, place.config.kind, secrets.get("page-key"))
         program.serve(site_shell(program, sign_in, audit).application())
-        closing.callback(program.stop)
+        stack.callback(program.stop)
         program.start()
         yield program
 
 
 @contextmanager
 def running_hub(home: Home) -> Iterator[None]:
-    """The hub: database, API and warehouse, up until the block ends."""
+    """The hub: database, API, warehouse and console, up until the block ends."""
     applied = home.require_applied()
     secrets = FileSecrets(home.hub / "secrets")
-    with ExitStack() as closing:
-        url = _database_url(applied) or closing.enter_context(Postgres(home.hub / "postgres"))
+    with ExitStack() as stack:
+        stack.enter_context(_hub_alone(home))
+        url = _database_url(applied) or stack.enter_context(Postgres(home.hub / "postgres").kept())
         _lend_database(home, url)
         database = Database(url)
-        closing.callback(database.close)
+        stack.callback(database.close)
         migrate(database)
         register(database, _registration(load_bundle(applied)))
-        warehouse = closing.enter_context(DuckWarehouse(home.hub / "warehouse.duckdb"))
+        warehouse = stack.enter_context(DuckWarehouse(home.hub / "warehouse.duckdb"))
         audit = ChainedLines(home.hub / "audit", "hub", "hub")
-        closing.callback(audit.close)
-        application = create_hub_app(
-            database=database, warehouse=warehouse, audit=audit, operator_secret=secrets.get("operator-token").hex()
+        stack.callback(audit.close)
+        services = Services(
+            database=database,
+            warehouse=warehouse,
+            audit=audit,
+            heads=partial(heads_in, home.hub / "audit", "hub"),
+            operator_secret=secrets.get("operator-token").hex(),
         )
-        server = HttpServer(application, applied.hub.config.bind, applied.hub.port)
-        closing.callback(server.stop)
-        server.start()
+        pages = console(services, SignIn(HubAccounts(database), None, secrets.get("page-key"))).application()
+        for server in (
+            HttpServer(create_hub_app(services), applied.hub.config.bind, applied.hub.port),
+            HttpServer(pages, "127.0.0.1", applied.hub.pages_port),
+        ):
+            stack.callback(server.stop)
+            server.start()
         logs.info("hub is up", port=applied.hub.port)
         yield
+
+
+def lodged_heads(home: Home) -> Sequence[AuditHead]:
+    """Every audit head that one party holds for the other on this machine, whether the hub runs or not."""
+    applied = home.require_applied()
+    client = OperatorClient(home, applied.hub.port)
+    at_hub = _ask_heads(client) if client.is_ready() else _read_heads(home, applied)
+    sites = [SiteFolder(root=root) for root in sorted((home.root / "sites").glob("*"))]
+    return [*at_hub, *(head for site in sites for head in kept_heads(site.lodged))]
+
+
+def _ask_heads(client: OperatorClient) -> Iterator[AuditHead]:
+    after = 0
+    while found := api.decode(
+        tuple[KeptHead, ...], client.call("GET", f"/v1/admin/audit/history?after={after}").content
+    ):
+        yield from map(_plain, found)
+        after = found[-1].head_id
+
+
+def _read_heads(home: Home, applied: Applied) -> Iterator[AuditHead]:
+    """From the database itself, started for as long as this takes where it is the embedded one."""
+    with ExitStack() as stack:
+        stack.enter_context(_hub_alone(home))
+        url, embedded = _database_url(applied), home.hub / "postgres"
+        if not url and not embedded.exists():
+            return
+        database = Database(url or stack.enter_context(Postgres(embedded)), connections=1)
+        stack.callback(database.close)
+        after = 0
+        while found := heads_after(database, after, 1000):
+            yield from map(_plain, found)
+            after = found[-1].head_id
+
+
+def _plain(head: KeptHead) -> AuditHead:
+    return AuditHead(chain=head.chain, count=head.count, digest=head.digest)
+
+
+def _hub_alone(home: Home) -> AbstractContextManager[object]:
+    """The right to start the hub's database. Raises Overloaded while another process has it."""
+    return closing(durable.claim(home.hub / "hub.lock", "the hub of this folder"))
 
 
 def run_worker(home: Home, number: int) -> None:

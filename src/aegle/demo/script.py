@@ -21,6 +21,7 @@ from aegle.demo.stage import HOSPITAL, Stage, staged
 from aegle.demo.studies import SyntheticPatient, write_slide, write_still
 from aegle.errors import Conflict
 from aegle.local.accounts import SqliteAccounts
+from aegle.local.enrolment import OperatorClient
 from aegle.pages.accounts import new_account
 from aegle.records import Prediction
 from aegle.site.folder import SiteFolder
@@ -40,6 +41,7 @@ _SHORT = {
     Step.BUILT: "built",
     Step.DELIVERED: "in PACS",
 }
+_HUB_PEOPLE = (("operator", Role.OPERATOR), ("analyst", Role.ANALYST))
 _WORDS = {
     Step.RECEIVED: "received at the door, de-identified, archived",
     Step.COMPLETE: "complete: nothing new for two seconds",
@@ -154,11 +156,20 @@ def _tell_doors(stage: Stage, console: Console) -> None:
         accounts = SqliteAccounts(SiteFolder(root=stage.home.site(site)).accounts)
         accounts.put(account)
         accounts.close()
-        address = f"http://{site}.localhost:{place.pages_port}"
-        console.print(
-            f"  [bold]{site}[/]  {address}   sign in as [bold]{name}[/] / {password}   ({role.value})", soft_wrap=True
-        )
+        _tell_door(console, site, place.pages_port, name, password, role)
+    hub = stage.applied.hub
+    client = OperatorClient(stage.home, hub.port)
+    for name, role in _HUB_PEOPLE if client.is_ready() else ():
+        password = client.call("PUT", f"/v1/admin/people/{name}", {"role": role.value}).json()["password"]
+        _tell_door(console, "hub", hub.pages_port, name, password, role)
     console.print()
+
+
+def _tell_door(console: Console, host: str, port: int, name: str, password: str, role: Role) -> None:
+    address = f"http://{host}.localhost:{port}"
+    console.print(
+        f"  [bold]{host}[/]  {address}   sign in as [bold]{name}[/] / {password}   ({role.value})", soft_wrap=True
+    )
 
 
 def _conclude(stage: Stage, console: Console) -> None:

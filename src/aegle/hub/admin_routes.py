@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aegle import __version__
-from aegle.access import Act
+from aegle.access import Act, Role
 from aegle.errors import BadMessage
-from aegle.hub import bundles, heads, requests, sites
+from aegle.hub import bundles, heads, people, requests, sites
+from aegle.hub.overview import Overview, take_overview
 from aegle.hub.routes import Answer, Call, Caller, Route, Services, bounded_number
 from aegle.ports import Table
 from aegle.records import AuditEvent, RequestState
 
 ADMIN = "/v1/admin"
+HEADS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,13 @@ class Pin:
     """The bundle a site is read with; None: the latest promoted."""
 
     digest: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleGiven:
+    """What a person shall be at the hub."""
+
+    role: Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +122,25 @@ def _lodged(services: Services, call: Call) -> Answer:
     return Answer(message=heads.list_heads(services.database), facts={"kind": "heads"})
 
 
+def _all_heads(services: Services, call: Call) -> Answer:
+    after = bounded_number(call.query, "after", default=0, least=0, most=2**62)
+    found = heads.heads_after(services.database, after, HEADS_AT_ONCE)
+    return Answer(message=found, facts={"kind": "heads", "count": len(found)})
+
+
+def _overview(services: Services, call: Call) -> Answer:
+    return Answer(message=take_overview(services.database, services.warehouse), facts={"kind": "overview"})
+
+
+def _people(services: Services, call: Call) -> Answer:
+    return Answer(message=people.list_people(services.database), facts={"kind": "people"})
+
+
+def _add_person(services: Services, call: Call) -> Answer:
+    added = people.add_person(services.database, call.path["name"], call.message.role)
+    return Answer(message=added, facts={"role": added.role.value})
+
+
 def _site(services: Services, name: str) -> sites.SiteStatus | None:
     return next((site for site in sites.list_sites(services.database) if site.name == name), None)
 
@@ -151,5 +179,13 @@ ADMIN_ROUTES = tuple(
          "The hub's latest audit events, latest first."),
         ("GET", "/audit/heads", Act.HUB_CONSOLE_VIEW, _lodged, None, tuple[heads.LodgedHead, ...], (),
          "The latest audit head that each site lodged for each of its chains."),
+        ("GET", "/audit/history", Act.HUB_CONSOLE_VIEW, _all_heads, None, tuple[heads.KeptHead, ...], ("after",),
+         "Every audit head ever lodged, oldest first, 1000 at a time."),
+        ("GET", "/overview", Act.HUB_CONSOLE_VIEW, _overview, None, Overview, (),
+         "Sites with health, model and requests, label counts, and what a person should look at."),
+        ("GET", "/people", Act.HUB_CONSOLE_VIEW, _people, None, tuple[people.Person, ...], (),
+         "Everyone who may sign in at the hub."),
+        ("PUT", "/people/{name}", Act.PAGE_ACCOUNT_CHANGE, _add_person, RoleGiven, people.NewPerson, (),
+         "Let a person sign in at the hub, or give a known one a new role; answers the new password this once."),
     )
 )  # fmt: skip

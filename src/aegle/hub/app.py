@@ -11,12 +11,11 @@ from aegle import __version__
 from aegle.access import Act, event
 from aegle.errors import AegleError, NotFound, TooLarge
 from aegle.hub.admin_routes import ADMIN_ROUTES
-from aegle.hub.database import Database
 from aegle.hub.openapi import describe
 from aegle.hub.routes import Call, Reply, Route, Services, error_reply, identify, refuse, serve
 from aegle.hub.site_routes import SITE_ROUTES
 from aegle.hub.sweep import Patience, Sweeper, Swept
-from aegle.ports import AuditSink, Warehouse
+from aegle.ports import AuditSink
 from aegle.records import AuditOutcome
 
 HEALTH = "/healthz"
@@ -26,17 +25,9 @@ PUBLIC = frozenset({HEALTH, OPENAPI})
 """The only paths that ask for no credential: they say that the process lives, and what its API is."""
 
 
-def create_hub_app(
-    *,
-    database: Database,
-    warehouse: Warehouse,
-    audit: AuditSink,
-    operator_secret: str,
-    sweep_every_s: float = 5.0,
-    patience: Patience | None = None,
-) -> FastAPI:
+def create_hub_app(services: Services, *, sweep_every_s: float = 5.0, patience: Patience | None = None) -> FastAPI:
     """The hub over a migrated database. While it is up it also sweeps for stalled and lost requests."""
-    services = Services(database=database, warehouse=warehouse, audit=audit, operator_secret=operator_secret)
+    database, audit = services.database, services.audit
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -28,26 +28,40 @@ class LodgedHead:
     lodged_at: datetime
 
 
-def lodge(database: Database, site: Site, heads: Sequence[AuditHead]) -> None:
-    """Keep each head, whatever it says. Idempotent.
+@dataclass(frozen=True, kw_only=True)
+class KeptHead(LodgedHead):
+    """One of all heads that were ever lodged."""
+
+    head_id: int  #: grows with every head
+
+
+def lodge(database: Database, site: Site, heads: Sequence[AuditHead]) -> int:
+    """Keep each head, whatever it says, and answer how many were new. Idempotent.
 
     Raises, after they are kept, Conflict where a head cannot follow one lodged before; BadMessage and Forbidden (a
     chain of another site) before anything is kept."""
     _check(site, heads)
-    contradicted = []
+    contradicted, new = [], 0
     with database.transaction() as transaction:
         for head in heads:
             values = {"site": site.name, "chain": head.chain, "count": head.count, "digest": head.digest}
-            changed(transaction, "lodge_head", **values)
+            new += changed(transaction, "lodge_head", **values)
             contradicted += [(head, row) for row in [one(transaction, "contradicting_head", **values)] if row]
     if contradicted:
         raise Conflict(_say(*contradicted[0]))
+    return new
 
 
 def list_heads(database: Database) -> tuple[LodgedHead, ...]:
     """The latest head of every chain."""
     with database.transaction() as transaction:
         return tuple(LodgedHead(**row) for row in every(transaction, "heads"))
+
+
+def heads_after(database: Database, after: int, limit: int) -> tuple[KeptHead, ...]:
+    """Every head ever lodged, oldest first: those after the number `after`, at most `limit`."""
+    with database.transaction() as transaction:
+        return tuple(KeptHead(**row) for row in every(transaction, "heads_after", after=after, limit=limit))
 
 
 def _say(head: AuditHead, before: DictRow) -> str:

@@ -180,3 +180,48 @@ WHERE r.request_id = %(request_id)s
 
 -- name: counts_by_state
 SELECT state, count(*) AS requests, min(submitted_at) AS oldest FROM request GROUP BY state ORDER BY state
+
+-- name: person
+SELECT name, role, password_hash, one_time FROM person WHERE name = %(name)s
+
+-- name: people
+SELECT name, role, password_hash, one_time FROM person ORDER BY name
+
+-- name: put_person
+INSERT INTO person (name, role, password_hash, one_time)
+VALUES (%(name)s, %(role)s, %(password_hash)s, %(one_time)s)
+ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash,
+                                 one_time = excluded.one_time, changed_at = now()
+
+-- name: remove_person
+DELETE FROM person WHERE name = %(name)s
+
+-- name: end_sessions
+DELETE FROM person_session WHERE name = %(name)s
+
+-- name: forget_ended_sessions
+DELETE FROM person_session WHERE until < clock_timestamp()
+
+-- name: open_session
+INSERT INTO person_session (token_hash, name, until) VALUES (%(token_hash)s, %(name)s, %(until)s)
+
+-- name: session_holder
+SELECT name FROM person_session WHERE token_hash = %(token_hash)s AND until > clock_timestamp()
+
+-- name: close_session
+DELETE FROM person_session WHERE token_hash = %(token_hash)s
+
+-- name: heads_after
+SELECT head_id, site, chain, count, digest, lodged_at FROM audit_head
+WHERE head_id > %(after)s ORDER BY head_id LIMIT %(limit)s
+
+-- name: counts_by_site
+SELECT site, state, count(*) AS requests,
+       count(*) FILTER (WHERE finished_at > clock_timestamp() - make_interval(hours => 24)) AS lately,
+       min(submitted_at) AS oldest,
+       count(*) FILTER (WHERE finished_at IS NOT NULL AND collected_at IS NULL AND state <> 'superseded') AS uncollected
+FROM request GROUP BY site, state ORDER BY site, state
+
+-- name: workers_alive
+SELECT count(*) AS workers FROM procrastinate_workers
+WHERE last_heartbeat > clock_timestamp() - make_interval(secs => %(alive_s)s)

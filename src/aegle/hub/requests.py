@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from aegle import api
+from aegle import api, faults
 from aegle.errors import Conflict, Forbidden, NotFound, Overloaded, Unavailable
 from aegle.hub.database import Database, Transaction, changed, every, one
 from aegle.hub.queue import deliver
@@ -66,7 +66,9 @@ def accept(database: Database, site: Site, submission: api.Submission) -> api.Re
         if row is None or row["archive_url"] != submission.archive_url:
             raise Forbidden("archive_url is not the address the hub has for this site. Run aegle apply")
         known = one(transaction, "request_by_key", site=site.name, key=submission.key)
-        return _renew(transaction, known, submission) if known else _add(transaction, site, submission)
+        receipt = _renew(transaction, known, submission) if known else _add(transaction, site, submission)
+    faults.reach(faults.Point.HUB_ACCEPTED)
+    return receipt
 
 
 def _add(transaction: Transaction, site: Site, submission: api.Submission) -> api.Receipt:

@@ -6,18 +6,18 @@ the caller is known, the body bounded and read, the act audited before the answe
 
 import hmac
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from aegle import api
-from aegle.access import Act, event
+from aegle.access import Act, Novelty, event
 from aegle.errors import AegleError, BadMessage, Forbidden, NotFound, Unauthenticated, Unavailable
 from aegle.hub.database import Database
 from aegle.hub.sites import authenticate
 from aegle.ports import AuditSink, Warehouse
-from aegle.records import AuditOutcome, Site, SiteKind
+from aegle.records import AuditHead, AuditOutcome, Site, SiteKind
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,9 @@ class Services:
     database: Database
     warehouse: Warehouse
     audit: AuditSink
+    heads: Callable[[], Sequence[AuditHead]]  #: of the hub's own chain and its workers'
     operator_secret: str = field(repr=False)
+    hellos: Novelty = field(default_factory=Novelty)  #: a site says hello every ten seconds, which is not news
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class Answer:
     message: object = None
     subject: str = ""
     facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    happened: bool = True  #: False for a poll that found nothing: no act took place
+    happened: bool = True  #: False for a poll that found nothing: no act took place, or none that is news
 
 
 Handler = Callable[[Services, Call], Answer]
@@ -160,11 +162,11 @@ def principal_of(site: Site | None) -> str:
     return f"site:{site.name}" if site else f"user:{OPERATOR}"
 
 
-def bounded_number(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
+def bounded_number(query: Mapping[str, str], name: str, *, default: int, most: int, least: int = 1) -> int:
     """A count from the query. Raises BadMessage."""
     text = query.get(name, str(default))
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:10]) <= most:
-        raise BadMessage(f"{name}: 1 to {most}")
+    if not text.isascii() or not text.isdecimal() or not least <= int(text[:20]) <= most:
+        raise BadMessage(f"{name}: {least} to {most}")
     return int(text)
 
 

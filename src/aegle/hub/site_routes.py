@@ -10,10 +10,10 @@ _MEGABYTE = 1024 * 1024
 
 def _hello(services: Services, call: Call) -> Answer:
     hello: api.Hello = call.message
-    return Answer(
-        message=sites.greet(services.database, call.by_site, hello),
-        facts={"software": hello.software, "count": hello.held},
-    )
+    welcome = sites.greet(services.database, call.by_site, hello)
+    told = (call.by_site.name, hello.software, str(hello.held))
+    facts: dict[str, str | int] = {"software": hello.software, "count": hello.held}
+    return Answer(message=welcome, facts=facts, happened=services.hellos.is_news(*told))
 
 
 def _submit(services: Services, call: Call) -> Answer:
@@ -47,9 +47,9 @@ def _labels(services: Services, call: Call) -> Answer:
 
 def _heads(services: Services, call: Call) -> Answer:
     lodged: api.HeadList = call.message
-    heads.lodge(services.database, call.by_site, lodged.heads)
-    facts = {"count": len(lodged.heads)}
-    return Answer(message=api.HeadList(heads=(services.audit.head(),)), facts=facts)
+    new = heads.lodge(services.database, call.by_site, lodged.heads)
+    message = api.HeadList(heads=tuple(services.heads()))
+    return Answer(message=message, facts={"count": new}, happened=new > 0)
 
 
 SITE_ROUTES = (

@@ -90,7 +90,7 @@ def authenticate(database: Database, name: str, secret: str) -> Site:
     digests = [bytes(item["secret_sha256"]) for item in known] or [_NO_SECRET]
     matches = [hmac.compare_digest(given, digest) for digest in digests]
     if row is None or not any(matches):
-        raise Unauthenticated("the credential does not hold. Rotate it: aegle site rotate NAME")
+        raise Unauthenticated("the credential does not hold. Rotate it: aegle site rotate-credential NAME")
     return Site(name=row["name"], kind=SiteKind(row["kind"]))
 
 

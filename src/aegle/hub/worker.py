@@ -18,6 +18,7 @@ import procrastinate
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
+from aegle import faults
 from aegle.access import Act, event
 from aegle.errors import AegleError, Forbidden, Unauthenticated, Unavailable
 from aegle.hub.claims import BURNT_MAX, Claim, beat, check_pins, claim, put_back, settle
@@ -51,6 +52,7 @@ class Worker:
         held = claim(self.database, request_id, self.name)
         if held is None:
             return
+        faults.reach(faults.Point.WORKER_CLAIMED)
         started = time.monotonic()
         with _alive(self.database, held):
             try:
@@ -59,6 +61,7 @@ class Worker:
                 self._audit_read(held, started, AuditOutcome.FAILED, code=code_of(error))
                 self._end_badly(held, error)
                 return
+            faults.reach(faults.Point.WORKER_PREDICTED)
             self._audit_read(held, started, AuditOutcome.OK)
             self._commit(held, outcome)
 
@@ -80,6 +83,7 @@ class Worker:
     def _commit(self, held: Claim, outcome: Outcome) -> None:
         attempt = held.request.attempt
         done = _patiently(lambda: settle(self.database, outcome, attempt))
+        faults.reach(faults.Point.WORKER_SETTLED)
         self.audit.append(
             event(
                 Act.WORKER_PREDICTION_COMMIT, AuditOutcome.OK if done else AuditOutcome.REFUSED,

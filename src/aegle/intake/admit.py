@@ -4,6 +4,7 @@ The order is what makes a crash harmless: until the last step the instance is st
 idempotent, and no alias reaches the archive before the vault can give its patient back.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -57,8 +58,21 @@ class Intake:
     settled: Callable[[Admission], None]
 
     def admit(self, item: Spooled) -> Admission:
-        """Settle one instance. Raises only Unavailable errors (disk full, archive away): the instance stays spooled."""
-        admission = replace(self._decide(item), name=item.name)
+        """Settle one instance. Raises Unavailable (disk full, archive away) and what nobody foresaw: it stays spooled."""
+        return self._settle(item, self._decide(item))
+
+    def give_up(self, item: Spooled, error: str) -> Admission:
+        """Hold an instance whose admission fails, again and again, with an error nobody foresaw, named by its class."""
+        study_uid = ""
+        with contextlib.suppress(Exception):  # this reading may be what fails
+            said = identify(item.path, durable.private_folder(self.work))
+            study_uid = said.study_uid if said else ""
+        alias = self.pseudonyms.uid(study_uid) if is_uid(study_uid) else ""
+        held = Held(reason=HoldReason.MALFORMED, detail=f"admission failed with an error we did not foresee: {error}")
+        return self._settle(item, self._hold(item, held, alias))
+
+    def _settle(self, item: Spooled, decided: Admission) -> Admission:
+        admission = replace(decided, name=item.name)
         self.settled(admission)
         faults.reach(faults.Point.INTAKE_AUDITED)
         self.spool.settle(item)

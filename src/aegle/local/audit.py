@@ -51,8 +51,7 @@ class ChainedLines:
 
     def read(self, newest: int) -> Iterator[AuditEvent]:
         """The `newest` latest events, latest first."""
-        for line in reversed(_tail(self.path, newest)):
-            yield api.decode(AuditEvent, json.dumps(json.loads(line)["event"]))
+        yield from read_newest(self.path, newest)
 
     def close(self) -> None:
         """Give the chain free for another process."""
@@ -73,7 +72,7 @@ def verify(path: Path, chain: str, lodged: Sequence[AuditHead]) -> Fault | int:
     """Walk a chain against itself and against the heads the other party holds: the first fault, or the count of lines."""
     wanted = {head.count: head.digest for head in lodged if head.chain == chain and head.count}
     digest, number = EMPTY, 0
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else (), 1):
+    for number, line in enumerate(_whole_lines(path), 1):
         fault = _check_line(line, number, digest)
         if isinstance(fault, Fault):
             return Fault(chain=chain, line=number, what=fault.what)
@@ -86,6 +85,37 @@ def verify(path: Path, chain: str, lodged: Sequence[AuditHead]) -> Fault | int:
             chain=chain, line=number + 1, what=f"the other party holds a digest of line {longest}: lines are cut"
         )
     return number
+
+
+def heads_in(folder: Path, site: str) -> tuple[AuditHead, ...]:
+    """The heads of every chain in a folder, as their last whole lines say; also of chains that other processes write."""
+    return tuple(
+        AuditHead(chain=f"{site}/{path.stem}", count=count, digest=digest)
+        for path in sorted(folder.glob("*.jsonl"))
+        for count, digest in [_last(path)]
+    )
+
+
+def read_newest(path: Path, newest: int) -> Iterator[AuditEvent]:
+    """The `newest` latest events of a chain, latest first; also while another process writes it."""
+    for line in reversed(_tail(path, newest)):
+        yield api.decode(AuditEvent, json.dumps(json.loads(line)["event"]))
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    """Line by line; a last one without its end is still being written, and was not acknowledged."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", newline="\n") as stream:
+        yield from (line[:-1] for line in stream if line.endswith("\n"))
+
+
+def _last(path: Path) -> tuple[int, str]:
+    lines = _tail(path, 1)
+    if not lines:
+        return 0, EMPTY
+    entry = json.loads(lines[-1])
+    return int(entry["n"]), str(entry["hash"])
 
 
 def _check_line(line: str, number: int, digest: str) -> Fault | str:
@@ -116,15 +146,11 @@ def _recover(path: Path) -> tuple[int, str]:
     whole = content.rfind(b"\n") + 1
     if whole != len(content):
         os.truncate(path, whole)
-    lines = content[:whole].splitlines()
-    if not lines:
-        return 0, EMPTY
-    last = json.loads(lines[-1])
-    return int(last["n"]), str(last["hash"])
+    return _last(path)
 
 
 def _tail(path: Path, lines: int) -> list[bytes]:
-    """The last lines of a file, read from its end in blocks."""
+    """The last whole lines of a file, read from its end in blocks."""
     with path.open("rb") as stream:
         position, found = stream.seek(0, os.SEEK_END), b""
         while position and found.count(b"\n") <= lines:
@@ -132,4 +158,5 @@ def _tail(path: Path, lines: int) -> list[bytes]:
             position -= step
             stream.seek(position)
             found = stream.read(step) + found
-    return found.splitlines()[-lines:] if lines else []
+    whole = found[: found.rfind(b"\n") + 1]
+    return whole.splitlines()[-lines:] if lines else []

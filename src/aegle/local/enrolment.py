@@ -2,8 +2,9 @@
 
 import httpx
 
-from aegle.errors import PeerUnreachable, Unauthenticated
+from aegle.errors import PeerUnreachable
 from aegle.local.home import AppliedSite, Home
+from aegle.local.hub_client import error_of
 from aegle.local.secrets import FileSecrets
 
 CREDENTIAL = "hub-credential"
@@ -25,13 +26,13 @@ class OperatorClient:
             return False
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """One call. Raises PeerUnreachable, or Unauthenticated for any refusal, with the hub's own words."""
+        """One call. Raises PeerUnreachable, or the error that the hub answered, with the hub's own words."""
         try:
             answer = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise PeerUnreachable(f"the hub does not answer ({type(error).__name__}); is `aegle up` running?") from None
         if not answer.is_success:
-            raise Unauthenticated(f"the hub answered {answer.status_code} to {path}: {answer.text[:300]}")
+            raise error_of(answer)
         return answer
 
 

@@ -10,7 +10,7 @@ from aegle.errors import MEANING, AegleError, PeerUnreachable
 from aegle.records import AuditHead, Label, Outcome
 
 T = TypeVar("T")
-_BY_STATUS = {meaning.http: kind for kind, meaning in reversed(MEANING.items()) if not meaning.retryable}
+_BY_CODE = {meaning.code: kind for kind, meaning in MEANING.items()}
 
 
 class HttpHub:
@@ -60,13 +60,14 @@ class HttpHub:
             raise PeerUnreachable(f"the hub does not answer ({type(error).__name__})") from None
         if answer.is_success:
             return answer.content
-        raise _error(answer)
+        raise error_of(answer)
 
 
-def _error(answer: httpx.Response) -> AegleError:
-    kind = _BY_STATUS.get(answer.status_code, PeerUnreachable)
+def error_of(answer: httpx.Response) -> AegleError:
+    """What the hub answered, as an error of ours with the hub's own words."""
     try:
-        detail = str(answer.json()["detail"])
+        body = answer.json()
+        kind, detail = _BY_CODE[body["code"]], str(body["detail"])
     except (ValueError, KeyError, TypeError):
-        detail = "no reason given"
-    return kind(f"the hub answered {answer.status_code}: {detail}")
+        return PeerUnreachable(f"the hub answered {answer.status_code} and no reason")
+    return kind(f"the hub says: {detail}")

@@ -6,12 +6,15 @@ It answers on a private socket only (no TCP), asks everyone for a password (SCRA
 connection was made. A server that was left running is taken over; one that was killed is recovered.
 """
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_urlsafe
 from types import TracebackType
@@ -23,6 +26,8 @@ from aegle.errors import Unavailable
 from aegle.local.binaries import Binaries, find_binaries
 from aegle.local.folders import close_folder, short_folder, sync_folder, write_private
 from aegle.local.unprivileged import Unprivileged, choose
+
+log = logging.getLogger(__name__)
 
 OWNER = "aegle"
 DATABASE = "aegle"
@@ -93,6 +98,29 @@ class Postgres:
             time.sleep(0.02)
         self._make_database()
         return self.url
+
+    @contextmanager
+    def kept(self, every_s: float = 0.5) -> Iterator[str]:
+        """The server's URL; while the block runs, a server that died, however, is started again."""
+        ended = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(ended, every_s), name="postgres", daemon=True)
+        with self as url:
+            watch.start()
+            try:
+                yield url
+            finally:
+                ended.set()
+                watch.join()
+
+    def _watch(self, ended: threading.Event, every_s: float) -> None:
+        while not ended.wait(every_s):
+            if _serves(self.pid, self._data):
+                continue
+            log.error("database died", extra={"action": "restart"})
+            try:
+                self.start()
+            except (Unavailable, OSError, psycopg.Error):  # the next look tries again
+                log.error("database not started", extra={"action": "restart"})  # noqa: TRY400 - its text may quote a URL
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Shut the server down in order ("fast": sessions are ended, everything is written). Idempotent."""
@@ -211,11 +239,11 @@ def _locked_by(data: Path) -> int:
 
 def _serves(pid: int, data: Path) -> bool:
     """Whether this process is a server of this data folder. A server's working folder is its data folder."""
+    if not pid:
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+    except (ProcessLookupError, PermissionError):
         return False
     link = Path(f"/proc/{pid}/cwd")
     if not Path("/proc/self/cwd").exists():  # macOS: believe the process table

@@ -1,5 +1,6 @@
 """One child process that is kept running: started, watched, started again, ended with its parent."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,7 +88,8 @@ def until_told() -> None:
 
 
 def _watch_parent(told: threading.Event) -> None:
-    if sys.stdin is None:
-        return
-    sys.stdin.buffer.read()
-    told.set()
+    # Not through sys.stdin: Python aborts at its end when another thread still holds that reader's lock.
+    with contextlib.suppress(OSError):  # no standard input at all
+        while os.read(0, 1024):
+            pass
+        told.set()

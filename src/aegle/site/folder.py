@@ -1,5 +1,6 @@
 """Where a site keeps what, below one private folder."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,3 +65,22 @@ class SiteFolder:
     def audit(self) -> Path:
         """Audit chains."""
         return self.root / "audit"
+
+    @property
+    def lodged(self) -> Path:
+        """The hub's audit heads, as they were lodged here."""
+        return self.root / "audit" / "lodged.heads"
+
+    def tidy(self, keep: Collection[str]) -> None:
+        """Remove what a crash left half-made, before anything runs: none of it was acknowledged and all of it is made again.
+
+        `keep` names the outbox files still to be sent."""
+        for left in (*_files(self.work), *self.quarantine.glob("*.part"), *self.quarantine.glob(".*.json.*")):
+            left.unlink()
+        for sent in _files(self.outbox):
+            if sent.name not in keep:
+                sent.unlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()] if folder.exists() else []

@@ -2,12 +2,32 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from aegle import logs
-from aegle.errors import AegleError
+from aegle.errors import AegleError, Unavailable
+
+T = TypeVar("T")
 
 _LONGEST_PAUSE = 30.0
+
+
+def each(items: Sequence[T], step: Callable[[T], object]) -> bool:
+    """Take a step for every item; whether there was any. One that fails keeps no other waiting: its error is raised last.
+
+    Raises Unavailable at once: what is away for one is away for all."""
+    failures: list[Exception] = []
+    for item in items:
+        try:
+            step(item)
+        except Unavailable:
+            raise
+        except Exception as failure:  # noqa: BLE001  (the edge of a job)
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+    return bool(items)
 
 
 class Loop:

@@ -1,7 +1,7 @@
 """A site's program: opens its folder and ports, starts its doors and loops, stops them in order."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,10 +17,13 @@ from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import DimseDoor, Target
+from aegle.records import AuditHead
 from aegle.site.access import GrantGate
+from aegle.site.admissions import Admissions
 from aegle.site.door import SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
+from aegle.site.heads import keep_heads
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
@@ -39,6 +42,7 @@ class SitePorts:
     archive: Archive
     audit: AuditSink
     hub: Hub
+    heads: Callable[[], Sequence[AuditHead]]  #: of every audit chain of this site, the commands' too
     door_port: int
     archive_port: int
     pages_port: int
@@ -51,6 +55,7 @@ class SiteProgram:
         self.name, self.config, self.folder, self.ports = name, config, folder, ports
         secrets = ports.secrets
         self.state = SiteState(folder.state)
+        folder.tidy(keep={item.file for item in self.state.waiting_to_be_sent()})
         self.pseudonyms = Pseudonyms.from_secret(secrets.get("pseudonym-secret"))
         self.vault = Vault(folder.vault, secrets.get("vault-key"))
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
@@ -63,6 +68,7 @@ class SiteProgram:
             quarantine=self.quarantine,
             archive=ports.archive,
             state=self.state,
+            is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
@@ -142,7 +148,7 @@ class SiteProgram:
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
-            "intake": (self._admit_next, 0.5),
+            "intake": (Admissions(spool=self.spool, intake=self.intake).admit_waiting, 0.5),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
@@ -189,16 +195,15 @@ class SiteProgram:
                 calling=self.ae_title,
             )
             deliveries = Deliveries(
-                site=self.name, state=self.state, audit=self.ports.audit, outbox=self.folder.outbox, pacs=target
+                site=self.name,
+                state=self.state,
+                audit=self.ports.audit,
+                outbox=self.folder.outbox,
+                pacs=target,
+                rebuild=results.rebuild,
             )
             steps["deliveries"] = (deliveries.deliver, 0.5)
         return steps
-
-    def _admit_next(self) -> bool:
-        waiting = self.spool.waiting()
-        for item in waiting[:100]:
-            self.intake.admit(item)
-        return bool(waiting)
 
     def _say_hello(self) -> bool:
         self.ports.hub.hello(
@@ -213,6 +218,5 @@ class SiteProgram:
         return False
 
     def _exchange_heads(self) -> bool:
-        theirs = self.ports.hub.exchange_heads([self.ports.audit.head()])
-        durable.write(self.folder.audit / "lodged.json", api.encode(api.HeadList(heads=tuple(theirs))))
+        keep_heads(self.folder.lodged, self.ports.hub.exchange_heads(self.ports.heads()))
         return False

@@ -11,10 +11,11 @@ from aegle import access, durable, faults, logs
 from aegle.access import Act
 from aegle.deid import Pseudonyms, Vault, restore
 from aegle.dicom.results import ResultObject
-from aegle.errors import AegleError
+from aegle.errors import AegleError, NotFound
 from aegle.ports import Archive, AuditSink, Hub
 from aegle.protocols import dimse
-from aegle.records import AuditOutcome, Outcome, Prediction
+from aegle.records import AuditOutcome, Failure, Outcome, Prediction
+from aegle.site.loops import each
 from aegle.site.state import Delivery, RequestPhase, SiteState, Wish
 
 Build = Callable[[Prediction], Sequence[ResultObject]]
@@ -38,12 +39,28 @@ class Outcomes:
         return bool(found)
 
     def _keep(self, outcome: Outcome) -> None:
-        self.state.keep_outcome(outcome)
+        waiting = self.state.open_wish(outcome.request_id)
+        if waiting is not None and not self.state.keep_outcome(outcome):
+            # An answer about another study or other images must never become a result: it is kept as a failure.
+            logs.error("the hub answered for other images", request=outcome.request_id)
+            self.state.keep_outcome(_misplaced(waiting, outcome))
         faults.reach(faults.Point.OUTCOME_KEPT)
         self.hub.collected(outcome.request_id)
         kind = type(outcome).__name__.lower()
         self.audit.append(access.event(Act.SITE_OUTCOME_COLLECT, site=self.site, subject=outcome.request_id, kind=kind))
         faults.reach(faults.Point.OUTCOME_COLLECTED)
+
+
+def _misplaced(waiting: Wish, outcome: Outcome) -> Failure:
+    return Failure(
+        request_id=outcome.request_id,
+        site=outcome.site,
+        study_uid=waiting.study_uid,
+        input_digest=waiting.input_digest,
+        code="CONFLICT",
+        detail="the hub answered for another study or other images",
+        decided_at=outcome.decided_at,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +79,19 @@ class Results:
 
     def settle(self) -> bool:
         """Build what has been answered; whether anything was."""
-        answered = self.state.wishes(RequestPhase.ANSWERED)
-        for wish in answered:
-            objects = self.build(wish.outcome) if isinstance(wish.outcome, Prediction) else ()
-            faults.reach(faults.Point.RESULT_BUILT)
-            self.state.built(wish.key, [self._keep(wish, item) for item in objects])
-        return bool(answered)
+        return each(self.state.wishes(RequestPhase.ANSWERED), self._settle)
+
+    def _settle(self, wish: Wish) -> None:
+        objects = self.build(wish.outcome) if isinstance(wish.outcome, Prediction) else ()
+        faults.reach(faults.Point.RESULT_BUILT)
+        self.state.built(wish.key, [self._keep(wish, item) for item in objects])
+
+    def rebuild(self, sop_uid: str) -> bytes:
+        """A result under its real patient, from the alias form in the archive. Raises NotFound."""
+        stored = self.archive.find(sop_uid)
+        if stored is None:
+            raise NotFound("the archive does not hold that result")
+        return restore(self.archive.open(stored).read_bytes(), self.vault, self.pseudonyms)
 
     def _keep(self, wish: Wish, item: ResultObject) -> Delivery:
         """Remember the object's names before it exists anywhere else, so that it is recognised when it comes back."""
@@ -107,13 +131,14 @@ class Deliveries:
     audit: AuditSink
     outbox: Path
     pacs: dimse.Target
+    rebuild: Callable[[str], bytes]  #: the form under the real patient, from the archive's alias form
 
     def deliver(self) -> bool:
         """One association for what is due; whether the PACS took anything."""
         due = self.state.due()
         if not due:
             return False
-        by_path = {self.outbox / item.file: item for item in due}
+        by_path = {self._present(item): item for item in due}
         try:
             answers = dimse.send(self.pacs, list(by_path))
         except AegleError as error:
@@ -122,6 +147,16 @@ class Deliveries:
             return False
         taken = [answer for answer in answers if self._note(by_path[answer.path], answer)]
         return bool(taken)
+
+    def _present(self, item: Delivery) -> Path:
+        """The file to send; made again where the outbox lost it (a restored backup, a careful hand)."""
+        path = durable.private_folder(self.outbox) / item.file
+        if not path.exists():
+            durable.write(path, self.rebuild(item.sop_uid))
+            self.audit.append(
+                access.event(Act.SITE_IDENTITY_RESTORE, site=self.site, subject=item.sop_uid, kind=item.kind)
+            )
+        return path
 
     def _note(self, item: Delivery, answer: dimse.Sent) -> bool:
         if not answer.accepted:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aegle import api
 from aegle.errors import NotFound
-from aegle.records import Outcome
+from aegle.records import Failure, Outcome
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (
@@ -198,15 +198,34 @@ class SiteState:
             _mark(database, study_uid, Step.SUBMITTED, _now())
 
     def keep_outcome(self, outcome: Outcome) -> bool:
-        """Keep an answer. False, and nothing changes, when no open request of ours has that id."""
+        """Keep an answer. False, and nothing changes, when no open request of ours asked for these images under that id.
+
+        The hub may have the request, and answer it, before we know its id: the reply to a submission can be lost."""
         with self.transaction() as database:
             changed = database.execute(
-                "UPDATE request SET outcome = ?, state = 'answered' WHERE request_id = ? AND state = 'submitted'",
-                (api.encode(outcome, Outcome), outcome.request_id),
+                "UPDATE request SET outcome = ?, state = 'answered', request_id = ? WHERE state IN ('wanted', 'submitted') "
+                "AND request_id IN (?, '') AND study_uid = ? AND input_digest = ?",
+                (
+                    api.encode(outcome, Outcome),
+                    outcome.request_id,
+                    outcome.request_id,
+                    outcome.study_uid,
+                    outcome.input_digest,
+                ),
             ).rowcount
             if changed:
                 _mark(database, outcome.study_uid, Step.DECIDED, outcome.decided_at.timestamp())
         return bool(changed)
+
+    def open_wish(self, request_id: str) -> Wish | None:
+        """The request of that id that still waits for its answer."""
+        found = self._wishes("request_id = ? AND state = 'submitted'", request_id)
+        return found[0] if found else None
+
+    def failures(self, study_uid: str, input_digest: str) -> int:
+        """How many requests for exactly these images ended as a Failure."""
+        wishes = self._wishes("study_uid = ? AND input_digest = ? AND outcome IS NOT NULL", study_uid, input_digest)
+        return sum(isinstance(wish.outcome, Failure) for wish in wishes)
 
     # --- results
 
@@ -232,6 +251,10 @@ class SiteState:
     def due(self) -> list[Delivery]:
         """Results the PACS has not accepted and whose time to try has come."""
         return self._deliveries("sent_at IS NULL AND next_try_at <= ? ORDER BY next_try_at", _now())
+
+    def waiting_to_be_sent(self) -> list[Delivery]:
+        """Results the PACS has not accepted, due or not."""
+        return self._deliveries("sent_at IS NULL")
 
     def undelivered(self) -> int:
         """How many results the PACS has not accepted."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from aegle.intake.spool import Spool
 from aegle.ports import Archive, AuditSink, Hub
 from aegle.records import InstanceRef, SiteKind, StoredInstance
 from aegle.site import grants
+from aegle.site.loops import each
 from aegle.site.state import RequestPhase, SiteState, Study, Wish
 
 GRANT_LIFE = timedelta(hours=1)
@@ -29,6 +30,9 @@ class Studies:
     quarantine: Quarantine
     archive: Archive
     state: SiteState
+    is_own_result: Callable[
+        [str], bool
+    ]  #: known before a result object exists anywhere, so none is ever taken for input
 
     def close_complete(self) -> bool:
         """Declare complete what has been quiet long enough and has nothing held; whether any was."""
@@ -37,13 +41,17 @@ class Studies:
             images = self.images(study.study_uid)
             digest = input_digest(images)
             wanted = self.kind is SiteKind.HOSPITAL and bool(images)
-            key = hashlib.sha256(f"{self.site}|{study.study_uid}|{digest}".encode()).hexdigest() if wanted else ""
-            self.state.complete(study.study_uid, digest, key)
+            self.state.complete(study.study_uid, digest, self._key(study.study_uid, digest) if wanted else "")
         return bool(fresh)
+
+    def _key(self, study_uid: str, digest: str) -> str:
+        """The same images ask for the same request. Only a study that failed and was sent again asks anew."""
+        failures = self.state.failures(study_uid, digest)
+        return hashlib.sha256(f"{self.site}|{study_uid}|{digest}|{failures}".encode()).hexdigest()
 
     def images(self, study_uid: str) -> list[StoredInstance]:
         """What came in of a study: our own results are not part of it."""
-        return [item for item in self.archive.instances(study_uid) if not self.state.is_result(item.sop_uid)]
+        return [item for item in self.archive.instances(study_uid) if not self.is_own_result(item.sop_uid)]
 
     def _is_complete(self, study: Study) -> bool:
         quiet_since = study.last_at.timestamp() + self.quiet_seconds
@@ -76,13 +84,13 @@ class Requests:
         renewal = datetime.now(UTC) + GRANT_LIFE / 2
         wished = self.state.wishes(RequestPhase.WANTED, RequestPhase.SUBMITTED)
         due = [wish for wish in wished if wish.phase is RequestPhase.WANTED or wish.grant_until < renewal]
-        for wish in due:
-            self._submit(wish)
-        return bool(due)
+        return each(due, self._submit)
 
     def _submit(self, wish: Wish) -> None:
         until = datetime.now(UTC) + GRANT_LIFE
         images = self.studies.images(wish.study_uid)
+        if input_digest(images) != wish.input_digest:
+            return  # more came in since: the study is fresh again and its next request supersedes this one
         receipt = self.hub.submit(
             api.Submission(
                 key=wish.key,

@@ -13,11 +13,13 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 from psycopg.conninfo import make_conninfo
+from starlette.types import ASGIApp
 
 from aegle.api import Submission
 from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration
 from aegle.hub.database import Database
+from aegle.hub.routes import Services
 from aegle.hub.sites import rotate_credential
 from aegle.local.warehouse import DuckWarehouse
 from aegle.records import AuditEvent, AuditHead, InstanceRef, Label, LabelSubject, Prediction, Quality, Request, Score
@@ -69,6 +71,7 @@ class Running:
     trail: Trail
     database: Database
     tokens: dict[str, str]
+    services: Services
 
     def call(self, who: str, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         headers = {"authorization": f"Bearer {self.tokens[who]}"} if who else {}
@@ -101,7 +104,7 @@ def prediction(request: Request, **changes: object) -> Prediction:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
+def serving(app: ASGIApp) -> Iterator[httpx.Client]:
     """The application behind real HTTP on loopback."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=server.run)
@@ -125,11 +128,13 @@ def running(database: Database, folder: Path) -> Iterator[Running]:
     tokens = {name: f"{name}.{rotate_credential(database, name)}" for name in ("st-anna", "st-berta", "cytolab")}
     tokens["operator"] = "operator.an-operators-secret"
     with DuckWarehouse(folder / "labels.duckdb") as warehouse:
-        app = create_hub_app(
-            database=database, warehouse=warehouse, audit=trail, operator_secret="an-operators-secret", sweep_every_s=60
-        )
+        services = Services(
+            database=database, warehouse=warehouse, audit=trail, heads=lambda: [trail.head()],
+            operator_secret="an-operators-secret",
+        )  # fmt: skip
+        app = create_hub_app(services, sweep_every_s=60)
         with serving(app) as client:
-            yield Running(app=app, client=client, trail=trail, database=database, tokens=tokens)
+            yield Running(app=app, client=client, trail=trail, database=database, tokens=tokens, services=services)
 
 
 def new_database(server_url: str, name: str, template: str = "template1") -> str:

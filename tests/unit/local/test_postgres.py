@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,3 +187,23 @@ def test_whoever_is_not_root_stays_who_he_is(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("aegle.local.unprivileged.AS_WE_ARE", ordinary)
     assert choose() is ordinary
     assert AS_WE_ARE.uid == os.geteuid()
+
+
+def test_while_it_is_kept_a_killed_server_is_started_again(postgres: Postgres) -> None:
+    with postgres.kept(every_s=0.05) as url:
+        killed = postgres.pid
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while not answers(url):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert postgres.pid not in (0, killed)
+    assert not answers(url)
+
+
+def answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True

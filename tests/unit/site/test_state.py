@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aegle.errors import NotFound
-from aegle.records import BundleRef, Rejection, RejectReason
+from aegle.records import BundleRef, Failure, Rejection, RejectReason
 from aegle.site.state import Delivery, RequestPhase, SiteState, Step
 
 STUDY = "2.25.7"
@@ -26,12 +26,12 @@ def submitted(state: SiteState, key: str = "k1", request_id: str = "r1") -> None
     state.submitted(key, request_id, datetime.now(UTC) + timedelta(hours=1))
 
 
-def outcome(request_id: str = "r1") -> Rejection:
+def outcome(request_id: str = "r1", input_digest: str = "dk1") -> Rejection:
     return Rejection(
         request_id=request_id,
         site="st-anna",
         study_uid=STUDY,
-        input_digest="dk1",
+        input_digest=input_digest,
         bundle=BundleRef(name="n", version="1", digest="0" * 64),
         reason=RejectReason.OUT_OF_FOCUS,
         detail="",
@@ -62,7 +62,28 @@ def test_a_changed_study_supersedes_its_open_request_and_late_answers_change_not
     submitted(state, "k2", "r2")
     assert [wish.key for wish in state.wishes(RequestPhase.SUPERSEDED)] == ["k1"]
     assert not state.keep_outcome(outcome("r1"))
-    assert state.keep_outcome(outcome("r2"))
+    assert state.keep_outcome(outcome("r2", "dk2"))
+
+
+def test_an_answer_about_other_images_is_not_kept(state: SiteState) -> None:
+    submitted(state)
+    assert not state.keep_outcome(outcome("r1", "other"))
+    assert state.open_wish("r1") is not None
+
+
+def test_only_failures_of_the_same_images_count(state: SiteState) -> None:
+    submitted(state)
+    failure = Failure(
+        request_id="r1",
+        site="st-anna",
+        study_uid=STUDY,
+        input_digest="dk1",
+        code="UNREADABLE",
+        detail="",
+        decided_at=datetime.now(UTC),
+    )
+    assert state.keep_outcome(failure)
+    assert (state.failures(STUDY, "dk1"), state.failures(STUDY, "dk2")) == (1, 0)
 
 
 def test_an_outcome_is_kept_once_and_reads_back_the_same(state: SiteState) -> None:
@@ -72,6 +93,21 @@ def test_an_outcome_is_kept_once_and_reads_back_the_same(state: SiteState) -> No
     assert not state.keep_outcome(kept)
     (wish,) = state.wishes(RequestPhase.ANSWERED)
     assert wish.outcome == kept
+
+
+def test_an_answer_is_kept_when_the_reply_to_its_submission_was_lost(state: SiteState) -> None:
+    state.touch(STUDY)
+    state.complete(STUDY, "dk1", "k1")
+    assert state.keep_outcome(outcome("r1"))
+    state.submitted("k1", "r1", datetime.now(UTC))
+    (wish,) = state.wishes(RequestPhase.ANSWERED)
+    assert wish.request_id == "r1"
+
+
+def test_an_answer_for_other_images_is_not_kept(state: SiteState) -> None:
+    state.touch(STUDY)
+    state.complete(STUDY, "d-of-other-images", "k1")
+    assert not state.keep_outcome(outcome("r1"))
 
 
 def test_renewing_a_grant_does_not_undo_an_answer(state: SiteState) -> None:

@@ -31,7 +31,7 @@ class UploadPages:
         """Their routes."""
         return (
             Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.show),
-            Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.take, method="POST"),
+            Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.take, method="POST", streams=True),
             Page(path="/upload/state", act=Act.SITE_FILE_UPLOAD, answer=self.tell),
         )
 

@@ -1,0 +1,147 @@
+"""`aegle deid run|preview|profile`: de-identification on its own, with no site running."""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import pydicom
+import typer
+from pydicom.dataset import Dataset
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from aegle.deid import REASONS, Held, HoldReason, Option, Profile, Pseudonyms, check, deidentify, profile
+from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
+from aegle.deid.table import rows
+from aegle.errors import NotFound
+
+app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E, with no site running.", no_args_is_help=True)
+console = Console()
+
+Options = Annotated[
+    list[Option] | None,
+    typer.Option("--option", help="PS3.15 option to turn on; repeat it. Default: structured and modified_dates."),
+]
+_DEFAULT = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
+_SOME_HELD = 3
+
+
+@app.command()
+def run(
+    source: Annotated[Path, typer.Argument(help="Folder to read, to any depth.", exists=True, file_okay=False)],
+    output: Annotated[
+        Path, typer.Argument(help="Folder to write: STUDY/SERIES/INSTANCE.dcm by alias, and report.json.")
+    ],
+    key: Annotated[Path, typer.Option(help="The secret that makes the aliases; made the first time. Keep it.")] = Path(
+        "aegle-deid.key"
+    ),
+    quarantine: Annotated[Path | None, typer.Option(help="Where held files are copied, with reasons.json.")] = None,
+    options: Options = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """De-identify a folder. Stop it at any time; the same command goes on.
+
+    Exit status: 0 when every file was written, 3 when some are held (also by an earlier run), 1 for an error.
+    Without a vault nothing here can be given back its patient: use a site for that.
+
+    Example: `aegle deid run exports/ clean/ --quarantine held/`
+    """
+    require_apart(source, output, quarantine)
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    if not files:
+        raise NotFound(f"no file below {source}")
+    task = Task(output=output, key=load_key(key, make=True), profile_name=_name(options), options=_chosen(options))
+    reasons: Counter[str] = Counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        shown = progress.add_task("de-identifying", total=len(files))
+
+        def told(treated: Treated) -> None:
+            if treated.settled is not None and treated.settled.reason:
+                reasons[treated.settled.reason] += 1
+            progress.advance(shown)
+
+        summary = run_folder(files, task, quarantine, jobs, told)
+    console.print(f"{summary.written} written, {summary.held} held, {summary.before} settled before.")
+    _tell_reasons(reasons, quarantine)
+    if summary.held_in_all:
+        raise typer.Exit(_SOME_HELD)
+
+
+@app.command()
+def preview(
+    file: Annotated[Path, typer.Argument(help="One DICOM file.", exists=True, dir_okay=False)],
+    key: Annotated[Path | None, typer.Option(help="Show the aliases of this key; default: of a random one.")] = None,
+    options: Options = None,
+) -> None:
+    """Show what would become of a file, attribute by attribute, from the same engine run dry.
+
+    The output holds the file's identifiers: look at it where you may look at the file.
+    """
+    secret = load_key(key, make=False) if key else os.urandom(32)
+    rules = profile(_name(options), _chosen(options))
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "clean.dcm"
+        done = deidentify(file, target, rules, Pseudonyms.from_secret(secret))
+        held = done if isinstance(done, Held) else check(file, target, done, rules)
+        if held is not None:
+            console.print(f"[bold red]{held.reason}[/]  {REASONS[held.reason].text} {held.detail}")
+            console.print(REASONS[held.reason].remedy)
+            raise typer.Exit(_SOME_HELD)
+        before, after = (pydicom.dcmread(path, stop_before_pixels=True) for path in (file, target))
+    table = Table("tag", "name", "before", "after")
+    for tag, name, was, now in _changes(before, after):
+        table.add_row(tag, name, was, now, style="" if was != now else "dim")
+    console.print(table)
+
+
+@app.command("profile")
+def show_profile(options: Options = None) -> None:
+    """Print the effective rules, row by row of Table E.1-1, and their digest."""
+    rules = profile(_name(options), _chosen(options))
+    table = Table("tag", "keyword", "basic profile", "done", title=f"{rules.name}, digest {rules.digest[:16]}…")
+    for row in rows():
+        table.add_row(f"{row.tag >> 16:04X},{row.tag & 0xFFFF:04X}", row.keyword, row.basic, _done(rules, row.tag))
+    console.print(table)
+    console.print(
+        f"Options: {', '.join(sorted(rules.options))}. Every tag without a rule is removed. Digest {rules.digest}"
+    )
+
+
+def _done(rules: Profile, tag: int) -> str:
+    rule = rules.rules.get(tag)
+    return rule.action.value if rule else "remove"
+
+
+def _chosen(options: list[Option] | None) -> frozenset[Option]:
+    return frozenset(options) if options else _DEFAULT
+
+
+def _name(options: list[Option] | None) -> str:
+    return "aegle-basic" if _chosen(options) == _DEFAULT else "aegle-custom"
+
+
+def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
+    for reason, count in reasons.most_common():
+        console.print(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
+    if reasons and quarantine is None:
+        console.print("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
+
+
+def _changes(before: Dataset, after: Dataset) -> Iterator[tuple[str, str, str, str]]:
+    for tag in sorted(set(before.keys()) | set(after.keys())):
+        was, now = (_shown(dataset, tag) for dataset in (before, after))
+        named = before[tag] if tag in before else after[tag]
+        yield f"{named.tag}", named.name, was, now
+
+
+def _shown(dataset: Dataset, tag: int) -> str:
+    if tag not in dataset:
+        return "-"
+    element = dataset[tag]
+    text = f"{len(element.value)} item(s)" if element.VR == "SQ" else str(element.value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,215 @@
+"""De-identifies a folder with no site running: in parallel, resumable, each file written clean or held with its reason.
+
+Processes do the work and report to the one that moves files into place and writes the ledger. Killing any of them, or all,
+loses nothing: the next run goes on. Output names are aliases; nothing of an input's name or folder is carried over.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from aegle import durable
+from aegle.deid.check import check
+from aegle.deid.engine import deidentify
+from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.outcome import Deidentified
+from aegle.deid.profile import Profile, profile
+from aegle.deid.pseudonyms import Pseudonyms
+from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.table import Option
+from aegle.errors import BadConfig, Conflict, Unavailable
+
+LEDGER, REPORT, REASONS_FILE = ".aegle-deid.db", "report.json", "reasons.json"
+_WORK = ".aegle-work"
+_MOST_DEATHS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every process of a run needs to know."""
+
+    output: Path
+    key: bytes  #: the 32-byte secret of the pseudonyms
+    profile_name: str
+    options: frozenset[Option]
+
+    @property
+    def profile(self) -> Profile:
+        """The rules in force."""
+        return profile(self.profile_name, self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treated:
+    """One process's report of one file. `settled` is None for a file that an earlier run settled."""
+
+    source: Path
+    settled: Settled | None
+    written: Path | None = None  #: in the work folder, clean and checked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run did."""
+
+    written: int
+    held: int
+    before: int  #: settled by an earlier run
+    held_in_all: int  #: held by this run and those before
+
+
+def run_folder(
+    sources: Sequence[Path],
+    task: Task,
+    quarantine: Path | None,
+    jobs: int,
+    told: Callable[[Treated], None] = lambda _: None,
+) -> Summary:
+    """Treat files, `jobs` at a time. Held ones are copied to `quarantine` with a table of reasons, where one is named.
+
+    Raises BadConfig when the output folder belongs to a run with another key or profile, Unavailable when processes keep
+    dying.
+    """
+    work = durable.private_folder(task.output / _WORK)
+    shutil.rmtree(work)
+    durable.private_folder(work)
+    ledger = Ledger(task.output / LEDGER)
+    try:
+        _require_same_run(ledger, task)
+        found = [0, 0, 0]
+        for treated in _treat_all(sources, task, jobs):
+            outcome = _settle(treated, task, ledger, quarantine)
+            found[0 if outcome is None else 1 if outcome.reason else 2] += 1
+            told(Treated(source=treated.source, settled=outcome))
+        durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
+        in_all = sum(bool(item.reason) for item in ledger.all())
+        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all)
+    finally:
+        ledger.close()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treated]:
+    left, deaths = list(sources), 0
+    while left:
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
+            try:
+                for future in as_completed(asked):
+                    treated = future.result()
+                    left.remove(treated.source)
+                    yield treated
+            except BrokenProcessPool:
+                deaths += 1
+                if deaths > _MOST_DEATHS:
+                    raise Unavailable(
+                        "processes keep dying; give the machine more memory or use fewer --jobs"
+                    ) from None
+
+
+def treat(source: Path, task: Task) -> Treated:
+    """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
+    pseudonyms = Pseudonyms.from_secret(task.key)
+    digest = pseudonyms.source_digest(source)
+    ledger = Ledger(task.output / LEDGER, read_only=True)
+    known = ledger.is_settled(digest)
+    ledger.close()
+    if known:
+        return Treated(source=source, settled=None)
+    target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
+    done = deidentify(source, target, task.profile, pseudonyms)
+    if isinstance(done, Deidentified):
+        doubt = check(source, target, done, task.profile)
+        if doubt is None:
+            return Treated(source=source, settled=_clean(done, digest), written=target)
+        target.unlink()
+        done = doubt
+    return Treated(source=source, settled=Settled(source_digest=digest, reason=done.reason, detail=done.detail))
+
+
+def _clean(done: Deidentified, digest: str) -> Settled:
+    alias = done.alias
+    name = f"{alias.study_uid}/{alias.series_uid}/{alias.sop_uid}.dcm"
+    return Settled(
+        source_digest=digest, name=name, counts={f"{tag:08X} {what}": n for (tag, what), n in done.counts.items()}
+    )
+
+
+def _settle(treated: Treated, task: Task, ledger: Ledger, quarantine: Path | None) -> Settled | None:
+    settled = treated.settled
+    if settled is None:
+        return None
+    if treated.written is not None:
+        target = task.output / settled.name
+        if target.exists() and _digest(target) != _digest(treated.written):
+            changed = Held(
+                reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID written before"
+            )
+            settled = Settled(source_digest=settled.source_digest, reason=changed.reason, detail=changed.detail)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            durable.settle(treated.written, target)
+    if settled.reason and quarantine is not None:
+        _hold(treated.source, settled, durable.private_folder(quarantine))
+    ledger.settle(settled)
+    return settled
+
+
+def _hold(source: Path, settled: Settled, folder: Path) -> None:
+    """Copy what is held, as it came, and name it in the table: the folder is as identified as the input."""
+    name = f"{settled.source_digest[:32]}.dcm"
+    shutil.copyfile(source, folder / name)
+    table = folder / REASONS_FILE
+    known = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
+    known[name] = {"source": str(source), "reason": settled.reason, "detail": settled.detail}
+    durable.write(table, json.dumps(known, indent=1).encode())
+
+
+def _require_same_run(ledger: Ledger, task: Task) -> None:
+    """Aliases of two keys, or objects of two profiles, must not mix in one folder."""
+    keyed = hashlib.sha256(b"aegle deid run|" + task.key).hexdigest()
+    for name, value in (("key", keyed), ("profile", task.profile.digest)):
+        if ledger.require(name, value) != value:
+            raise BadConfig(
+                f"this output folder was begun with another {name}; choose another folder, or use the same {name}"
+            )
+
+
+def _report(ledger: Ledger, task: Task) -> dict[str, object]:
+    return {"profile": task.profile_name, "profile_digest": task.profile.digest, **ledger.report()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def load_key(path: Path, *, make: bool) -> bytes:
+    """The pseudonyms' secret from a file of 64 hexadecimal digits; made at random where there is none and `make` allows.
+
+    Raises BadConfig for anything else in the file."""
+    if not path.exists():
+        if not make:
+            raise BadConfig(f"{path} is not there; `aegle deid run` makes a key the first time")
+        durable.write(path, secrets.token_hex(32).encode() + b"\n")
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise BadConfig(f"{path} does not hold a key: 64 hexadecimal digits")
+    return key
+
+
+def require_apart(source: Path, *others: Path | None) -> None:
+    """Refuse an output below the input: a second run would read what the first wrote. Raises Conflict."""
+    for other in others:
+        if other is not None and (other.resolve() == source.resolve() or source.resolve() in other.resolve().parents):
+            raise Conflict(f"{other} lies in the input folder; choose one beside it")

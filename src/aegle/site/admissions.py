@@ -1,0 +1,47 @@
+"""Takes what waits in the spool through intake, oldest first; one instance that cannot be settled keeps no other waiting."""
+
+import time
+from dataclasses import dataclass, field
+
+from aegle import logs
+from aegle.errors import Unavailable
+from aegle.intake.admit import Intake
+from aegle.intake.spool import Spool, Spooled
+
+_AT_ONCE = 100
+TRIES = 3  #: an instance that fails so often in a way nobody foresaw is held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admissions:
+    """The intake's step. What it remembers of failures may be lost: a restart begins to count again."""
+
+    spool: Spool
+    intake: Intake
+    pause_seconds: float = 1.0  #: before another try of an instance that failed
+    _failed: dict[str, tuple[int, float]] = field(default_factory=dict)  #: name to tries and when to try again
+
+    def admit_waiting(self) -> bool:
+        """Settle what waits; whether anything was settled. Raises Unavailable (disk full, archive away): all of it waits."""
+        now = time.monotonic()
+        due = [item for item in self.spool.waiting() if self._failed.get(item.name, (0, now))[1] <= now]
+        return sum(self._admit(item) for item in due[:_AT_ONCE]) > 0
+
+    def _admit(self, item: Spooled) -> bool:
+        try:
+            self.intake.admit(item)
+        except Unavailable:
+            raise
+        except Exception as failure:  # noqa: BLE001  (the edge of a job: one instance must not stop the others)
+            return self._note(item, failure)
+        self._failed.pop(item.name, None)
+        return True
+
+    def _note(self, item: Spooled, failure: Exception) -> bool:
+        tries = self._failed.pop(item.name, (0, 0.0))[0] + 1
+        logs.crash("instance not settled", failure, attempt=tries)
+        if tries >= TRIES:
+            self.intake.give_up(item, type(failure).__name__)
+            return True
+        self._failed[item.name] = (tries, time.monotonic() + self.pause_seconds)
+        return False

@@ -1,0 +1,142 @@
+"""A folder without a site: everything written clean or held, resumable, and no trace of an input's name."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from aegle.deid import Option, default_profile
+from aegle.deid.folder import LEDGER, REASONS_FILE, REPORT, Summary, Task, load_key, require_apart, run_folder
+from aegle.errors import BadConfig, Conflict
+
+NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "rtplan.dcm", "no_meta.dcm")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "Mustermann^Erika"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / name).write_bytes(Path(get_testdata_file(name, download=False)).read_bytes())
+    return folder
+
+
+def task(tmp_path: Path, *, key: bytes = bytes(32)) -> Task:
+    profile = default_profile()
+    return Task(output=tmp_path / "clean", key=key, profile_name=profile.name, options=profile.options)
+
+
+def run(source: Path, tmp_path: Path, *, jobs: int = 1, key: bytes = bytes(32)) -> Summary:
+    return run_folder(sorted(source.iterdir()), task(tmp_path, key=key), tmp_path / "held", jobs)
+
+
+def written(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "clean").glob("2.25.*/*/*.dcm"))
+
+
+def test_every_file_is_written_or_held_with_its_reason(source: Path, tmp_path: Path) -> None:
+    summary = run(source, tmp_path, jobs=2)
+    assert summary.written + summary.held == len(NAMES)
+    assert len(written(tmp_path)) == summary.written >= 2
+    reasons = json.loads((tmp_path / "held" / REASONS_FILE).read_text())
+    assert len(reasons) == summary.held >= 2
+    assert all(
+        (tmp_path / "held" / name).read_bytes() == Path(row["source"]).read_bytes() for name, row in reasons.items()
+    )
+    report = json.loads((tmp_path / "clean" / REPORT).read_text())
+    assert report["written"] == summary.written
+    assert sum(report["held"].values()) == summary.held
+
+
+def test_names_are_aliases_and_nothing_of_the_input_folder_is_left(source: Path, tmp_path: Path) -> None:
+    run(source, tmp_path)
+    for path in written(tmp_path):
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        uids = (header.StudyInstanceUID, header.SeriesInstanceUID, f"{header.SOPInstanceUID}.dcm")
+        assert path.relative_to(tmp_path / "clean").parts == uids
+    rest = [path for path in (tmp_path / "clean").rglob("*") if path.is_file()]
+    assert all(b"Mustermann" not in path.read_bytes() for path in rest)
+    assert all("Mustermann" not in str(path.relative_to(tmp_path)) for path in rest)
+
+
+def test_a_second_run_settles_nothing_anew_and_the_same_key_gives_the_same_files(source: Path, tmp_path: Path) -> None:
+    first = run(source, tmp_path)
+    before = {path: path.read_bytes() for path in written(tmp_path)}
+    again = run(source, tmp_path)
+    assert (again.written, again.held, again.before) == (0, 0, len(NAMES))
+    assert again.held_in_all == first.held
+    (tmp_path / "clean" / LEDGER).unlink()
+    run(source, tmp_path)
+    assert {path: path.read_bytes() for path in written(tmp_path)} == before
+
+
+def test_another_key_or_profile_does_not_mix_in(source: Path, tmp_path: Path) -> None:
+    run(source, tmp_path)
+    with pytest.raises(BadConfig, match="another key"):
+        run(source, tmp_path, key=b"\1" * 32)
+    other = Task(output=tmp_path / "clean", key=bytes(32), profile_name="x", options=frozenset({Option.STRUCTURED}))
+    with pytest.raises(BadConfig, match="another profile"):
+        run_folder([], other, None, 1)
+
+
+def test_other_bytes_under_a_known_uid_are_held_and_the_first_stay(source: Path, tmp_path: Path) -> None:
+    run(source, tmp_path)
+    before = {path: path.read_bytes() for path in written(tmp_path)}
+    changed = pydicom.dcmread(source / "CT_small.dcm")
+    changed.PatientSex = "F"
+    changed.KVP = "80"
+    changed.save_as(source / "corrected.dcm")
+    run(source, tmp_path)
+    assert {path: path.read_bytes() for path in written(tmp_path)} == before
+    report = json.loads((tmp_path / "clean" / REPORT).read_text())
+    assert report["held"]["CHANGED_SOURCE"] == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
+def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
+    for number in range(40):
+        dataset = pydicom.dcmread(source / "CT_small.dcm")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        dataset.save_as(source / f"{number}.dcm")
+    (tmp_path / "key").write_text("00" * 32)
+    command = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean")]
+    child = subprocess.Popen(
+        [*command, "--key", str(tmp_path / "key"), "--jobs", "1"], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not written(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    assert written(tmp_path)
+    summary = run(source, tmp_path)
+    assert summary.before + summary.written + summary.held == len(NAMES) + 40
+    assert all("DeidentificationMethod" in pydicom.dcmread(path) for path in written(tmp_path))
+    assert not (tmp_path / "clean" / ".aegle-work").exists()
+
+
+def test_a_key_is_made_once_and_only_where_allowed(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="not there"):
+        load_key(tmp_path / "key", make=False)
+    made = load_key(tmp_path / "key", make=True)
+    assert len(made) == 32
+    assert load_key(tmp_path / "key", make=False) == made
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "bad").write_text("no key")
+    with pytest.raises(BadConfig, match="64 hexadecimal"):
+        load_key(tmp_path / "bad", make=True)
+
+
+def test_an_output_below_the_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Conflict):
+        require_apart(tmp_path, tmp_path / "clean")
+    with pytest.raises(Conflict):
+        require_apart(tmp_path, tmp_path)
+    require_apart(tmp_path / "in", tmp_path / "out", None)
