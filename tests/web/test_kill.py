@@ -39,9 +39,7 @@ sites:
 def site_process(home: Home, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """`aegle run site cytolab`, a process of its own; killed at the end of the block."""
     command = [sys.executable, "-m", "aegle", "run", "site", "cytolab", "--home", str(home.root)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 30
         while time.monotonic() < end:
