@@ -89,9 +89,7 @@ def measure(workers: int, folder: Path, paths: Sequence[Path]) -> tuple[dict[str
         floor = bare(paths, folder / "bare", stage)
         batch = through(stage, paths[1:], 1)
     order = list(Step)
-    steps = {
-        f"{before} to {after}": alone[after] - alone[before] for before, after in itertools.pairwise(order)
-    }
+    steps = {f"{before} to {after}": alone[after] - alone[before] for before, after in itertools.pairwise(order)}
     decided = sorted(each[Step.DECIDED] for each in batch)
     return steps, (len(decided) - 1) / (decided[-1] - decided[0]), floor
 

@@ -52,7 +52,17 @@ def _node() -> list[str]:
         if int(version.lstrip("v").split(".")[0]) >= OLDEST_NODE:
             return []
     lock = WEB.parent / "requirements" / "pages.txt"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        str(lock),
+    ]
     _run(pip)
     return [sys.executable, "-c", _WHEEL]
 
@@ -75,7 +85,9 @@ def _write_notices() -> None:
     for name in wanted:
         folder = WEB / "node_modules" / name
         licence = next(path for path in sorted(folder.iterdir()) if path.name.upper().startswith("LICENSE"))
-        notices.append(f"{name} {json.loads((folder / 'package.json').read_text())['version']}\n\n{licence.read_text()}")
+        notices.append(
+            f"{name} {json.loads((folder / 'package.json').read_text())['version']}\n\n{licence.read_text()}"
+        )
     (ASSETS / "THIRD-PARTY.txt").write_text("\n\n".join(notices), encoding="utf-8")
 
 

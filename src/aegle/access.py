@@ -19,66 +19,70 @@ class Act(StrEnum):
     """Every act that is audited, with the process that writes it first."""
 
     # the door: DICOM enters
-    DOOR_ASSOCIATION_OPEN = "door:association:open"
-    DOOR_ECHO_ANSWER = "door:echo:answer"
-    DOOR_INSTANCE_RECEIVE = "door:instance:receive"
+    DOOR_ASSOCIATION_OPEN = "door:association:open"  #: a DICOM peer asked for an association
+    DOOR_ECHO_ANSWER = "door:echo:answer"  #: a C-ECHO was answered
+    DOOR_INSTANCE_RECEIVE = "door:instance:receive"  #: an instance was spooled durably and acknowledged
     # intake
-    INTAKE_INSTANCE_ADMIT = "intake:instance:admit"
-    INTAKE_INSTANCE_HOLD = "intake:instance:hold"
-    INTAKE_INSTANCE_DROP = "intake:instance:drop"  #: our own result, routed back
-    INTAKE_INSTANCE_REPEAT = "intake:instance:repeat"  #: the same source again
+    INTAKE_INSTANCE_ADMIT = "intake:instance:admit"  #: an instance was de-identified, checked and archived
+    INTAKE_INSTANCE_HOLD = "intake:instance:hold"  #: an instance was put into quarantine, with the reason
+    INTAKE_INSTANCE_DROP = "intake:instance:drop"  #: our own result, routed back, was left out
+    INTAKE_INSTANCE_REPEAT = "intake:instance:repeat"  #: the same source came again and changed nothing
     # archive
-    ARCHIVE_STUDY_READ = "archive:study:read"
-    ARCHIVE_STUDY_FIND = "archive:study:find"
-    ARCHIVE_INSTANCE_STORE = "archive:instance:store"
+    ARCHIVE_STUDY_READ = "archive:study:read"  #: a study was read with a grant
+    ARCHIVE_STUDY_FIND = "archive:study:find"  #: the archive was searched
+    ARCHIVE_INSTANCE_STORE = "archive:instance:store"  #: an instance was put into the archive through its endpoint
     # site
-    SITE_PROCESS_START = "site:process:start"
-    SITE_REQUEST_SUBMIT = "site:request:submit"
-    SITE_OUTCOME_COLLECT = "site:outcome:collect"
-    SITE_IDENTITY_RESTORE = "site:identity:restore"
-    SITE_RESULT_BUILD = "site:result:build"
-    SITE_RESULT_DELIVER = "site:result:deliver"
-    SITE_LABEL_RECORD = "site:label:record"
-    SITE_LABEL_SEND = "site:label:send"
-    SITE_STUDY_VIEW = "site:study:view"
-    SITE_STUDIES_LIST = "site:studies:list"
-    SITE_IDENTITY_VIEW = "site:identity:view"
-    SITE_FRAME_READ = "site:frame:read"
-    SITE_FILE_UPLOAD = "site:file:upload"
-    SITE_QUARANTINE_VIEW = "site:quarantine:view"
-    SITE_QUARANTINE_SETTLE = "site:quarantine:settle"
-    SITE_AUDIT_VIEW = "site:audit:view"
+    SITE_PROCESS_START = "site:process:start"  #: a site's program started
+    SITE_REQUEST_SUBMIT = "site:request:submit"  #: the hub was asked to have a study read
+    SITE_OUTCOME_COLLECT = "site:outcome:collect"  #: an outcome is held durably at the site
+    SITE_IDENTITY_RESTORE = "site:identity:restore"  #: a result was put under its patient's identity
+    SITE_RESULT_BUILD = "site:result:build"  #: result objects were built from a prediction
+    SITE_RESULT_DELIVER = "site:result:deliver"  #: a result object was accepted by the PACS, or refused
+    SITE_LABEL_RECORD = "site:label:record"  #: a person recorded, corrected or took back a label
+    SITE_LABEL_SEND = "site:label:send"  #: label events were sent to the hub
+    SITE_STUDY_VIEW = "site:study:view"  #: a person opened a study
+    SITE_STUDIES_LIST = "site:studies:list"  #: a person looked at the list of studies
+    SITE_IDENTITY_VIEW = "site:identity:view"  #: a person saw a patient's name
+    SITE_FRAME_READ = "site:frame:read"  #: a person's viewer read pixels of a study
+    SITE_FILE_UPLOAD = "site:file:upload"  #: a person uploaded files
+    SITE_QUARANTINE_VIEW = "site:quarantine:view"  #: a person looked at what is held
+    SITE_QUARANTINE_SETTLE = "site:quarantine:settle"  #: a person decided about a held instance
+    SITE_AUDIT_VIEW = "site:audit:view"  #: a person read the audit trail of a site
     # pages, on either side
-    PAGE_SESSION_OPEN = "page:session:open"
-    PAGE_SESSION_CLOSE = "page:session:close"
-    PAGE_ACCOUNT_CHANGE = "page:account:change"
-    PAGE_PASSWORD_CHANGE = "page:password:change"  # noqa: S105 - an act; a person's own
+    PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
+    PAGE_SESSION_CLOSE = "page:session:close"  #: a person signed out
+    PAGE_ACCOUNT_CHANGE = "page:account:change"  #: an account was added, changed or removed
+    PAGE_OWN_ACCOUNT_CHANGE = "page:own-account:change"  #: a person chose a password of their own
     # hub
-    HUB_PROCESS_START = "hub:process:start"
-    HUB_SITE_HELLO = "hub:site:hello"
-    HUB_REQUEST_ACCEPT = "hub:request:accept"
-    HUB_OUTCOME_HAND_OVER = "hub:outcome:hand-over"
-    HUB_OUTCOME_SETTLE = "hub:outcome:settle"
-    HUB_LABELS_STORE = "hub:labels:store"
-    HUB_LABELS_QUERY = "hub:labels:query"
-    HUB_AUDIT_EXCHANGE = "hub:audit:exchange"
-    HUB_SITE_ENROLL = "hub:site:enroll"
-    HUB_CREDENTIAL_ROTATE = "hub:credential:rotate"
-    HUB_BUNDLE_REGISTER = "hub:bundle:register"
-    HUB_POLICY_CHANGE = "hub:policy:change"
-    HUB_CONSOLE_VIEW = "hub:console:view"
-    HUB_REQUEST_REDELIVER = "hub:request:redeliver"
+    HUB_PROCESS_START = "hub:process:start"  #: the hub's program started
+    HUB_SITE_HELLO = "hub:site:hello"  #: a site reported its health, with news or after ten minutes
+    HUB_REQUEST_ACCEPT = "hub:request:accept"  #: a request was accepted, or its grant renewed
+    HUB_OUTCOME_HAND_OVER = "hub:outcome:hand-over"  #: outcomes were handed to a site, or it said that it holds one
+    HUB_OUTCOME_SETTLE = "hub:outcome:settle"  #: a request was ended by the hub itself
+    HUB_LABELS_STORE = "hub:labels:store"  #: label events were stored
+    HUB_LABELS_QUERY = "hub:labels:query"  #: labels were queried
+    HUB_AUDIT_EXCHANGE = "hub:audit:exchange"  #: a site lodged new audit heads
+    HUB_SITE_ENROLL = "hub:site:enroll"  #: a site was enrolled, or its settings changed
+    HUB_CREDENTIAL_ROTATE = "hub:credential:rotate"  #: a site was given a new credential
+    HUB_BUNDLE_REGISTER = "hub:bundle:register"  #: a model bundle was registered and promoted
+    HUB_POLICY_CHANGE = "hub:policy:change"  #: the model that reads for a site was changed
+    HUB_CONSOLE_VIEW = "hub:console:view"  #: a person or command looked at the hub's state
+    HUB_REQUEST_REDELIVER = "hub:request:redeliver"  #: a stalled or lost request was put into the queue again
     # worker
-    WORKER_PROCESS_START = "worker:process:start"
-    WORKER_STUDY_READ = "worker:study:read"
-    WORKER_PREDICTION_COMMIT = "worker:prediction:commit"
+    WORKER_PROCESS_START = "worker:process:start"  #: a worker started
+    WORKER_STUDY_READ = "worker:study:read"  #: a worker read a study with its grant, or failed to
+    WORKER_PREDICTION_COMMIT = "worker:prediction:commit"  #: what came of a study was committed, or refused as late
     # operator's commands
-    CLI_CONFIG_CHANGE = "cli:config:change"
-    CLI_CONFIG_APPLY = "cli:config:apply"
-    CLI_AUDIT_VERIFY = "cli:audit:verify"
-    CLI_FILES_SEND = "cli:files:send"
+    CLI_CONFIG_CHANGE = "cli:config:change"  #: aegle.yaml was changed by a command
+    CLI_CONFIG_APPLY = "cli:config:apply"  #: aegle.yaml was made real
+    CLI_AUDIT_VERIFY = "cli:audit:verify"  #: the audit trails were verified
+    CLI_AUDIT_SHOW = "cli:audit:show"  #: an audit trail was read by a command
+    CLI_FILES_SEND = "cli:files:send"  #: files were sent to a door by a command
+    CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
+    CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
+    CLI_ARCHIVE_EXPORT = "cli:archive:export"  #: a study was copied out of an archive
     # anything that was asked for without leave
-    ACCESS_REQUEST_REFUSE = "access:request:refuse"
+    ACCESS_REQUEST_REFUSE = "access:request:refuse"  #: something was asked for without leave
 
 
 FACTS = frozenset(
@@ -109,7 +113,7 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 }
 """The roles a person may have at each kind of site; None is the hub."""
 
-_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_PASSWORD_CHANGE}
+_SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 

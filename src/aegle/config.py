@@ -29,7 +29,7 @@ class _Model(BaseModel):
 class Peer(_Model):
     """A DICOM node that may send to the door."""
 
-    ae_title: AeTitle
+    ae_title: AeTitle  #: by which it calls
     address: str = "127.0.0.1"  #: source address or network (CIDR)
 
     @field_validator("address")
@@ -42,9 +42,9 @@ class Peer(_Model):
 class Pacs(_Model):
     """Where results are delivered by C-STORE."""
 
-    host: str = "127.0.0.1"
-    port: Port
-    ae_title: AeTitle
+    host: str = "127.0.0.1"  #: name or address
+    port: Port  #: of its DICOM listener
+    ae_title: AeTitle  #: by which it is called
 
 
 class Door(_Model):
@@ -52,31 +52,31 @@ class Door(_Model):
 
     ae_title: AeTitle | None = None  #: default: the site's name in capitals
     port: Port | None = None  #: default: given by `aegle apply`
-    bind: str = "127.0.0.1"
+    bind: str = "127.0.0.1"  #: address the door listens on
     allow: tuple[Peer, ...] = ()  #: nobody else may open an association
     watch_folder: Path | None = None  #: files put here are taken in and removed
     quiet_seconds: Annotated[float, Field(ge=0.2, le=86_400)] = (
         30.0  #: a study is complete after this long without news
     )
-    max_instance_mb: Annotated[int, Field(ge=1)] = 20_000
+    max_instance_mb: Annotated[int, Field(ge=1)] = 20_000  #: a larger object is refused while it arrives
     plain_network: bool = False  #: allow plain DIMSE and HTTP beyond loopback
 
 
 class Pages(_Model):
     """The site's or hub's web pages."""
 
-    port: Port | None = None
-    bind: str = "127.0.0.1"
+    port: Port | None = None  #: default: given by `aegle apply`
+    bind: str = "127.0.0.1"  #: address the pages listen on
 
 
 class SiteConfig(_Model):
     """One hospital or laboratory."""
 
-    kind: SiteKind
-    door: Door = Door()
+    kind: SiteKind  #: a hospital sends studies and gets predictions, a lab uploads and labels
+    door: Door = Door()  #: how DICOM enters
     pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
-    pages: Pages = Pages()
-    archive_port: Port | None = None
+    pages: Pages = Pages()  #: its web pages
+    archive_port: Port | None = None  #: of its DICOMweb endpoint; default: given by `aegle apply`
     operating_point: Annotated[float, Field(gt=0, lt=1)] | None = (
         None  #: threshold for this site; default: the bundle's
     )
@@ -90,20 +90,20 @@ class HubConfig(_Model):
     """The company's side."""
 
     port: Port | None = None  #: of the API for sites; default: given by `aegle apply`
-    pages_port: Port | None = None  #: of the operator's console
-    bind: str = "127.0.0.1"
+    pages_port: Port | None = None  #: of the operator's console; default: given by `aegle apply`
+    bind: str = "127.0.0.1"  #: address the API listens on; the console stays on loopback
     plain_network: bool = False  #: allow plain HTTP beyond loopback
     database_url: str | None = None  #: default: an embedded PostgreSQL; `AEGLE_DATABASE_URL` wins over both
-    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    workers: Annotated[int, Field(ge=0, le=64)] = 1  #: inference processes on this machine
     bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
 
 
 class Config(_Model):
     """The whole of `aegle.yaml`."""
 
-    target: Literal["local", "gcp"] = "local"
-    hub: HubConfig = HubConfig()
-    sites: dict[str, SiteConfig] = {}
+    target: Literal["local", "gcp"] = "local"  #: this machine, or Google Cloud
+    hub: HubConfig = HubConfig()  #: the company's side
+    sites: dict[str, SiteConfig] = {}  #: by name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter
 
     @model_validator(mode="after")
     def _plain_network_is_meant(self) -> Self:

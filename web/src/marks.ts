@@ -1,9 +1,18 @@
 /** Draws boxes and points over the slide on one canvas: tens of thousands stay smooth, nothing is kept per mark in the page. */
 import { OpenSeadragon } from "./tiles";
-import type { Mark } from "./slide";
+
+export interface Mark {
+  label_id: string;
+  subject: "slide" | "region";
+  code: string;
+  shape: "none" | "point" | "box";
+  points: [number, number][]; // pixels of the widest level
+}
 
 type Corner = [number, number];
 const POINT_RADIUS = 7; // screen pixels
+const CROSS = 14; // screen pixels, half of the crosshair
+const MOST_WORDED = 400; // beyond so many marks in sight their codes would only hide the slide
 
 export class MarkLayer {
   private readonly canvas = document.createElement("canvas");
@@ -11,6 +20,8 @@ export class MarkLayer {
   private marks: Mark[] = [];
   private current: string | null = null;
   private draft: [Corner, Corner] | null = null;
+  private aims = false;
+  private hidden = false;
 
   constructor(
     private readonly viewer: OpenSeadragon.Viewer,
@@ -35,6 +46,19 @@ export class MarkLayer {
   sketch(corners: [Corner, Corner] | null): void {
     this.draft = corners;
     this.draw();
+  }
+
+  /** Whether a crosshair stands in the middle of the view: where the keyboard draws. */
+  aim(on: boolean): void {
+    this.aims = on;
+    this.draw();
+  }
+
+  /** Hide every mark, or show them again; answers whether they are hidden now. */
+  toggle(): boolean {
+    this.hidden = !this.hidden;
+    this.draw();
+    return this.hidden;
   }
 
   /** The smallest mark at a point of the image. */
@@ -84,13 +108,45 @@ export class MarkLayer {
     const place = (corner: Corner): Corner => [origin.x * ratio + corner[0] * scale, origin.y * ratio + corner[1] * scale];
     this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.pen.lineWidth = 2 * ratio;
-    for (const mark of this.marks) this.drawMark(mark, place, ratio);
+    this.pen.font = `600 ${11 * ratio}px system-ui, sans-serif`;
+    const seen = this.hidden ? [] : this.marks.filter((mark) => this.isSeen(MarkLayer.corners(mark).map(place) as [Corner, Corner]));
+    for (const mark of seen) this.drawMark(mark, place, ratio, seen.length <= MOST_WORDED);
     if (this.draft) this.drawBox(this.draft.map(place) as [Corner, Corner], "#0b5cad", true);
+    if (this.aims) this.drawCross(ratio);
   }
 
-  private drawMark(mark: Mark, place: (corner: Corner) => Corner, ratio: number): void {
+  private isSeen([from, to]: [Corner, Corner]): boolean {
+    const margin = 40;
+    const { width, height } = this.canvas;
+    return to[0] > -margin && to[1] > -margin && from[0] < width + margin && from[1] < height + margin;
+  }
+
+  private drawCross(ratio: number): void {
+    const [x, y, reach] = [this.canvas.width / 2, this.canvas.height / 2, CROSS * ratio];
+    for (const [width, colour] of [[4 * ratio, "#fff"], [1.5 * ratio, "#0b5cad"]] as const) {
+      this.pen.beginPath();
+      this.pen.moveTo(x - reach, y);
+      this.pen.lineTo(x + reach, y);
+      this.pen.moveTo(x, y - reach);
+      this.pen.lineTo(x, y + reach);
+      this.pen.lineWidth = width;
+      this.pen.strokeStyle = colour;
+      this.pen.stroke();
+    }
+  }
+
+  private drawWord(word: string, [x, y]: Corner, colour: string, ratio: number): void {
+    const [pad, height] = [3 * ratio, 14 * ratio];
+    this.pen.fillStyle = "rgba(255, 255, 255, .85)";
+    this.pen.fillRect(x, y - height - ratio, this.pen.measureText(word).width + 2 * pad, height);
+    this.pen.fillStyle = colour;
+    this.pen.fillText(word, x + pad, y - 4 * ratio);
+  }
+
+  private drawMark(mark: Mark, place: (corner: Corner) => Corner, ratio: number, worded: boolean): void {
     const colour = this.colour(mark.code);
     const corners = MarkLayer.corners(mark).map(place) as [Corner, Corner];
+    if (worded) this.drawWord(mark.code, mark.shape === "box" ? corners[0] : [corners[0][0] + 6 * ratio, corners[0][1] - 6 * ratio], colour, ratio);
     if (mark.shape === "box") return this.drawBox(corners, colour, mark.label_id === this.current);
     this.pen.beginPath();
     this.pen.arc(corners[0][0], corners[0][1], POINT_RADIUS * ratio, 0, 2 * Math.PI);
@@ -103,7 +159,6 @@ export class MarkLayer {
   }
 
   private drawBox([from, to]: [Corner, Corner], colour: string, filled: boolean): void {
-    if (to[0] < 0 || to[1] < 0 || from[0] > this.canvas.width || from[1] > this.canvas.height) return;
     this.pen.strokeStyle = colour;
     this.pen.strokeRect(from[0], from[1], to[0] - from[0], to[1] - from[1]);
     if (!filled) return;

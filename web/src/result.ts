@@ -1,5 +1,6 @@
 /** The result page: the image, where the model saw the finding, and the regions, each to be switched on and off. */
-import { OpenSeadragon, Slide, embedded, openViewer, tileSource } from "./tiles";
+import { addScaleBar } from "./ruler";
+import { OpenSeadragon, Slide, embedded, openViewer, tileSource, widestOf } from "./tiles";
 
 interface Region {
   polygon: [number, number][];
@@ -73,6 +74,13 @@ document.querySelectorAll<HTMLButtonElement>("[data-region]").forEach((button) =
       Math.max(...ys) - Math.min(...ys) + 2 * margin,
     );
     viewer.viewport.fitBounds(viewer.viewport.imageToViewportRectangle(area));
+    document.querySelectorAll("[data-region]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
   });
 });
 document.querySelector("#home")?.addEventListener("click", () => viewer.viewport.goHome());
+viewer.addHandler("canvas-key", (event) => {
+  const { originalEvent } = event as unknown as { originalEvent: KeyboardEvent };
+  // its own keys, but not those of the browser
+  if (originalEvent.ctrlKey || originalEvent.metaKey) (event as { preventDefaultAction: boolean }).preventDefaultAction = true;
+});
+addScaleBar(viewer, stage.parentElement!, widestOf(shown.slide).um);

@@ -1,14 +1,9 @@
 /** The laboratory's slide viewer: boxes and points with a Bethesda class, keyboard first, every change saved at once. */
-import { MarkLayer } from "./marks";
-import { OpenSeadragon, Slide, embedded, openViewer, tileSource } from "./tiles";
-
-export interface Mark {
-  label_id: string;
-  subject: "slide" | "region";
-  code: string;
-  shape: "none" | "point" | "box";
-  points: [number, number][]; // pixels of the widest level
-}
+import { Mark, MarkLayer } from "./marks";
+import { showPanel } from "./panel";
+import { addScaleBar } from "./ruler";
+import { Outbox, Standing } from "./saving";
+import { OpenSeadragon, Slide, embedded, openViewer, tileSource, widestOf } from "./tiles";
 
 interface Term {
   code: string;
@@ -27,12 +22,12 @@ interface Shown {
 type Tool = "move" | "box" | "point";
 
 const shown = embedded<Shown>("shown");
-const formToken = document.querySelector<HTMLMetaElement>('meta[name="form-token"]')!.content;
-const status = document.querySelector<HTMLElement>(".status")!;
-const list = document.querySelector<HTMLOListElement>(".marks")!;
-const slideClass = document.querySelector<HTMLElement>("#slide-class")!;
+const part = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
+const stage = part(".stage");
+const help = part<HTMLDialogElement>("#help");
+const shortcuts = part<HTMLInputElement>("#shortcuts");
 const colourOf = new Map(shown.terms.map((term) => [term.code, term.colour]));
-const widest = [...shown.slide.levels].sort((a, b) => b.width - a.width)[0]!;
+const widest = widestOf(shown.slide);
 
 const marks = new Map(shown.marks.map((mark) => [mark.label_id, mark]));
 const undone: Mark[][] = [];
@@ -40,53 +35,34 @@ let current: string | null = null;
 let brush = shown.terms.find((term) => term.code === "HSIL")?.code ?? shown.terms[0]!.code;
 let tool: Tool = "move";
 
-const viewer = openViewer(document.querySelector<HTMLElement>(".osd")!, tileSource(shown.slide));
+let corner: [number, number] | null = null; // first corner of a box drawn by keyboard
+
+const viewer = openViewer(part(".osd"), tileSource(shown.slide), {
+  showNavigator: true,
+  navigatorPosition: "TOP_RIGHT",
+  navigatorSizeRatio: 0.16,
+});
 const layer = new MarkLayer(viewer, (code) => colourOf.get(code) ?? "#555");
 const regions = (): Mark[] => [...marks.values()].filter((mark) => mark.subject === "region");
 
-// --- saving: one change at a time, in order, tried again until the site has it
+// --- saving
 
-const waiting: { mark: Mark; retracted: boolean }[] = [];
-let saving = false;
-
-function save(mark: Mark, retracted = false): void {
-  waiting.push({ mark: structuredClone(mark), retracted });
-  if (!saving) void drain();
+function tell(words: string, standing: Standing): void {
+  part(".status span").textContent = words;
+  part(".status").dataset.standing = standing;
+  part("#retry").hidden = standing !== "away";
 }
 
-async function drain(): Promise<void> {
-  saving = true;
-  while (waiting.length) {
-    const { mark, retracted } = waiting[0]!;
-    status.textContent = "Saving …";
-    const kept = await post({ ...mark, retracted, series: shown.slide.series, sop: widest.sop }).catch(() => null);
-    if (kept?.ok) waiting.shift();
-    else if (kept && kept.status < 500) {
-      waiting.shift();
-      const said = (await kept.json().catch(() => ({}))) as { detail?: string };
-      status.textContent = `Not saved: ${said.detail ?? kept.status}`;
-      saving = false;
-      return;
-    } else {
-      status.textContent = "Not saved yet: the site does not answer. Trying again; keep this page open.";
-      await new Promise((again) => setTimeout(again, 2000));
-    }
-  }
-  saving = false;
-  status.textContent = `All ${marks.size} labels saved`;
-}
-
-function post(body: unknown): Promise<Response> {
-  return fetch(`/studies/${shown.slide.study}/labels`, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-form-token": formToken },
-    body: JSON.stringify(body),
-  });
-}
-
-addEventListener("beforeunload", (event) => {
-  if (waiting.length) event.preventDefault();
-});
+const outbox = new Outbox(
+  `/studies/${shown.slide.study}/labels`,
+  { series: shown.slide.series, sop: widest.sop },
+  tell,
+  ({ mark, retracted }) => {
+    if (!retracted) marks.delete(mark.label_id);
+    show();
+  },
+);
+const save = (mark: Mark, retracted = false): void => outbox.add(mark, retracted);
 
 // --- what a person does
 
@@ -117,6 +93,7 @@ function undo(): void {
       const now = marks.get(before.label_id);
       marks.delete(before.label_id);
       if (now) save(now, true);
+      if (current === before.label_id) current = null;
     }
   }
   show();
@@ -160,35 +137,27 @@ function goTo(mark: Mark): void {
 
 function show(): void {
   layer.show(regions(), current);
-  document.querySelectorAll<HTMLElement>("[data-tool]").forEach((button) => {
-    button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
-  });
-  document.querySelectorAll<HTMLElement>("[data-code]").forEach((button) => {
-    button.setAttribute("aria-pressed", String(button.dataset.code === brush));
-  });
+  layer.aim(tool !== "move");
+  press("[data-tool]", (button) => button.dataset.tool === tool);
+  press("[data-code]", (button) => button.dataset.code === brush);
   const slide = [...marks.values()].find((mark) => mark.subject === "slide");
-  slideClass.textContent = slide?.code ?? "not yet classified";
-  list.replaceChildren(...regions().map(row));
+  part("#slide-class").textContent = slide?.code ?? "not classified yet";
+  const doings = { colour: (code: string) => colourOf.get(code) ?? "#555", goTo, remove: (mark: Mark) => remove(mark.label_id) };
+  showPanel(part(".marks"), part("#counts"), regions(), current, doings);
 }
 
-function row(mark: Mark, index: number): HTMLLIElement {
-  const item = document.createElement("li");
-  if (mark.label_id === current) item.setAttribute("aria-current", "true");
-  const go = document.createElement("button");
-  go.type = "button";
-  go.textContent = `${index + 1}. ${mark.code}, ${mark.shape}`;
-  go.addEventListener("click", () => goTo(mark));
-  const drop = document.createElement("button");
-  drop.type = "button";
-  drop.textContent = "Remove";
-  drop.setAttribute("aria-label", `Remove label ${index + 1}`);
-  drop.addEventListener("click", () => remove(mark.label_id));
-  item.append(go, drop);
-  return item;
+function press(selector: string, isOn: (button: HTMLElement) => boolean): void {
+  document.querySelectorAll<HTMLElement>(selector).forEach((button) => button.setAttribute("aria-pressed", String(isOn(button))));
+}
+
+function toggleMarks(): void {
+  part("#hide").setAttribute("aria-pressed", String(layer.toggle()));
 }
 
 function choose(next: Tool): void {
   tool = tool === next ? "move" : next;
+  corner = null;
+  layer.sketch(null);
   viewer.setMouseNavEnabled(tool === "move");
   viewer.element.style.cursor = tool === "move" ? "" : "crosshair";
   show();
@@ -196,14 +165,27 @@ function choose(next: Tool): void {
 
 // --- pointer
 
-function imagePoint(event: { position: OpenSeadragon.Point }): [number, number] {
-  const point = viewer.viewport.viewerElementToImageCoordinates(event.position);
-  const within = (value: number, most: number): number => Math.round(10 * Math.max(0, Math.min(most, value))) / 10;
-  return [within(point.x, widest.width), within(point.y, widest.height)];
+type Point = [number, number];
+
+function within(point: OpenSeadragon.Point): Point {
+  const bound = (value: number, most: number): number => Math.round(10 * Math.max(0, Math.min(most, value))) / 10;
+  return [bound(point.x, widest.width), bound(point.y, widest.height)];
+}
+
+function imagePoint(event: { position: OpenSeadragon.Point }): Point {
+  return within(viewer.viewport.viewerElementToImageCoordinates(event.position));
+}
+
+/** A box from any two corners; none where it is too small to be meant. */
+function addBox(one: Point, other: Point): void {
+  const [x0, x1] = [Math.min(one[0], other[0]), Math.max(one[0], other[0])];
+  const [y0, y1] = [Math.min(one[1], other[1]), Math.max(one[1], other[1])];
+  layer.sketch(null);
+  if (x1 - x0 >= 2 && y1 - y0 >= 2) add("box", [[x0, y0], [x1, y1]]);
 }
 
 if (shown.may_label) {
-  let start: [number, number] | null = null;
+  let start: Point | null = null;
   new OpenSeadragon.MouseTracker({
     element: viewer.element,
     pressHandler: (event) => {
@@ -214,14 +196,8 @@ if (shown.may_label) {
     },
     releaseHandler: (event) => {
       if (!start) return;
-      const end = imagePoint(event as unknown as { position: OpenSeadragon.Point });
-      const corners: [number, number][] = [
-        [Math.min(start[0], end[0]), Math.min(start[1], end[1])],
-        [Math.max(start[0], end[0]), Math.max(start[1], end[1])],
-      ];
+      addBox(start, imagePoint(event as unknown as { position: OpenSeadragon.Point }));
       start = null;
-      layer.sketch(null);
-      if (corners[1]![0] - corners[0]![0] >= 2 && corners[1]![1] - corners[0]![1] >= 2) add("box", corners);
     },
     clickHandler: (event) => {
       const at = imagePoint(event as unknown as { position: OpenSeadragon.Point });
@@ -240,50 +216,101 @@ document.querySelectorAll<HTMLElement>("[data-tool]").forEach((button) => {
 document.querySelectorAll<HTMLElement>("[data-code]").forEach((button) => {
   button.addEventListener("click", () => classify(button.dataset.code!));
 });
-document.querySelector("#classify-slide")?.addEventListener("click", classifySlide);
-document.querySelector("#home")?.addEventListener("click", () => viewer.viewport.goHome());
+const clicks: Record<string, () => void> = {
+  "#classify-slide": classifySlide,
+  "#home": () => void viewer.viewport.goHome(),
+  "#hide": toggleMarks,
+  "#show-help": () => help.showModal(),
+  "#retry": () => outbox.retry(),
+  "#undo": undo,
+};
+for (const [selector, act] of Object.entries(clicks)) document.querySelector(selector)?.addEventListener("click", act);
 
-// --- keyboard
+// --- keyboard: the crosshair in the middle of the view is the pen, the arrows move the slide below it
 
-const keys: Record<string, () => void> = {
+const STEP_PX = 60;
+const FINE_PX = 6;
+
+function pan(right: number, down: number, fine: boolean): void {
+  const step = fine ? FINE_PX : STEP_PX;
+  viewer.viewport.panBy(viewer.viewport.deltaPointsFromPixels(new OpenSeadragon.Point(right * step, down * step)));
+}
+
+const centre = (): Point => within(viewer.viewport.viewportToImageCoordinates(viewer.viewport.getCenter(true)));
+
+function draw(): void {
+  if (tool === "point") add("point", [centre()]);
+  if (tool !== "box") return;
+  if (corner) {
+    const from = corner;
+    corner = null;
+    addBox(from, centre());
+  } else corner = centre();
+}
+
+viewer.addHandler("update-viewport", () => {
+  if (corner) layer.sketch([corner, centre()]);
+});
+
+function escape(): void {
+  if (corner) {
+    corner = null;
+    layer.sketch(null);
+  } else if (tool !== "move") choose("move");
+  else current = null;
+  show();
+}
+
+const look: Record<string, (fine: boolean) => void> = {
+  ArrowLeft: (fine) => pan(-1, 0, fine),
+  ArrowRight: (fine) => pan(1, 0, fine),
+  ArrowUp: (fine) => pan(0, -1, fine),
+  ArrowDown: (fine) => pan(0, 1, fine),
+  "+": () => void viewer.viewport.zoomBy(1.5),
+  "-": () => void viewer.viewport.zoomBy(1 / 1.5),
+  h: () => void viewer.viewport.goHome(),
+  v: toggleMarks,
+  "?": () => help.showModal(),
+};
+const label: Record<string, () => void> = {
   b: () => choose("box"),
   p: () => choose("point"),
   m: () => choose("move"),
   n: () => step(1),
   N: () => step(-1),
   s: classifySlide,
-  h: () => void viewer.viewport.goHome(),
-  Escape: () => {
-    current = null;
-    if (tool !== "move") choose("move");
-    else show();
-  },
-  Delete: () => {
-    if (current) remove(current);
-  },
-  Backspace: () => {
-    if (current) remove(current);
-  },
-  "+": () => void viewer.viewport.zoomBy(1.5),
-  "-": () => void viewer.viewport.zoomBy(1 / 1.5),
+  Enter: draw,
+  Escape: escape,
+  Delete: () => void (current && remove(current)),
+  Backspace: () => void (current && remove(current)),
 };
-for (const term of shown.terms) if (term.key) keys[term.key] = () => classify(term.code);
+for (const term of shown.terms) if (term.key) label[term.key] = () => classify(term.code);
+
+function deedOf(event: KeyboardEvent): (() => void) | undefined {
+  const target = event.target as HTMLElement;
+  if (help.open || target.matches("input, select, textarea")) return undefined;
+  if (event.key.length === 1 && !shortcuts.checked) return undefined;
+  if ((event.ctrlKey || event.metaKey) && event.key === "z") return shown.may_label ? undo : undefined;
+  if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+  if (event.key === "Enter" && target.matches("button, a")) return undefined;
+  const seen = look[event.key];
+  if (seen) return () => seen(event.shiftKey);
+  return shown.may_label ? label[event.key] : undefined;
+}
 
 addEventListener("keydown", (event) => {
-  const target = event.target as HTMLElement;
-  if (!shown.may_label || target.matches("input, select, textarea")) return;
-  if ((event.ctrlKey || event.metaKey) && event.key === "z") {
-    event.preventDefault();
-    undo();
-  } else if (!event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) {
-    event.preventDefault();
-    keys[event.key]!();
-  }
+  const deed = deedOf(event);
+  if (!deed) return;
+  event.preventDefault();
+  deed();
 });
 viewer.addHandler("canvas-key", (event) => {
   (event as { preventDefaultAction: boolean }).preventDefaultAction = true;
 });
+shortcuts.checked = localStorage.getItem("single-keys") !== "off";
+shortcuts.addEventListener("change", () => localStorage.setItem("single-keys", shortcuts.checked ? "on" : "off"));
 
+addScaleBar(viewer, stage, widest.um);
 viewer.addHandler("open", show);
 show();
-status.textContent = `${marks.size} labels`;
+tell(shown.may_label ? "Every change is saved at once" : "You may look, not label", "saved");

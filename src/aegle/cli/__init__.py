@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from aegle import __version__
-from aegle.cli import deid, demo, labels, people, running, sending, sites, status, trail
+from aegle.cli import archive, deid, demo, labels, people, running, sending, sites, status, trail
 from aegle.errors import AegleError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(sites.app, name="site")
 app.add_typer(people.app, name="account")
+app.add_typer(archive.app, name="archive")
 app.add_typer(deid.app, name="deid")
 app.add_typer(labels.app, name="labels")
 app.add_typer(trail.app, name="audit")

@@ -9,12 +9,12 @@ from rich.table import Table
 
 from aegle import access, wiring
 from aegle.access import Act, Role
+from aegle.cli.acts import record
 from aegle.cli.operator import ask, operator
 from aegle.cli.places import HOME, HomePath, home
 from aegle.errors import BadMessage
 from aegle.hub.people import NewPerson, Person
 from aegle.local.accounts import SqliteAccounts
-from aegle.local.audit import ChainedLines
 from aegle.local.home import Home
 from aegle.pages.accounts import new_account
 
@@ -77,12 +77,10 @@ def _add_at_hub(place: Home, name: str, role: Role) -> str:
 
 def _add_at_site(place: Home, site: str, name: str, role: Role) -> str:
     account, password = new_account(name, role, place.require_applied().site(site).config.kind)
-    folder = wiring.site_folder(place, site)
-    accounts, audit = SqliteAccounts(folder.accounts), ChainedLines(folder.audit, site, "cli")
+    accounts = SqliteAccounts(wiring.site_folder(place, site).accounts)
     accounts.put(account)
-    audit.append(access.event(Act.PAGE_ACCOUNT_CHANGE, principal="user:operator", site=site, role=role.value))
     accounts.close()
-    audit.close()
+    record(place, Act.PAGE_ACCOUNT_CHANGE, site=site, role=role.value)
     return password
 
 
@@ -93,6 +91,7 @@ def _at_hub(place: Home) -> list[tuple[str, Role]]:
 
 def _at_site(place: Home, site: str) -> list[tuple[str, Role]]:
     place.require_applied().site(site)
+    record(place, Act.HUB_CONSOLE_VIEW, site=site, kind="people")
     accounts = SqliteAccounts(wiring.site_folder(place, site).accounts)
     found = [(account.name, account.role) for account in accounts.all()]
     accounts.close()

@@ -9,10 +9,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from aegle.access import Act
+from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
 from aegle.errors import BadConfig, NotFound
 from aegle.local.home import AppliedSite
 from aegle.protocols import dimse
+from aegle.records import AuditOutcome
 
 console = Console()
 
@@ -34,7 +37,8 @@ def send(
 
     Example: `aegle send ~/studies/case-17 --site st-anna`
     """
-    target = _target(home(home_path).require_applied().site(site), site, calling)
+    place = home(home_path)
+    target = _target(place.require_applied().site(site), site, calling)
     files, others = _sort(folder)
     for path in others:
         console.print(f"  not DICOM, left out: {path}", highlight=False, markup=False)
@@ -49,6 +53,8 @@ def send(
             progress.advance(task)
 
         dimse.send(target, files, told)
+    outcome = AuditOutcome.OK if answers["taken"] == len(files) else AuditOutcome.FAILED
+    record(place, Act.CLI_FILES_SEND, outcome, site=site, peer=target.calling, count=answers["taken"])
     for answer, count in answers.items():
         console.print(f"  {count} {answer}")
     console.print(f"Follow them on the site's page, or with `aegle status --site {site}`.")

@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 
 from aegle import config as configuration
 from aegle import durable
+from aegle.access import Act
+from aegle.cli.acts import record
 from aegle.cli.operator import operator
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
 from aegle.config import SITE_NAME
@@ -35,6 +37,7 @@ def add(
     ],
     config: ConfigPath = CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change to the file, write nothing.")] = False,
+    home_path: HomePath = HOME,
 ) -> None:
     """Add a site to aegle.yaml, keeping its comments.
 
@@ -47,6 +50,8 @@ def add(
         console.print("Nothing written (dry run).")
         return
     durable.write(config, after.encode(), mode=0o644)
+    if home(home_path).hub.exists():  # before the first `aegle apply` there is no trail yet
+        record(home(home_path), Act.CLI_CONFIG_CHANGE, kind=kind.value)
     console.print(f"Added [bold]{name}[/]. Next: [bold]aegle plan[/], then [bold]aegle apply[/].")
 
 
@@ -92,9 +97,11 @@ def plan(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
 
 def apply(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
     """Make aegle.yaml real: folders, keys and ports. A running `aegle up` picks the change up by itself."""
-    changes = LocalProvisioner(configuration.load(config), home(home_path)).apply()
+    place = home(home_path)
+    changes = LocalProvisioner(configuration.load(config), place).apply()
     _tell(changes)
     if changes:
+        record(place, Act.CLI_CONFIG_APPLY, count=len(changes))
         console.print("Done. [bold]aegle up[/] starts what is not running; a running one has picked this up.")
 
 
@@ -110,10 +117,10 @@ def _with_site(text: str, name: str, kind: SiteKind) -> str:
         raise BadConfig(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
     document: Any = YAML().load(text) or {}
     sites = document.get("sites")
-    if not sites:
-        return _with_first_site(document, name, kind)
-    if name in sites:
+    if sites and name in sites:
         raise BadConfig(f"a site {name!r} is already there; change its block by hand, or choose another name")
+    if not sites or sites.fa.flow_style() or document.fa.flow_style():
+        return _written_anew(document, name, kind)
     # Lines are put in by hand: writing the document anew would change how a person laid out the rest.
     lines = text.splitlines(keepends=True)
     indent = " " * sites.lc.key(next(iter(sites)))[1]
@@ -125,8 +132,11 @@ def _with_site(text: str, name: str, kind: SiteKind) -> str:
     return "".join(lines)
 
 
-def _with_first_site(document: dict[str, object], name: str, kind: SiteKind) -> str:
-    document["sites"] = {name: {"kind": kind.value}}
+def _written_anew(document: Any, name: str, kind: SiteKind) -> str:
+    """The document with one site more, where there is no block of lines to add to: no site yet, or sites in braces."""
+    if not document.get("sites"):
+        document["sites"] = {}
+    document["sites"][name] = {"kind": kind.value}
     stream = io.StringIO()
     YAML().dump(document, stream)
     return stream.getvalue()

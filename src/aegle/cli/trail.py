@@ -6,11 +6,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from aegle import access, wiring
+from aegle import wiring
 from aegle.access import Act
+from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
-from aegle.local.audit import ChainedLines, Fault
-from aegle.local.home import Home
+from aegle.local.audit import Fault
 from aegle.local.trails import Proof, newest, prove, trails
 from aegle.records import AuditOutcome
 
@@ -31,7 +31,8 @@ def verify_all(home_path: HomePath = HOME) -> None:
     faults = [item for item in found if isinstance(item, Fault)]
     proofs = [item for item in found if isinstance(item, Proof)]
     _show_proofs(proofs)
-    _record(place, len(found), faults)
+    outcome = AuditOutcome.FAILED if faults else AuditOutcome.OK
+    record(place, Act.CLI_AUDIT_VERIFY, outcome, count=len(found), chain=faults[0].chain if faults else "")
     for fault in faults:
         console.print(
             f"[bold red]FAULT[/]  {fault.chain}, line {fault.line}: {fault.what}", highlight=False, soft_wrap=True
@@ -55,6 +56,7 @@ def show(
     place = home(home_path)
     if site not in ("", "hub"):
         place.require_applied().site(site)
+    record(place, Act.CLI_AUDIT_SHOW, site=site if site != "hub" else "", count=count)
     table = Table("when", "chain", "act", "outcome", "who", "of what")
     for chain, event in newest(trails(place, (), site), count):
         when = event.happened_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -68,11 +70,3 @@ def _show_proofs(proofs: list[Proof]) -> None:
         held = f"line {proof.witnessed}" if proof.witnessed else "nothing yet"
         table.add_row(proof.chain, str(proof.lines), held, str(proof.newer))
     console.print(table)
-
-
-def _record(place: Home, count: int, faults: list[Fault]) -> None:
-    outcome = AuditOutcome.FAILED if faults else AuditOutcome.OK
-    chain = faults[0].chain if faults else ""
-    audit = ChainedLines(place.hub / "audit", "hub", "cli")
-    audit.append(access.event(Act.CLI_AUDIT_VERIFY, outcome, principal="user:operator", count=count, chain=chain))
-    audit.close()

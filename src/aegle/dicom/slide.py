@@ -20,6 +20,7 @@ class Level:
     height: int  #: Total Pixel Matrix Rows
     tile_width: int
     tile_height: int
+    um: float | None = None  #: micrometres per pixel across, None where the image does not say
     sparse: Mapping[tuple[int, int], int] | None = None  #: (tile column, tile row) -> frame, for TILED_SPARSE
 
     @property
@@ -47,20 +48,38 @@ def level(metadata: Metadata) -> Level | None:
         return None
     sop_uid = str(first(metadata, "00080018", ""))
     if str(first(metadata, "00080016", "")) != WHOLE_SLIDE:
-        return Level(sop_uid=sop_uid, width=columns, height=rows, tile_width=columns, tile_height=rows)
+        um = spacing_um(metadata)
+        return Level(sop_uid=sop_uid, width=columns, height=rows, tile_width=columns, tile_height=rows, um=um)
     kinds = [str(value) for value in metadata.get("00080008", {}).get("Value", [])]
     if len(kinds) < 3 or kinds[2] != "VOLUME":
         return None
     width, height = _number(metadata, "00480006"), _number(metadata, "00480007")
     organisation = str(first(metadata, "00209311", "TILED_SPARSE"))
     sparse = None if organisation == "TILED_FULL" else _places(metadata, columns, rows)
-    return Level(sop_uid=sop_uid, width=width, height=height, tile_width=columns, tile_height=rows, sparse=sparse)
+    return Level(
+        sop_uid=sop_uid,
+        width=width,
+        height=height,
+        tile_width=columns,
+        tile_height=rows,
+        um=spacing_um(metadata),
+        sparse=sparse,
+    )
 
 
 def levels(instances: Sequence[Metadata]) -> list[Level]:
     """The pyramid of a series, widest first; one level a width."""
     found = {item.width: item for item in map(level, instances) if item is not None}
     return sorted(found.values(), key=lambda item: -item.width)
+
+
+def spacing_um(metadata: Metadata) -> float | None:
+    """Micrometres from pixel to pixel across: Pixel Spacing of the image or of its shared Pixel Measures (PS3.3 §C.8.12.4)."""
+    shared = first(metadata, "52009229", {})
+    measures = first(shared, "00289110", {})
+    values = (metadata.get("00280030") or measures.get("00280030") or {}).get("Value", [])
+    across_mm = float(values[1]) if len(values) == 2 else 0.0  # row spacing first, column spacing second
+    return across_mm * 1000 if across_mm > 0 else None
 
 
 def _places(metadata: Metadata, tile_width: int, tile_height: int) -> dict[tuple[int, int], int]:

@@ -14,9 +14,9 @@ from aegle.errors import BadMessage
 from aegle.hub import requests
 from aegle.hub.label_pages import LabelPages
 from aegle.hub.overview import LONG_WAIT, SILENT_AFTER, Overview, SiteLine, age, by_state, take_overview
-from aegle.hub.people_pages import PeoplePages
 from aegle.hub.routes import Services
 from aegle.pages.accounts import SignIn
+from aegle.pages.people import PeoplePages
 from aegle.pages.shell import Page, Place, Shell, Visit
 from aegle.records import AuditEvent, AuditOutcome, RequestState
 
@@ -43,7 +43,7 @@ def console(services: Services, sign_in: SignIn) -> Shell:
         return (
             *OverviewPages(shell=shell, services=services).pages(),
             *LabelPages(shell=shell, services=services).pages(),
-            *PeoplePages(shell=shell, services=services).pages(),
+            *PeoplePages(shell=shell, sign_in=sign_in, audit=services.audit).pages(),
         )
 
     return Shell(place, sign_in, services.audit, Path(__file__).parent / "templates", pages)

@@ -48,8 +48,8 @@ class HubAccounts:
         with self._database.transaction() as transaction:
             changed(transaction, "end_sessions", name=account.name)
             changed(
-                transaction, "put_person",
-                name=account.name, role=account.role.value, password_hash=account.password_hash,
+                transaction, "put_person", name=account.name, role=account.role.value,
+                password_hash=account.password_hash, one_time=account.one_time,
             )  # fmt: skip
 
     def remove(self, name: str) -> None:
@@ -88,4 +88,4 @@ def list_people(database: Database) -> tuple[Person, ...]:
 
 
 def _account(row: DictRow) -> Account:
-    return Account(name=row["name"], role=Role(row["role"]), password_hash=row["password_hash"])
+    return Account(**{**row, "role": Role(row["role"])})

@@ -182,14 +182,16 @@ WHERE r.request_id = %(request_id)s
 SELECT state, count(*) AS requests, min(submitted_at) AS oldest FROM request GROUP BY state ORDER BY state
 
 -- name: person
-SELECT name, role, password_hash FROM person WHERE name = %(name)s
+SELECT name, role, password_hash, one_time FROM person WHERE name = %(name)s
 
 -- name: people
-SELECT name, role, password_hash FROM person ORDER BY name
+SELECT name, role, password_hash, one_time FROM person ORDER BY name
 
 -- name: put_person
-INSERT INTO person (name, role, password_hash) VALUES (%(name)s, %(role)s, %(password_hash)s)
-ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash, changed_at = now()
+INSERT INTO person (name, role, password_hash, one_time)
+VALUES (%(name)s, %(role)s, %(password_hash)s, %(one_time)s)
+ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash,
+                                 one_time = excluded.one_time, changed_at = now()
 
 -- name: remove_person
 DELETE FROM person WHERE name = %(name)s

@@ -34,7 +34,7 @@ class PeoplePages:
 
     def pages(self) -> Sequence[Page]:
         """Their routes."""
-        own, change = Act.PAGE_PASSWORD_CHANGE, Act.PAGE_ACCOUNT_CHANGE
+        own, change = Act.PAGE_OWN_ACCOUNT_CHANGE, Act.PAGE_ACCOUNT_CHANGE
         return (
             Page(path="/people", act=change, answer=self.show_people),
             Page(path="/people", act=change, answer=self.change_people, method="POST"),
@@ -151,15 +151,14 @@ class PeoplePages:
         return found[0]
 
     def _tell(self, by: Principal, before: Role | None, after: Role | None) -> None:
-        self.audit.append(
-            access.event(
-                Act.PAGE_ACCOUNT_CHANGE,
-                principal=f"user:{by.name}",
-                site=self.shell.place.site,
-                role_from=before.value if before else "none",
-                role_to=after.value if after else "none",
-            )
+        told = access.event(
+            Act.PAGE_ACCOUNT_CHANGE,
+            principal=f"user:{by.name}",
+            site=self.shell.place.site,
+            role_from=before.value if before else "none",
+            role_to=after.value if after else "none",
         )
+        self.audit.append(told)
 
 
 def _text(form: FormData, key: str) -> str:

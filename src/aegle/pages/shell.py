@@ -27,6 +27,7 @@ from aegle.pages.accounts import SignIn
 from aegle.ports import AuditSink
 from aegle.records import AuditOutcome, SiteKind
 
+_LARGEST_BODY = 1_000_000  #: bytes of a form or of one label
 ASSETS = Path(__file__).parent / "assets"
 TEMPLATES = Path(__file__).parent / "templates"
 _POLICY = (
@@ -56,6 +57,7 @@ class Page:
     answer: Answer
     method: str = "GET"
     subject: str = ""  #: the path parameter that the audit entry names
+    streams: bool = False  #: takes a body of any size and bounds it itself; every other page takes little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,8 @@ class Shell:
             Route("/sign-out", self._sign_out, methods=["POST"]),
         ]
         mounted = [*routes, Mount("/assets", StaticFiles(directory=ASSETS, check_dir=False))]
-        application = Starlette(routes=mounted, exception_handlers=dict.fromkeys(MEANING, self._refuse))
+        starlette = Starlette(routes=mounted, exception_handlers=dict.fromkeys(MEANING, self._refuse))
+        application = _SmallBodies(starlette, {page.path for page in self.pages if page.streams})
         return _StrictHeaders(_KnownHosts(application, self.place.site, self._refuse_stranger))
 
     def show(self, visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -132,7 +135,7 @@ class Shell:
                 )
             if page.method != "GET":
                 await self._check_form(visit, page.act, subject)
-            if page.act is not Act.PAGE_PASSWORD_CHANGE and await run_in_threadpool(
+            if page.act is not Act.PAGE_OWN_ACCOUNT_CHANGE and await run_in_threadpool(
                 self._sign_in.must_change, visit.principal
             ):
                 return self._to_password(request)
@@ -293,6 +296,33 @@ class _StrictHeaders:
             await send(message)
 
         await self._application(scope, receive, with_headers)
+
+
+class _SmallBodies:
+    """Cuts a body off at a bound before anybody is signed in, so that a form cannot fill memory or disk."""
+
+    def __init__(self, application: ASGIApp, streaming: set[str]) -> None:
+        self._application, self._streaming = application, streaming
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._streaming:
+            await self._application(scope, receive, send)
+            return
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > _LARGEST_BODY:
+                return {"type": "http.disconnect"}
+            return message
+
+        length = Request(scope).headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > _LARGEST_BODY:
+            await JSONResponse({"code": "TOO_LARGE", "detail": "The form is too large."}, 413)(scope, receive, send)
+            return
+        await self._application(scope, bounded, send)
 
 
 class _KnownHosts:

@@ -138,6 +138,7 @@ def _facts(item: Level) -> dict[str, Any]:
         "height": item.height,
         "tile_width": item.tile_width,
         "tile_height": item.tile_height,
+        "um": item.um,
     }
 
 

@@ -47,6 +47,16 @@ def test_a_last_line_without_its_end_is_ended_first(tmp_path: Path) -> None:
     assert list(load(path).sites) == ["a1", "b1"]
 
 
+@pytest.mark.parametrize(
+    "text", ["sites: {a1: {kind: lab}}\n", "{target: local, sites: {a1: {kind: lab}}}\n", "sites: {}\n"]
+)
+def test_sites_in_braces_stay_yaml(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "aegle.yaml"
+    path.write_text(text)
+    add(path, "b1", "--kind", "lab")
+    assert "b1" in load(path).sites
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "aegle.yaml"
     path.write_text(WRITTEN)

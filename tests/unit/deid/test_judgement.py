@@ -118,7 +118,7 @@ def test_a_deflated_bomb_is_held(still, run, monkeypatch):
 
 
 def test_every_reason_has_its_line_in_the_reference():
-    page = Path(__file__).parents[3] / "docs" / "reference" / "hold-reasons.md"
+    page = Path(__file__).parents[3] / "docs" / "reference" / "reasons.md"
     text = page.read_text(encoding="utf-8")
     for code, reason in REASONS.items():
         blocks = "yes" if reason.blocks_study else "no"

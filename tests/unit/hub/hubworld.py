@@ -13,6 +13,7 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 from psycopg.conninfo import make_conninfo
+from starlette.types import ASGIApp
 
 from aegle.api import Submission
 from aegle.hub.app import create_hub_app
@@ -103,7 +104,7 @@ def prediction(request: Request, **changes: object) -> Prediction:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
+def serving(app: ASGIApp) -> Iterator[httpx.Client]:
     """The application behind real HTTP on loopback."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=server.run)

@@ -4,6 +4,7 @@ CREATE TABLE person (
     name            text PRIMARY KEY,
     role            text NOT NULL CHECK (role IN ('administrator', 'operator', 'analyst')),
     password_hash   text NOT NULL,
+    one_time        boolean NOT NULL,  -- given by somebody else: the person must choose another at once
     changed_at      timestamptz NOT NULL DEFAULT now()
 );
 

@@ -50,6 +50,10 @@ class Index:
         found = self._select("sop_uid = ?", sop_uid)
         return found[0] if found else None
 
+    def all(self) -> Sequence[StoredInstance]:
+        """Every instance, ordered by SOP Instance UID."""
+        return self._select("1 ORDER BY sop_uid")
+
     def of_study(self, study_uid: str) -> Sequence[StoredInstance]:
         """The study's instances, ordered by series and SOP Instance UID."""
         return self._select("study_uid = ? ORDER BY series_uid, sop_uid", study_uid)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aegle import durable, faults
-from aegle.dicom.describe import describe
+from aegle.dicom.describe import Description, describe
 from aegle.errors import Conflict, NotFound
 from aegle.local.archive.index import Index
 from aegle.records import StoredInstance
@@ -25,6 +25,7 @@ class FileArchive:
     def __init__(self, folder: Path) -> None:
         self._files = durable.private_folder(folder / "files")
         self._incoming = durable.private_folder(folder / "incoming")
+        self._lock = durable.claim(folder / "in-use.lock", "this archive")
         for left in self._incoming.iterdir():  # never acknowledged: a crash came first
             left.unlink()
         self._index = Index(folder / "index.db")
@@ -49,16 +50,7 @@ class FileArchive:
             taken.unlink()
             return known
         faults.reach(faults.Point.ARCHIVE_WRITTEN)
-        stored = StoredInstance(
-            **vars(description.instance),
-            transfer_syntax=description.transfer_syntax,
-            size_bytes=taken.stat().st_size,
-            digest=digest,
-            modality=description.modality,
-            frames=description.frames,
-            rows=description.rows,
-            columns=description.columns,
-        )
+        stored = stored_as(description, taken, digest)
         durable.settle(taken, self._place(stored.sop_uid))
         faults.reach(faults.Point.ARCHIVE_RENAMED)
         self._index.add(stored, description)
@@ -96,13 +88,28 @@ class FileArchive:
         return path
 
     def close(self) -> None:
-        """Close the index."""
+        """Close the index and let another process use the archive."""
         self._index.close()
+        self._lock.close()
 
     def _place(self, sop_uid: str) -> Path:
         # The UID was checked when it was described; its hash spreads files over 256 folders and keeps names short.
         name = hashlib.sha256(sop_uid.encode()).hexdigest()
         return durable.private_folder(self._files / name[:2]) / f"{sop_uid}.dcm"
+
+
+def stored_as(description: Description, path: Path, digest: str) -> StoredInstance:
+    """The record of a file that was described."""
+    return StoredInstance(
+        **vars(description.instance),
+        transfer_syntax=description.transfer_syntax,
+        size_bytes=path.stat().st_size,
+        digest=digest,
+        modality=description.modality,
+        frames=description.frames,
+        rows=description.rows,
+        columns=description.columns,
+    )
 
 
 def _take(source: Path, target: Path) -> None:

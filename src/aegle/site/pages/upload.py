@@ -31,13 +31,13 @@ class UploadPages:
         """Their routes."""
         return (
             Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.show),
-            Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.take, method="POST"),
+            Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.take, method="POST", streams=True),
             Page(path="/upload/state", act=Act.SITE_FILE_UPLOAD, answer=self.tell),
         )
 
     def show(self, visit: Visit) -> Response:
         """The page."""
-        return self.shell.show(visit, "upload.html")
+        return self.shell.show(visit, "upload.html", most_mb=f"{self.program.config.door.max_instance_mb:,}")
 
     async def take(self, visit: Visit) -> Response:
         """One file, streamed to the spool; the answer comes when it is durable there."""

@@ -17,6 +17,7 @@ class Told:
     tone: str = ""
     explanation: str = ""
     remedy: str = ""
+    pending: bool = False  #: whether it changes by itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +66,13 @@ def tell(study: Study, wish: Wish | None, deliveries: list[Delivery], *, held: b
     """The state of one study."""
     if held:
         return Told(
-            state="held", tone="bad", explanation="A part of this study is held at the door.", remedy="See Held."
+            state="held",
+            tone="bad",
+            explanation="A part of this study is held at the door.",
+            remedy="An administrator of this site decides under Held. The study goes on by itself after that.",
         )
     if study.fresh:
-        return Told(state="coming in", explanation="Images are still arriving.")
+        return Told(state="coming in", explanation="Images are still arriving.", pending=True)
     if not hospital:
         return Told(state="ready", tone="good")
     if wish is None:
@@ -88,9 +92,12 @@ def _tell_wish(wish: Wish, deliveries: list[Delivery]) -> Told:
         return _tell_delivery(deliveries)
     if wish.phase is RequestPhase.WANTED:
         return Told(
-            state="waiting for the hub", explanation="The hub has not taken the request yet. It is tried again."
+            state="waiting for the hub",
+            tone="warn",
+            explanation="The hub has not taken the request yet. It is tried again until it does; nothing is lost.",
+            pending=True,
         )
-    return Told(state="being read", explanation="The model has the study.")
+    return Told(state="being read", explanation="The model has the study.", pending=True)
 
 
 def _tell_delivery(deliveries: list[Delivery]) -> Told:
@@ -100,6 +107,44 @@ def _tell_delivery(deliveries: list[Delivery]) -> Told:
         return Told(state="delivered", tone="good")
     return Told(state="read", tone="good")
 
+
+_KINDS = {"sr": "Structured report", "sc": "Picture with overlay"}
+
+
+def tell_delivery(item: Delivery) -> dict[str, str]:
+    """One result object on its way to the PACS."""
+    what = _KINDS.get(item.kind, item.kind)
+    if item.sent_at:
+        return {"what": what, "state": "delivered", "tone": "good"}
+    if item.problem:
+        return {"what": what, "state": f"not yet, tried {item.tries} times", "tone": "warn"}
+    return {"what": what, "state": "on its way", "tone": ""}
+
+
+def tell_pacs(deliveries: list[Delivery], *, has_pacs: bool) -> str:
+    """Why results are not in the PACS, where they are not; empty where all is well."""
+    if not has_pacs:
+        return "No PACS is named for this site, so results stay on this page."
+    problems = {item.problem for item in deliveries if item.problem and not item.sent_at}
+    if "PEER_UNREACHABLE" in problems:
+        return "The PACS does not answer. It is tried again until it does; the result stays here meanwhile."
+    if problems:
+        return (
+            f"The PACS did not take it ({', '.join(sorted(problems))}). It is tried again; tell whoever runs the PACS."
+        )
+    return ""
+
+
+def plain(value: str, tag: int) -> str:
+    """A value of the patient's as a person reads it: a name without carets, a date with hyphens."""
+    if tag == _BIRTH_DATE and len(value) == len("YYYYMMDD"):
+        return f"{value[:4]}-{value[4:6]}-{value[6:]}"
+    if tag == _NAME:
+        return " ".join(part for part in value.partition("=")[0].replace("^", " ").split() if part)
+    return value
+
+
+_NAME, _BIRTH_DATE = 0x00100010, 0x00100030
 
 STEPS = {
     Step.RECEIVED: "Received",

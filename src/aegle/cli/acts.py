@@ -1,0 +1,55 @@
+"""Which act each command is, and the trail in which a command writes it."""
+
+from types import MappingProxyType
+
+from aegle import access
+from aegle.access import Act
+from aegle.local.audit import ChainedLines
+from aegle.local.home import Home
+from aegle.records import AuditOutcome
+
+ACTS = MappingProxyType(
+    {
+        "account add": Act.PAGE_ACCOUNT_CHANGE,
+        "account list": Act.HUB_CONSOLE_VIEW,
+        "apply": Act.CLI_CONFIG_APPLY,
+        "archive check": Act.CLI_ARCHIVE_CHECK,
+        "archive export": Act.CLI_ARCHIVE_EXPORT,
+        "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
+        "audit show": Act.CLI_AUDIT_SHOW,
+        "audit verify": Act.CLI_AUDIT_VERIFY,
+        "demo": Act.HUB_PROCESS_START,
+        "labels export": Act.HUB_LABELS_QUERY,
+        "labels query": Act.HUB_LABELS_QUERY,
+        "send": Act.CLI_FILES_SEND,
+        "site add": Act.CLI_CONFIG_CHANGE,
+        "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,
+        "status": Act.HUB_CONSOLE_VIEW,
+        "up": Act.HUB_PROCESS_START,
+    }
+)
+"""The act of each command that changes or shows something that is kept. Written by the command itself, by the hub for a
+command that asks the hub, or by the programs that a command starts."""
+
+WITHOUT_ACT = frozenset({"account roles", "deid preview", "deid profile", "deid run", "plan", "site list", "version"})
+"""Commands that explain, compare, or work on the caller's own files, with no hub and no site."""
+
+
+def record(
+    place: Home,
+    act: Act,
+    outcome: AuditOutcome = AuditOutcome.OK,
+    *,
+    site: str = "",
+    subject: str = "",
+    **facts: str | int | float | bool,
+) -> None:
+    """Write a command's act into the trail of commands of a site, or of the hub. Durable on return.
+
+    Raises Overloaded when another command holds the trail for longer than 15 seconds."""
+    owner, folder = (site, place.site(site)) if site else ("hub", place.hub)
+    trail = ChainedLines(folder / "audit", owner, "cli")
+    try:
+        trail.append(access.event(act, outcome, principal="user:operator", site=site, subject=subject, **facts))
+    finally:
+        trail.close()

@@ -1,0 +1,70 @@
+"""`aegle archive check|rebuild|export`: a site's archive, looked over and mended."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from aegle import durable, wiring
+from aegle.access import Act
+from aegle.cli.acts import record
+from aegle.cli.places import HOME, HomePath, home
+from aegle.errors import Conflict
+from aegle.local.archive import upkeep
+
+app = typer.Typer(help="Look a site's archive over, mend its index, copy a study out.", no_args_is_help=True)
+console = Console()
+SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
+
+
+@app.command()
+def check(site: SiteName, home_path: HomePath = HOME) -> None:
+    """Compare every file with the index, byte by byte. Changes nothing; the site may run. Exit status 1 when something is wrong.
+
+    Example: `aegle archive check --site st-anna`
+    """
+    folder = _folder(home_path, site, Act.CLI_ARCHIVE_CHECK)
+    with Progress(console=console) as progress:
+        task = progress.add_task("checking", total=upkeep.count(folder))
+        found = list(upkeep.check(folder, lambda: progress.advance(task)))
+    for finding in found:
+        console.print(f"  {finding.trouble.value:16} {finding.name}", highlight=False)
+    console.print(f"{len(found)} trouble(s)." if found else "Every file is as it was acknowledged, and indexed.")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(site: SiteName, home_path: HomePath = HOME) -> None:
+    """Make the index anew from the files. Stop the site first; the old index is kept beside it."""
+    folder = _folder(home_path, site, Act.CLI_ARCHIVE_REBUILD)
+    lock = durable.claim(folder / "in-use.lock", f"the archive of {site} (its program runs)", wait_seconds=1)
+    with Progress(console=console) as progress:
+        task = progress.add_task("indexing", total=upkeep.count(folder))
+        count = upkeep.rebuild(folder, lambda: progress.advance(task))
+    lock.close()
+    console.print(f"{count} instance(s) indexed. The index before is {folder / 'index.db.before'}.")
+
+
+@app.command()
+def export(
+    study: Annotated[str, typer.Argument(help="The study's alias (Study Instance UID in the archive).")],
+    target: Annotated[Path, typer.Argument(help="Folder to copy to; made where it is not there.")],
+    site: SiteName,
+    home_path: HomePath = HOME,
+) -> None:
+    """Copy a study out of the archive, as aliases: SERIES/INSTANCE.dcm."""
+    if target.exists() and any(target.iterdir()):
+        raise Conflict(f"{target} is not empty; name a new folder")
+    count = upkeep.export(_folder(home_path, site, Act.CLI_ARCHIVE_EXPORT, study), study, target)
+    console.print(f"{count} instance(s) copied to {target}.")
+
+
+def _folder(home_path: Path, site: str, act: Act, subject: str = "") -> Path:
+    """The archive's folder, once the act is in the trail."""
+    place = home(home_path)
+    place.require_applied().site(site)
+    record(place, act, site=site, subject=subject)
+    return wiring.site_folder(place, site).archive
