@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,8 +101,8 @@ class Stage:
 
     # --- processes
 
-    def start(self, name: str, fault: str = "") -> None:
-        """Start a process; with `fault` it will die at that point (`aegle.faults`)."""
+    def start(self, name: str, fault: str = "", *, program: Sequence[str] = ("-m", "aegle")) -> None:
+        """Start a process; with `fault` it will die at that point (`aegle.faults`). `program` runs in place of aegle."""
         home = ["--home", str(self.home.root)]
         door = str(self.applied.site(HOSPITAL).door_port)
         words = {
@@ -115,7 +115,7 @@ class Stage:
         self.home.logs.mkdir(exist_ok=True)
         with (self.home.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "aegle", *arguments],
+                [sys.executable, *program, *arguments],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, "AEGLE_FAULT": fault},
             )  # fmt: skip
 

@@ -28,6 +28,7 @@ class ChainedLines:
         self._writer = durable.claim(folder / f"{process}.lock", f"the audit chain {process!r}")
         self._count, self._digest = _recover(self.path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        self._size = os.fstat(self._file).st_size  #: of all lines that were acknowledged
         durable.sync_folder(folder)
 
     def append(self, *events: AuditEvent) -> None:
@@ -40,9 +41,18 @@ class ChainedLines:
                 after = _link(digest, body)
                 lines.append(f'{{"n":{count},"prev":"{digest}","event":{body},"hash":"{after}"}}\n')
                 digest = after
-            os.write(self._file, "".join(lines).encode())
-            os.fsync(self._file)
+            self._write("".join(lines).encode())
             self._count, self._digest = count, digest
+
+    def _write(self, content: bytes) -> None:
+        """Durable and whole, or the next write takes off what is there of it: a chain never goes on from a torn line."""
+        if os.fstat(self._file).st_size != self._size:
+            os.ftruncate(self._file, self._size)
+        left = memoryview(content)
+        while left:
+            left = left[os.write(self._file, left) :]
+        os.fsync(self._file)
+        self._size += len(content)
 
     def head(self) -> AuditHead:
         """Count and digest of the chain as of now."""

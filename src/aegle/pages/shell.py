@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aegle import access
 from aegle.access import Act, Novelty, Principal
-from aegle.errors import MEANING, AegleError, Forbidden, Unauthenticated
+from aegle.errors import MEANING, AegleError, Forbidden, Unauthenticated, Unavailable
 from aegle.pages.accounts import SignIn
 from aegle.ports import AuditSink
 from aegle.records import AuditOutcome, SiteKind
@@ -139,15 +139,26 @@ class Shell:
                 self._sign_in.must_change, visit.principal
             ):
                 return self._to_password(request)
+            return await self._answer(page, visit, subject)
+
+        return endpoint
+
+    async def _answer(self, page: Page, visit: Visit, subject: str) -> Response:
+        """What the page answers, audited before it leaves, a refusal too."""
+        outcome = AuditOutcome.REFUSED
+        try:
             if inspect.iscoroutinefunction(page.answer):
                 answer: Response = await page.answer(visit)
             else:
                 answer = await run_in_threadpool(page.answer, visit)  # type: ignore[arg-type]
-            if page.method != "GET" or self._novelty.is_news(visit.session, page.act, subject):
-                await run_in_threadpool(self._tell, page.act, visit, subject, AuditOutcome.OK)
-            return answer
-
-        return endpoint
+            outcome = AuditOutcome.OK if answer.status_code < 400 else AuditOutcome.REFUSED
+        except Unavailable:
+            outcome = AuditOutcome.FAILED
+            raise
+        finally:
+            if page.method != "GET" or self._novelty.is_news(visit.session, page.act, subject, outcome):
+                await run_in_threadpool(self._tell, page.act, visit, subject, outcome)
+        return answer
 
     def _visit(self, request: Request) -> Visit | None:
         session = request.cookies.get(self.cookie, "")

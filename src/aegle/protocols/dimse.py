@@ -68,7 +68,6 @@ class DimseDoor:
         tempfile.tempdir = str(folder)
         self._allow, self._receive, self._notice = tuple(allow), receive, notice
         self._entity = AE(ae_title=ae_title)
-        self._entity.require_called_aet = True
         self._entity.maximum_associations = limit
         self._entity.maximum_pdu_size = _LONGEST_PDU
         self._entity.acse_timeout = self._entity.dimse_timeout = self._entity.network_timeout = _SECONDS
@@ -103,12 +102,18 @@ class DimseDoor:
 
     def _on_request(self, event: evt.Event) -> None:
         sender = _sender(event.assoc)
-        if is_allowed(sender, self._allow):
+        if not is_allowed(sender, self._allow):
+            self._refuse(event.assoc, sender, "UNKNOWN_PEER", 0x03)  # calling AE title not recognised
+        elif _called(event.assoc) != self._entity.ae_title:
+            self._refuse(event.assoc, sender, "WRONG_AE_TITLE", 0x07)  # called AE title not recognised
+        else:
             self._notice("accepted", sender, "")
-            return
-        self._notice("refused", sender, "UNKNOWN_PEER")
-        event.assoc.acse.send_reject(0x01, 0x01, 0x03)  # permanent, service user, calling AE title not recognised
-        event.assoc.kill()
+
+    def _refuse(self, association: Association, sender: Sender, reason: str, diagnostic: int) -> None:
+        """Reject for good, as the service's user (PS3.8 Table 9-21)."""
+        self._notice("refused", sender, reason)
+        association.acse.send_reject(0x01, 0x01, diagnostic)
+        association.kill()
 
     def _on_echo(self, event: evt.Event) -> int:
         self._notice("echo", _sender(event.assoc), "")
@@ -144,6 +149,11 @@ def _sender(association: Association) -> Sender:
     primitive = association.requestor.primitive
     title = primitive.calling_ae_title if primitive else ""
     return Sender(ae_title=str(title).strip(), address=str(association.requestor.address))
+
+
+def _called(association: Association) -> str:
+    primitive = association.requestor.primitive
+    return str(primitive.called_ae_title if primitive else "").strip()
 
 
 def _without_delay(event: evt.Event) -> None:

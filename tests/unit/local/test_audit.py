@@ -1,12 +1,14 @@
 """The audit chain: durable, verifiable, and honest about what a lone chain cannot show."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from aegle.access import Act, event
-from aegle.errors import Overloaded
+from aegle.errors import Overloaded, StorageFull
 from aegle.local.audit import ChainedLines, Fault, verify
 
 
@@ -101,3 +103,28 @@ def test_lines_are_json_with_the_event_inside(tmp_path: Path) -> None:
     assert entry["event"]["act"] == "intake:instance:admit"
     assert entry["prev"] == "0" * 64
     chain.close()
+
+
+def test_a_full_disk_in_the_middle_of_a_line_leaves_a_whole_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = written(tmp_path, 2)
+    for name in ("fsync", "write"):
+        with monkeypatch.context() as full:
+            full.setattr(os, name, no_room)
+            with pytest.raises(StorageFull):
+                chain.append(event(Act.INTAKE_INSTANCE_ADMIT, site="st-anna", subject="2.25.7"))
+    chain.append(event(Act.INTAKE_INSTANCE_ADMIT, site="st-anna", subject="2.25.8"))
+    assert verify(chain.path, chain.name, [chain.head()]) == 3
+    assert [found.subject for found in chain.read(3)] == ["2.25.8", "2.25.1", "2.25.0"]
+    chain.close()
+
+
+really_write = os.write
+
+
+def no_room(descriptor: int, content: bytes = b"") -> int:
+    """Half of the bytes fit on the disk, and then none."""
+    if len(content) > 40:
+        return really_write(descriptor, content[: len(content) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
