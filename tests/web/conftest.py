@@ -1,4 +1,4 @@
-"""One browser for the whole run, one running site a module."""
+"""One browser and one running site a module."""
 
 import subprocess
 import sys
@@ -20,9 +20,9 @@ def assets() -> None:
     subprocess.run([sys.executable, str(ROOT / "web" / "build.py")], check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(assets: None) -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium. No longer than a module: Playwright keeps an event loop running in this thread, which other tests need free."""
     with sync_playwright() as playwright:
         opened = launch(playwright)
         yield opened

@@ -123,7 +123,9 @@ class PeoplePages:
             "people.html",
             status,
             people=self.sign_in.store.all(),
-            roles=[(role.value, _DOES[role]) for role in ROLES_OF[self.sign_in.kind]],
+            roles=[
+                (role.value, _DOES[role]) for role in reversed(ROLES_OF[self.sign_in.kind])
+            ],  # an administrator is never the first choice
             told=told,
             problem=problem,
         )

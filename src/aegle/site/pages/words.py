@@ -36,8 +36,9 @@ def tell_file(fate: Admission | None, *, waiting: bool) -> FileTold:
         return FileTold(explanation="Being checked.", settled=False) if waiting else FileTold(explanation=gone)
     if fate.settled is Settled.HELD and fate.reason is not None:
         reason = REASONS[fate.reason]
-        tone = "bad" if reason.blocks_study else "warn"
-        return FileTold(explanation=f"Held: {reason.text} {reason.remedy}", tone=tone)
+        if not reason.blocks_study:
+            return FileTold(explanation=f"Stays out: {reason.text} {reason.remedy}", tone="warn")
+        return FileTold(explanation=f"Held: {reason.text} {reason.remedy}", tone="bad")
     return _FATES[fate.settled]
 
 
