@@ -104,7 +104,7 @@ class DimseDoor:
         sender = _sender(event.assoc)
         if not is_allowed(sender, self._allow):
             self._refuse(event.assoc, sender, "UNKNOWN_PEER", 0x03)  # calling AE title not recognised
-        elif str(event.assoc.requestor.primitive.called_ae_title).strip() != self._entity.ae_title:
+        elif _called(event.assoc) != self._entity.ae_title:
             self._refuse(event.assoc, sender, "WRONG_AE_TITLE", 0x07)  # called AE title not recognised
         else:
             self._notice("accepted", sender, "")
@@ -149,6 +149,12 @@ def _sender(association: Association) -> Sender:
     primitive = association.requestor.primitive
     title = primitive.calling_ae_title if primitive else ""
     return Sender(ae_title=str(title).strip(), address=str(association.requestor.address))
+
+
+def _called(association: Association) -> str:
+    """The AE title that the requestor wants to reach."""
+    primitive = association.requestor.primitive
+    return str(primitive.called_ae_title).strip() if primitive else ""
 
 
 def _without_delay(event: evt.Event) -> None:
