@@ -1,5 +1,6 @@
 """A person at a browser: signs in, looks, and collects what the page complained of."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ _ARGUMENTS = [
 def launch(playwright: Playwright) -> Browser:
     """The machine's Chromium, without a screen."""
     return playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_ARGUMENTS)
+
+
+def until(page: Page, condition: str, seconds: float = 15) -> None:
+    """Wait until a JavaScript expression holds. Playwright's own wait evaluates in the page, which the policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"Boolean({condition})"):
+        assert time.monotonic() < end, f"it did not come about: {condition}"
+        page.wait_for_timeout(20)
 
 
 class Person:

@@ -19,7 +19,8 @@ export function showPanel(list: HTMLElement, counts: HTMLElement, marks: Mark[],
   const from = Math.max(0, Math.min(at - MOST_ROWS / 2, marks.length - MOST_ROWS));
   const shown = marks.slice(from, from + MOST_ROWS);
   list.replaceChildren(...shown.map((mark, index) => row(mark, from + index + 1, mark.label_id === current, doings)));
-  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  const here = list.querySelector<HTMLElement>("[aria-current]");
+  if (here) list.scrollTop = here.offsetTop - list.offsetTop - list.clientHeight / 2; // scrollIntoView would move the page too
 }
 
 function row(mark: Mark, number: number, isCurrent: boolean, doings: Doings): HTMLLIElement {

@@ -41,10 +41,11 @@ export class Outbox {
 
   private async drain(): Promise<void> {
     this.running = true;
-    let complaint = "";
+    let [complaint, away] = ["", false];
     while (this.waiting.length) {
-      this.tell("Saving …", "busy");
+      if (!away) this.tell("Saving …", "busy"); // while it is tried again the message and its button stay
       const answer = await this.post(this.waiting[0]!).catch(() => null);
+      away = !answer || answer.status >= 500 || [401, 403, 429].includes(answer.status);
       if (answer?.ok) this.waiting.shift();
       else if (answer && (answer.status === 401 || answer.status === 403)) {
         this.tell(`${this.kept()}: you are signed out. Sign in again in another tab, as ${meta("person")}.`, "away");

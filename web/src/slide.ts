@@ -156,6 +156,7 @@ function toggleMarks(): void {
 
 function choose(next: Tool): void {
   tool = tool === next ? "move" : next;
+  if (tool !== "move") current = null; // the next class is for the next mark, not for the last
   corner = null;
   layer.sketch(null);
   viewer.setMouseNavEnabled(tool === "move");
@@ -200,14 +201,15 @@ if (shown.may_label) {
       start = null;
     },
     clickHandler: (event) => {
-      const at = imagePoint(event as unknown as { position: OpenSeadragon.Point });
-      if (tool === "point") add("point", [at]);
-      else if (tool === "move") {
-        current = layer.at(at)?.label_id ?? null;
-        show();
-      }
+      if (tool === "point") add("point", [imagePoint(event as unknown as { position: OpenSeadragon.Point })]);
     },
   } as OpenSeadragon.MouseTrackerOptions);
+  // while the slide can be moved, the viewer's own tracker takes the pointer
+  viewer.addHandler("canvas-click", (event) => {
+    if (tool !== "move" || !event.quick) return;
+    current = layer.at(imagePoint(event))?.label_id ?? null;
+    show();
+  });
 }
 
 document.querySelectorAll<HTMLElement>("[data-tool]").forEach((button) => {

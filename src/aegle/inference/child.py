@@ -16,19 +16,12 @@ from PIL import Image
 from aegle.errors import BadBundle, Refused, Unreadable
 from aegle.inference import blocks
 from aegle.inference.blocks import Block
+from aegle.inference.bounds import limit_memory
 from aegle.inference.messages import Ended, Message, arrays_in, arrays_message, receive, send
 from aegle.inference.pixels import RGB, decode
 from aegle.inference.quality import measure
 
 BATCH = 32  #: tiles a run: about 6 MB of activations each for the reference model
-
-
-def limit_memory(size_bytes: int) -> None:
-    """Bound this process's address space where the operating system can (not on Windows)."""
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (size_bytes, size_bytes))
 
 
 class Network:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from aegle.errors import BadBundle, Unavailable, Unreadable
 from aegle.inference.blocks import Block
 from aegle.inference.card import Card
 from aegle.inference.messages import Ended, Message, arrays_in, arrays_message, receive, send
-from aegle.inference.pixels import RGB
+from aegle.inference.pixels import RGB, PixelFormat
 from aegle.inference.quality import Measures
 
 #: environment variables a Python process cannot start without; nothing else is passed on
@@ -49,18 +49,16 @@ class BlockReading:
     measures: Measures
 
 
-class ModelProcess:
-    """One child process with one model in it. Not for use by two threads at once.
+class Child:
+    """A child process that answers `inference.messages`. Not for use by two threads at once.
 
     A child that dies or does not answer in time is killed and replaced; the call that met it is tried once more and
-    then refused as Unreadable, so that no picture can take a worker down.
+    then refused as Unreadable, so that no picture can take its parent down.
     """
 
-    def __init__(self, model: bytes, card: Card, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
-        tensors = {"tensor": card.input.tensor, **card.output.model_dump(include={"probability", "evidence"})}
-        head = {"memory_bytes": self._limits.memory_bytes, "max_pixels": self._limits.max_pixels, "tensors": tensors}
-        self._opening = Message(head=head, buffers=(model,))
+    def __init__(self, module: str, opening: Message, seconds: float) -> None:
+        """`module` is run with `python -m`; `opening` is the first message each new child gets."""
+        self._module, self._opening, self._seconds = module, opening, seconds
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -81,6 +79,59 @@ class ModelProcess:
             child.kill()
             child.communicate()
 
+    def _ask(self, message: Message) -> Message:
+        for _ in range(2):
+            if self._child is None:
+                self._start()
+            try:
+                return _checked(self._exchange(message))
+            except (Ended, OSError):
+                self.close()
+        raise Unreadable("these pixels ended the child process twice")
+
+    def _start(self) -> None:
+        environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
+        environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", self._module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders quote what they read
+            env=environment,
+        )
+        try:
+            _checked(self._exchange(self._opening))
+        except (Ended, OSError):
+            self.close()
+            raise Unavailable("the child process does not start") from None
+        except BadBundle:
+            self.close()
+            raise
+
+    def _exchange(self, message: Message) -> Message:
+        """Send and receive; a child over its time is killed, which ends the pipe."""
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None:
+            raise Ended("no child")
+        late = threading.Timer(self._seconds, child.kill)
+        late.daemon = True
+        late.start()
+        try:
+            send(child.stdin, message)
+            return receive(child.stdout)
+        finally:
+            late.cancel()
+
+
+class ModelProcess(Child):
+    """One child process with one model in it."""
+
+    def __init__(self, model: bytes, card: Card, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        tensors = {"tensor": card.input.tensor, **card.output.model_dump(include={"probability", "evidence"})}
+        head = {"memory_bytes": limits.memory_bytes, "max_pixels": limits.max_pixels, "tensors": tensors}
+        super().__init__("aegle.inference.child", Message(head=head, buffers=(model,)), limits.seconds)
+
     def run(self, tiles: RGB) -> Outputs:
         """Run tiles `[N, tile, tile, 3] uint8` as they are. Raises BadBundle, Unreadable, Unavailable."""
         arrays = _float_arrays(self._ask(arrays_message({"tiles": tiles})))
@@ -96,48 +147,24 @@ class ModelProcess:
             measures=Measures(**{**measures, "sharpness": tuple(measures["sharpness"])}),
         )
 
-    def _ask(self, message: Message) -> Message:
-        for _ in range(2):
-            if self._child is None:
-                self._start()
-            try:
-                return _checked(self._exchange(message))
-            except (Ended, OSError):
-                self.close()
-        raise Unreadable("these pixels ended the model process twice")
 
-    def _start(self) -> None:
-        environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
-        environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "aegle.inference.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders quote what they read
-            env=environment,
-        )
-        try:
-            _checked(self._exchange(self._opening))
-        except (Ended, OSError):
-            self.close()
-            raise Unavailable("the model process does not start") from None
-        except BadBundle:
-            self.close()
-            raise
+class PixelProcess(Child):
+    """One child process that only decodes frames: a page shows foreign codestreams without meeting them itself.
 
-    def _exchange(self, message: Message) -> Message:
-        """Send and receive; a child over its time is killed, which ends the pipe."""
-        child = self._child
-        if child is None or child.stdin is None or child.stdout is None:
-            raise Ended("no child")
-        late = threading.Timer(self._limits.seconds, child.kill)
-        late.daemon = True
-        late.start()
-        try:
-            send(child.stdin, message)
-            return receive(child.stdout)
-        finally:
-            late.cancel()
+    Threads take turns.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        limits = limits or Limits(seconds=30.0, memory_bytes=2 << 30)
+        head = {"memory_bytes": limits.memory_bytes, "max_pixels": limits.max_pixels}
+        super().__init__("aegle.inference.decoding", Message(head=head), limits.seconds)
+        self._turn = threading.Lock()
+
+    def decode(self, frame: bytes, stored: PixelFormat) -> RGB:
+        """`[rows, columns, 3] uint8 RGB` of one frame. Raises Unreadable, Unavailable."""
+        with self._turn:
+            answer = self._ask(Message(head={"stored": asdict(stored)}, buffers=(frame,)))
+        return arrays_in(answer)["pixels"]
 
 
 def _checked(answer: Message) -> Message:

@@ -73,14 +73,15 @@ class LabelBook:
         return label
 
     def current(self, study_uid: str, name: str) -> list[Label]:
-        """A person's own labels of a study as they stand: the last word on each, without those taken back."""
+        """A person's own labels of a study as they stand: the last word on each, without those taken back, in the order in
+        which they were first made."""
         with self._turn:
             rows = self._database.execute(
-                "SELECT body, max(number) FROM event WHERE study_uid = ? AND reader = ? GROUP BY label_id",
+                "SELECT label_id, body FROM event WHERE study_uid = ? AND reader = ? ORDER BY number",
                 (study_uid, self.reader(name)),
             ).fetchall()
-        found = [api.decode(Label, row[0]) for row in rows]
-        return [label for label in found if not label.retracted]
+        latest = dict(rows)  # a key keeps its first place and takes its last value
+        return [label for label in (api.decode(Label, body) for body in latest.values()) if not label.retracted]
 
     def count(self, study_uid: str) -> int:
         """How many labels of a study stand, of all readers."""

@@ -14,7 +14,8 @@ from PIL import Image
 from aegle.dicom.results import ResultObject, build_results
 from aegle.dicom.slide import Level, Metadata, first, level, levels
 from aegle.errors import NotFound, Unreadable
-from aegle.inference.pixels import PixelFormat, decode
+from aegle.inference.pixels import PixelFormat
+from aegle.inference.process import PixelProcess
 from aegle.ports import Archive
 from aegle.records import Prediction, StoredInstance
 
@@ -30,6 +31,7 @@ class Pictures:
     """Reads a site's own archive. Peak memory: one tile, or one picture of at most 2,048 pixels a side and its tiles."""
 
     archive: Archive
+    decoder: PixelProcess = field(default_factory=PixelProcess)  #: foreign codestreams are decoded there, not here
     _known: Any = field(default_factory=lambda: lru_cache(maxsize=512)(lambda read, sop_uid: read(sop_uid)))
 
     def slide(self, study_uid: str, sop_uid: str) -> dict[str, Any]:
@@ -57,7 +59,10 @@ class Pictures:
         if stored.transfer_syntax == _JPEG_BASELINE and first(metadata, "00280004", "") != "RGB":
             return content, "image/jpeg"
         stream = io.BytesIO()
-        Image.fromarray(decode(content, _format(stored, metadata), max_pixels=_LARGEST_TILE_PX)).save(stream, "PNG")
+        pixels = self.decoder.decode(content, _format(stored, metadata))
+        Image.fromarray(pixels).save(
+            stream, "PNG", compress_level=1
+        )  # speed: it travels once and is kept by the browser
         return stream.getvalue(), "image/png"
 
     def picture(self, study_uid: str, sop_uid: str) -> Pixels:
@@ -73,6 +78,10 @@ class Pictures:
         scaled = Image.fromarray(canvas)
         scaled.thumbnail((_WIDEST_PICTURE_PX, _WIDEST_PICTURE_PX))
         return np.asarray(scaled)
+
+    def close(self) -> None:
+        """End the decoder's process."""
+        self.decoder.close()
 
     def metadata(self, sop_uid: str) -> Metadata:
         """DICOM JSON of an instance, remembered: it never changes."""
@@ -98,7 +107,7 @@ class Pictures:
                     continue
                 (content,) = self.archive.frames(stored, [frame])
                 top, left = row * grid.tile_height, column * grid.tile_width
-                tile = decode(content, layout, max_pixels=_LARGEST_TILE_PX)
+                tile = self.decoder.decode(content, layout)
                 canvas[top : top + grid.tile_height, left : left + grid.tile_width] = tile
         return np.ascontiguousarray(canvas[: grid.height, : grid.width])
 

@@ -104,6 +104,7 @@ class SiteProgram:
             loop.stop()
         for server in self._servers:
             server.stop()
+        self.pictures.close()
         self.labels.close()
         self.vault.close()
         self.state.close()

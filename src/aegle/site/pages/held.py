@@ -51,7 +51,7 @@ class HeldPages:
                 "blocks": entry.blocks_study,
                 "text": REASONS[entry.reason].text,
                 "remedy": REASONS[entry.reason].remedy,
-                "size": f"{entry.size_bytes / 1e6:.1f} MB",
+                "size": words.size(entry.size_bytes),
                 "open": entry.state is Settlement.OPEN,
                 "decision": _DECISIONS[entry.state],
                 "settled_by": entry.settled_by,
@@ -62,7 +62,8 @@ class HeldPages:
         return self.shell.show(
             visit,
             "held.html",
-            waiting=[entry for entry in entries if entry["open"]],
+            waiting=[entry for entry in entries if entry["open"] and entry["blocks"]],
+            out=[entry for entry in entries if entry["open"] and not entry["blocks"]],
             settled=[entry for entry in entries if not entry["open"]],
             may_settle=visit.principal.may(Act.SITE_QUARANTINE_SETTLE),
         )

@@ -161,6 +161,11 @@ def moment(at: datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def size(size_bytes: int) -> str:
+    """A file's size, in the unit that fits."""
+    return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 100_000 else f"{max(1, round(size_bytes / 1e3))} kB"
+
+
 def short(study_uid: str) -> str:
     """The end of an alias, enough to tell studies apart on a screen."""
     return f"…{study_uid[-8:]}"

@@ -1,0 +1,183 @@
+"""A hospital's pages in each of their states: nothing axe objects to, nothing the browser complains of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import Person, until
+from playwright.sync_api import Browser
+from webstage import Reader, Stage, failed, predicted, rejected
+
+from aegle.demo.studies import SyntheticPatient, write_still
+from aegle.records import AuditOutcome
+from aegle.site.state import Step
+
+pytestmark = pytest.mark.peer("chromium")
+
+
+@pytest.fixture(scope="module")
+def clara(hospital: Stage, browser: Browser) -> Iterator[Person]:
+    """A clinician, signed in."""
+    yield from person(hospital, browser, "clara")
+
+
+@pytest.fixture(scope="module")
+def adam(hospital: Stage, browser: Browser) -> Iterator[Person]:
+    """The administrator, signed in, on a telephone in the dark."""
+    yield from person(hospital, browser, "adam", viewport={"width": 390, "height": 844}, color_scheme="dark")
+
+
+def person(stage: Stage, browser: Browser, name: str, **context: object) -> Iterator[Person]:
+    someone = Person(browser, stage.address, **context)
+    someone.sign_in(name)
+    yield someone
+    someone.context.close()
+
+
+def is_clean(person: Person) -> None:
+    assert person.violations() == []
+    assert person.complaints == []
+
+
+def bring(stage: Stage, folder: Path, number: int, *, reader: Reader | None = None, cut: bool = False) -> str:
+    """A still of a patient of its own; answers the study once it came as far as it can."""
+    patient = SyntheticPatient(patient_id=f"WEB-{number}", name=f"Web^Patient{number}")
+    (path,) = write_still(folder / str(number), seed=number, finding="HSIL", patient=patient)
+    known = {study.study_uid for study in stage.program.state.studies()}
+    if cut:
+        path.write_bytes(path.read_bytes()[:40_000])
+    stage.take_in(path)
+    stage.until(lambda: len(stage.program.state.studies()) > len(known))
+    (study_uid,) = {study.study_uid for study in stage.program.state.studies()} - known
+    stage.hub.reader = reader
+    step = Step.RECEIVED if cut else Step.SUBMITTED if reader is None else Step.DECIDED
+    stage.until(lambda: step in stage.program.state.timeline(study_uid))
+    return study_uid
+
+
+def test_an_empty_hospital_says_how_to_send_the_first_study(clara: Person) -> None:
+    page = clara.go("/")
+    assert "No studies yet" in page.inner_text("main")
+    assert "ST-ANNA" in page.inner_text("main")
+    is_clean(clara)
+
+
+@pytest.mark.parametrize("path", ["/", "/upload", "/held", "/audit", "/people", "/password"])
+def test_every_page_of_an_administrator_is_clean_while_empty(adam: Person, path: str) -> None:
+    adam.go(path)
+    is_clean(adam)
+
+
+def test_the_sign_in_page_is_clean_also_after_a_wrong_password(hospital: Stage, browser: Browser) -> None:
+    stranger = Person(browser, hospital.address)
+    page = stranger.go("/sign-in")
+    is_clean(stranger)
+    page.get_by_label("Name").fill("nobody")
+    page.get_by_label("Password").fill("not a password")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    assert stranger.violations() == []
+    stranger.context.close()
+
+
+def test_a_study_in_the_models_hands_turns_into_its_result_without_a_reload(
+    hospital: Stage, clara: Person, drawn: Path
+) -> None:
+    study_uid = bring(hospital, drawn, 1)
+    page = clara.go(f"/studies/{study_uid}")
+    assert "being read" in page.inner_text("#state")
+    is_clean(clara)
+    hospital.hub.reader = predicted
+    page.locator(".result").wait_for()
+    until(page, "document.querySelector('.scale span')?.textContent.includes('µm')")
+    is_clean(clara)
+
+
+def test_a_result_shows_patient_finding_threshold_and_an_absent_pacs(hospital: Stage, clara: Person) -> None:
+    study_uid = hospital.program.state.studies()[-1].study_uid
+    hospital.until(lambda: all(item.problem for item in hospital.program.state.results(study_uid)))
+    page = clara.go(f"/studies/{study_uid}")
+    words = page.inner_text("main")
+    for expected in (
+        "Web Patient1",
+        "WEB-1",
+        "born 1980-02-29",
+        "HSIL",
+        "threshold 0.42",
+        "score 0.87",
+        "papnet 1.0.0",
+    ):
+        assert expected in words, expected
+    assert "The PACS does not answer" in words
+    page.get_by_role("button", name="1. HSIL").click()
+    assert page.get_by_role("button", name="1. HSIL").get_attribute("aria-pressed") == "true"
+    looks = [event for event in hospital.program.ports.audit.read(200) if event.act == "site:identity:view"]
+    assert study_uid in {event.subject for event in looks}
+    is_clean(clara)
+
+
+@pytest.mark.parametrize(
+    ("number", "reader", "words"),
+    [(2, rejected, "Scan the slide again"), (3, failed, "The operator has been alerted")],
+)
+def test_a_study_without_a_result_says_why_and_what_to_do(
+    hospital: Stage, clara: Person, drawn: Path, number: int, reader: Reader, words: str
+) -> None:
+    study_uid = bring(hospital, drawn, number, reader=reader)
+    page = clara.go(f"/studies/{study_uid}")
+    assert words in page.inner_text("main")
+    is_clean(clara)
+
+
+def test_a_held_study_is_settled_by_an_administrator_who_is_named(
+    hospital: Stage, clara: Person, adam: Person, drawn: Path
+) -> None:
+    study_uid = bring(hospital, drawn, 4, cut=True)
+    assert "held at the door" in clara.go(f"/studies/{study_uid}").inner_text("main")
+    is_clean(clara)
+    page = adam.go("/held")
+    assert "The file ends before its content does." in page.inner_text("main")
+    is_clean(adam)
+    page.get_by_role("button", name="Leave it out").first.click()
+    page.get_by_role("heading", name="Decided").wait_for()
+    row = page.get_by_role("region", name="Decided").inner_text()
+    assert "left out" in row
+    assert "adam" in row
+    is_clean(adam)
+    assert not hospital.program.quarantine.blocks(study_uid)
+
+
+def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) -> None:
+    words = clara.go("/").inner_text("main")
+    for expected in ("read, PACS not reached", "not read", "failed", "Web Patient1"):
+        assert expected in words, expected
+    is_clean(clara)
+    assert "Web Patient" not in adam.go("/").inner_text("main"), "an administrator sees no patient"
+    is_clean(adam)
+
+
+def test_the_trail_is_clean_and_holds_refusals(hospital: Stage, adam: Person) -> None:
+    adam.go("/audit")
+    is_clean(adam)
+    outcomes = {event.outcome for event in hospital.program.ports.audit.read(500)}
+    assert AuditOutcome.REFUSED in outcomes
+
+
+def test_a_technician_follows_each_uploaded_file_to_its_end(hospital: Stage, browser: Browser, drawn: Path) -> None:
+    tom = next(person(hospital, browser, "tom"))
+    patient = SyntheticPatient(patient_id="WEB-9", name="Web^Upload")
+    (good,) = write_still(drawn / "upload", seed=9, finding="NILM", patient=patient)
+    text, cut = drawn / "upload" / "notes.txt", drawn / "upload" / "cut.dcm"
+    text.write_text("this is no image" * 20)
+    cut.write_bytes(good.read_bytes()[:30_000])
+    page = tom.go("/upload")
+    page.get_by_label("Files").set_input_files([good, text, cut, good])
+    until(page, "!/Waiting|Sending|checked/.test(document.querySelector('#rows').textContent)")
+    answers = [row.split("\t")[-1] for row in page.locator("#rows").inner_text().splitlines() if row.strip()]
+    told = " | ".join(answers)
+    for expected in ("Admitted, de-identified.", "this is not a DICOM file", "Already here", "Held: "):
+        assert expected in told, told
+    assert "3 of 4 files taken in" in page.inner_text("#summary")
+    assert tom.violations() == []
+    assert all("415" in complaint for complaint in tom.complaints)
+    tom.context.close()
