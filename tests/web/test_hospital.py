@@ -95,7 +95,7 @@ def test_a_study_in_the_models_hands_turns_into_its_result_without_a_reload(
 
 def test_a_result_shows_patient_finding_threshold_and_an_absent_pacs(hospital: Stage, clara: Person) -> None:
     study_uid = hospital.program.state.studies()[-1].study_uid
-    hospital.until(lambda: all(item.problem for item in hospital.program.state.results(study_uid)))
+    hospital.until(lambda: [bool(item.problem) for item in hospital.program.state.results(study_uid)] == [True, True])
     page = clara.go(f"/studies/{study_uid}")
     words = page.inner_text("main")
     for expected in (

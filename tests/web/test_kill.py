@@ -20,19 +20,26 @@ from aegle.access import Role
 from aegle.demo.studies import write_slide
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.home import Home
-from aegle.local.provisioner import LocalProvisioner
+from aegle.local.provisioner import LocalProvisioner, free_port
 from aegle.pages.accounts import new_account
 from aegle.records import SiteKind
 
 pytestmark = [pytest.mark.peer("chromium"), pytest.mark.skipif(os.name == "nt", reason="kill -9")]
-YAML = "sites:\n  cytolab:\n    kind: lab\n    door: {quiet_seconds: 0.2}\n"
+YAML = """\
+sites:
+  cytolab:
+    kind: lab
+    door: {{quiet_seconds: 0.2, port: {}}}
+    pages: {{port: {}}}
+    archive_port: {}
+"""
 
 
 @contextlib.contextmanager
 def site_process(home: Home, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """`aegle run site cytolab`, a process of its own; killed at the end of the block."""
     command = [sys.executable, "-m", "aegle", "run", "site", "cytolab", "--home", str(home.root)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 30
         while time.monotonic() < end:
@@ -50,7 +57,7 @@ def test_a_label_that_the_page_called_saved_survives_a_kill_and_the_page_goes_on
     tmp_path: Path, browser: Browser
 ) -> None:
     yaml, home = tmp_path / "aegle.yaml", Home(root=tmp_path)
-    yaml.write_text(YAML)
+    yaml.write_text(YAML.format(free_port(), free_port(), free_port()))
     LocalProvisioner(configuration.load(yaml), home).apply()
     place = home.require_applied().site("cytolab")
     accounts = SqliteAccounts(home.site("cytolab") / "accounts.db")

@@ -136,7 +136,7 @@ def running(folder: Path, name: str, kind: SiteKind, *, pacs: bool = False, quie
     audit, archive = ChainedLines(place.audit, name, "site"), FileArchive(place.archive)
     accounts = SqliteAccounts(place.accounts)
     ports = SitePorts(
-        secrets=secrets, archive=archive, audit=audit, hub=hub,
+        secrets=secrets, archive=archive, audit=audit, hub=hub, heads=lambda: [audit.head()],
         door_port=free_port(), archive_port=free_port(), pages_port=free_port(),
     )  # fmt: skip
     program = SiteProgram(name, config, place, ports)
