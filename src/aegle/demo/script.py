@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -135,8 +136,11 @@ def _follow(stage: Stage, console: Console, stopping: threading.Event, deadline:
 
 
 def _studies(stage: Stage) -> list[tuple[Study, dict[Step, datetime]]]:
-    with stage.state() as state:
-        return [(study, state.timeline(study.study_uid)) for study in state.studies()] if state else []
+    try:
+        with stage.state() as state:
+            return [(study, state.timeline(study.study_uid)) for study in state.studies()] if state else []
+    except sqlite3.OperationalError:  # the file is there before its tables: the site's program is just making it
+        return []
 
 
 def _all_received(stage: Stage) -> bool:

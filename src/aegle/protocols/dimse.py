@@ -152,8 +152,9 @@ def _sender(association: Association) -> Sender:
 
 
 def _called(association: Association) -> str:
+    """The AE title that the requestor wants to reach."""
     primitive = association.requestor.primitive
-    return str(primitive.called_ae_title if primitive else "").strip()
+    return str(primitive.called_ae_title).strip() if primitive else ""
 
 
 def _without_delay(event: evt.Event) -> None:

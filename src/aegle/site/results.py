@@ -39,8 +39,8 @@ class Outcomes:
         return bool(found)
 
     def _keep(self, outcome: Outcome) -> None:
-        waiting = self.state.open_wish(outcome.request_id)
-        if waiting is not None and not self.state.keep_outcome(outcome):
+        kept = self.state.keep_outcome(outcome)  # also one that comes before the site knows its request's id
+        if not kept and (waiting := self.state.open_wish(outcome.request_id)) is not None:
             # An answer about another study or other images must never become a result: it is kept as a failure.
             logs.error("the hub answered for other images", request=outcome.request_id)
             self.state.keep_outcome(_misplaced(waiting, outcome))

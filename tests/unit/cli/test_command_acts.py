@@ -1,0 +1,62 @@
+"""Every command has its audit act, or a reason to have none: a new command without a row here fails by name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import aegle
+from aegle.access import Act
+from aegle.cli import app
+
+ACTS = {
+    "apply": Act.CLI_CONFIG_APPLY,
+    "send": Act.CLI_FILES_SEND,
+    "site add": Act.CLI_CONFIG_CHANGE,
+    "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,  # the hub writes it
+    "account add": Act.PAGE_ACCOUNT_CHANGE,
+    "archive check": Act.CLI_ARCHIVE_CHECK,
+    "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
+    "archive export": Act.CLI_ARCHIVE_EXPORT,
+    "labels query": Act.HUB_LABELS_QUERY,  # the hub writes it
+    "labels export": Act.HUB_LABELS_QUERY,
+    "audit verify": Act.CLI_AUDIT_VERIFY,
+    "audit show": Act.CLI_AUDIT_SHOW,
+    "account list": Act.HUB_CONSOLE_VIEW,
+    "run hub": Act.HUB_PROCESS_START,
+    "run worker": Act.WORKER_PROCESS_START,
+    "run site": Act.SITE_PROCESS_START,
+}
+NONE = {
+    "plan": "reads aegle.yaml and what was applied",
+    "up": "its programs write their own",
+    "demo": "its programs write their own",
+    "version": "touches nothing",
+    "status": "reads counts and process states, no study",
+    "site list": "reads aegle.yaml and what was applied",
+    "account roles": "prints a table of the program",
+    "deid run": "works on a folder of the person's own, with no site",
+    "deid preview": "works on a folder of the person's own, with no site",
+    "deid profile": "prints a table of the program",
+    "run demo-pacs": "stands in for somebody else's program",
+}
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name))
+
+
+def test_every_command_names_its_act_or_why_it_has_none() -> None:
+    assert set(commands(typer.main.get_command(app))) == ACTS.keys() | NONE.keys()
+
+
+@pytest.mark.parametrize("act", sorted(set(ACTS.values())))
+def test_the_act_of_a_command_is_written_somewhere(act: Act) -> None:
+    sources = [path for path in Path(aegle.__file__).parent.rglob("*.py") if path.name != "access.py"]
+    assert any(f"Act.{act.name}" in path.read_text(encoding="utf-8") for path in sources)
