@@ -58,8 +58,9 @@ def test_every_route_is_open_to_the_roles_that_have_its_act_and_refused_and_audi
             acts = [(event.act, event.outcome, event.principal) for event in hub.trail.events[before:]]
             refused = (page.act, "refused", f"user:one-{role.value}")
             if page.act in ALLOWED[None, role]:
-                wrong_password = {403} if page.path == "/password" else set()  # refused for what was sent, not for who sent it
-                    assert status not in {401, 403} - wrong_password, (role, page.path)
+                # a password is refused for what was sent, not for who sent it
+                may_be = {403} if page.path == "/password" else set()
+                assert status not in {401, 403} - may_be, (role, page.path)
             else:
                 assert acts == [refused] and status == 403, (role, page.path)
 
