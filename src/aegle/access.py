@@ -130,10 +130,8 @@ ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
         _SESSION | _READ_STUDIES | {Act.SITE_FILE_UPLOAD, Act.SITE_LABEL_RECORD, Act.SITE_QUARANTINE_VIEW}
     ),
     (SiteKind.LAB, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
-    (None, Role.ADMINISTRATOR): frozenset(
-        _SESSION | {Act.HUB_CONSOLE_VIEW, Act.PAGE_ACCOUNT_CHANGE, Act.HUB_POLICY_CHANGE, Act.HUB_REQUEST_REDELIVER}
-    ),
-    (None, Role.OPERATOR): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW, Act.HUB_REQUEST_REDELIVER}),
+    (None, Role.ADMINISTRATOR): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW, Act.PAGE_ACCOUNT_CHANGE}),
+    (None, Role.OPERATOR): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW}),
     (None, Role.ANALYST): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW, Act.HUB_LABELS_QUERY}),
 }
 """What each role may do. An act that is not here is refused."""

@@ -64,8 +64,7 @@ class DimseDoor:
         limit: int = 16,
     ) -> None:
         """`folder` takes data sets while they arrive; it must be on the spool's file system and as private as it."""
-        # pynetdicom writes arriving data sets to the process's temporary folder: they are identified, so that is ours.
-        tempfile.tempdir = str(folder)
+        self._folder = folder
         self._allow, self._receive, self._notice = tuple(allow), receive, notice
         self._entity = AE(ae_title=ae_title)
         self._entity.maximum_associations = limit
@@ -76,6 +75,7 @@ class DimseDoor:
             self._entity.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
         self._address = address
         self._server: Any = None
+        self._before: str | None = None
 
     def start(self) -> int:
         """Listen in threads of their own; answers the port. Raises Overloaded when it is taken."""
@@ -85,6 +85,9 @@ class DimseDoor:
             (evt.EVT_C_ECHO, self._on_echo),
             (evt.EVT_C_STORE, self._on_store),
         ]
+        # pynetdicom writes arriving data sets to the process's temporary folder: they are identified, so that is ours
+        # for as long as the door is open.
+        self._before, tempfile.tempdir = tempfile.tempdir, str(self._folder)
         try:
             self._server = self._entity.start_server(self._address, block=False, evt_handlers=handlers)
         except OSError:
@@ -99,6 +102,7 @@ class DimseDoor:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            tempfile.tempdir = self._before
 
     def _on_request(self, event: evt.Event) -> None:
         sender = _sender(event.assoc)
