@@ -25,6 +25,9 @@ class SiteDoor:
     audit: AuditSink
     arrived: Callable[[], None]
     _sizes: dict[Path, int] = field(default_factory=dict)
+    _refused: dict[Path, int] = field(
+        default_factory=dict
+    )  #: size of files that are refused for good, until they change
 
     def receive(self, received: Path, sender: Sender) -> None:
         """C-STORE: take over the file pynetdicom wrote. Raises TooLarge, StorageFull."""
@@ -46,7 +49,8 @@ class SiteDoor:
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""
         seen = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
-        ready = [path for path, size in seen.items() if self._sizes.get(path) == size and _is_quiet(path)]
+        still = [path for path, size in seen.items() if self._sizes.get(path) == size and _is_quiet(path)]
+        ready = [path for path in still if self._refused.get(path) != seen[path]]
         self._sizes.clear()
         self._sizes.update(seen)
         taken = [path for path in ready if self._take_file(path)]
@@ -59,6 +63,8 @@ class SiteDoor:
                 self._take(lambda: self.spool.receive(blocks, Door.FOLDER), Door.FOLDER, "system")
         except AegleError as error:
             logs.warning("file stays in the watched folder", code=error.meaning.code)
+            if not error.meaning.retryable:
+                self._refused[path] = path.stat().st_size
             return False
         path.unlink()
         return True
