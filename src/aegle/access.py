@@ -30,7 +30,6 @@ class Act(StrEnum):
     # archive
     ARCHIVE_STUDY_READ = "archive:study:read"  #: a study was read with a grant
     ARCHIVE_STUDY_FIND = "archive:study:find"  #: the archive was searched
-    ARCHIVE_INSTANCE_STORE = "archive:instance:store"  #: an instance was put into the archive through its endpoint
     # site
     SITE_PROCESS_START = "site:process:start"  #: a site's program started
     SITE_REQUEST_SUBMIT = "site:request:submit"  #: the hub was asked to have a study read

@@ -21,7 +21,6 @@ class Door(StrEnum):
     DIMSE = "dimse"
     FOLDER = "folder"
     UPLOAD = "upload"
-    STOW = "stow"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -240,10 +240,6 @@ class SiteState:
                 _mark(database, item.study_uid, Step.BUILT, _now())
             database.execute("UPDATE request SET state = 'built' WHERE key = ?", (key,))
 
-    def is_result(self, sop_uid: str) -> bool:
-        """Whether this alias names an object we built, not one that came in."""
-        return bool(self._rows("SELECT 1 FROM result WHERE sop_uid = ?", sop_uid))
-
     def results(self, study_uid: str) -> list[Delivery]:
         """A study's result objects."""
         return self._deliveries("study_uid = ?", study_uid)

@@ -127,8 +127,6 @@ def test_results_are_due_until_sent_and_wait_longer_after_a_failure(state: SiteS
     assert state.undelivered() == 1
     state.sent(delivery())
     assert state.undelivered() == 0
-    assert state.is_result("2.25.9")
-    assert not state.is_result("2.25.10")
 
 
 def test_the_timeline_keeps_the_first_time_of_each_step(state: SiteState) -> None:
