@@ -6,6 +6,7 @@ Memory is that of the header, whatever the object's size. The same source, secre
 import mmap
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, ps
         patient_alias=alias,
         uids=dict(rewriter.uids),
         identity=survey.identity,
-        counts=dict(rewriter.counts),
+        counts=Counter(rewriter.done),
         profile_digest=profile.digest,
         transfer_syntax=origin.syntax,
         size_bytes=target.stat().st_size,
@@ -144,7 +145,7 @@ def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     if not found.hits(b"\n".join(rewriter.kept_text)):
         return result
     rewriter.forbidden = found
-    rewriter.counts.clear()
+    rewriter.done.clear()
     return _pass(rewriter, origin, survey)
 
 
