@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from aegle.cli import bench
 from aegle.deid import REASONS, Held, HoldReason, Option, Profile, Pseudonyms, check, deidentify, profile
 from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
 from aegle.deid.table import rows
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E, with no site running.", no_args_is_help=True)
+app.add_typer(bench.app, name="bench")
 console = Console()
 
 Options = Annotated[
