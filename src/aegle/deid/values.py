@@ -96,7 +96,7 @@ class Values:
         if all(what is Decision.APPROVE for what in decisions):
             return None
         pending = (part for part, what in zip(parts, decisions, strict=True) if what is Decision.PENDING)
-        first_seen = frozenset(FirstSeen(keyword=keyword, value=" ".join(part.split())) for part in pending)
+        first_seen = frozenset(FirstSeen(keyword=keyword, value=shown(part)) for part in pending)
         return Judged(value=_without_denied(tag, vr, raw, decisions), first_seen=first_seen)
 
     def _bounded_decision(self, keyword: str, part: str, *, is_term: bool) -> Decision:
@@ -114,9 +114,14 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
     ).rstrip(b"\\")
 
 
+def shown(value: str) -> str:
+    """A value as people see it: on one line, without what a terminal or a page would obey."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+
+
 def folded(value: str) -> str:
     """A value as it is compared: capital letters, and how many spaces, do not count."""
-    return " ".join(value.split()).casefold()
+    return shown(value).casefold()
 
 
 @cache
