@@ -20,6 +20,9 @@ ACTS = {
     "archive check": Act.CLI_ARCHIVE_CHECK,
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
+    "deid values list": Act.SITE_VALUES_VIEW,  # with --site; a CSV is the person's own
+    "deid values approve": Act.SITE_VALUE_DECIDE,
+    "deid values deny": Act.SITE_VALUE_DECIDE,
     "labels query": Act.HUB_LABELS_QUERY,  # the hub writes it
     "labels export": Act.HUB_LABELS_QUERY,
     "audit verify": Act.CLI_AUDIT_VERIFY,
@@ -39,6 +42,8 @@ NONE = {
     "account roles": "prints a table of the program",
     "deid run": "works on a folder of the person's own, with no site",
     "deid preview": "works on a folder of the person's own, with no site",
+    "deid bench make": "writes synthetic objects and reads folders of the person's own",
+    "deid bench score": "writes synthetic objects and reads folders of the person's own",
     "deid profile": "prints a table of the program",
     "run demo-pacs": "stands in for somebody else's program",
 }
