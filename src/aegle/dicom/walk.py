@@ -7,6 +7,7 @@ Every function takes a buffer (bytes or a memory map) and positions in it, check
 from __future__ import annotations  # array[int] cannot be evaluated before Python 3.12
 
 import mmap
+import sys
 from array import array
 from collections.abc import Iterator
 from enum import StrEnum
@@ -187,9 +188,10 @@ def require_item(item: Head, depth: int) -> None:
 
 def let_go(data: Buffer, start: int, stop: int) -> None:
     """Give back the memory of what was read of a map, where the system knows how; it maps pages around each one read."""
-    first = max(0, start - _AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
-    if not isinstance(data, bytes) and hasattr(data, "madvise") and stop > first:
-        data.madvise(mmap.MADV_DONTNEED, first, stop - first)
+    if sys.platform != "win32" and not isinstance(data, bytes):
+        first = max(0, start - _AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+        if stop > first:
+            data.madvise(mmap.MADV_DONTNEED, first, stop - first)
 
 
 _AROUND = 1 << 20
