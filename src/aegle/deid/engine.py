@@ -4,32 +4,39 @@ Memory is that of the header, whatever the object's size. The same source, secre
 """
 
 import mmap
+import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
+from aegle.deid.codestreams import Blank
 from aegle.deid.identifiers import Search, texts
 from aegle.deid.outcome import Deidentified
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
-from aegle.deid.pixels import Pixels, prove
+from aegle.deid.pixels import Extent, locate, prove
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.rewrite import Rewriter
-from aegle.deid.splice import Content, write
+from aegle.deid.splice import Content, write, write_deflated
 from aegle.deid.survey import MARK, Survey, judge, look
 from aegle.deid.table import METHOD_CODES, Option
 from aegle.dicom.walk import BrokenEncoding, Buffer, Encoding
 from aegle.records import InstanceRef
 
+_Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
+
 
 def deidentify(source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
-    """Write `source` clean to `target`, durable when this returns, or say why not and leave no target.
+    """Write `source` clean to `target`, or say why not and leave no target.
 
-    Any content whatever ends in one of the two. Raises StorageFull, and OSError when a path cannot be used.
+    The target is a file of a work folder: whole when this returns, and not yet durable. Whoever keeps it syncs it and
+    moves it into place; after a crash what stands there is thrown away. Any content whatever ends in one of the two.
+    Raises StorageFull, and OSError when a path cannot be used.
     """
     try:
         with _opened(source, target.parent) as origin:
@@ -65,8 +72,8 @@ class _Origin:
 
 @contextmanager
 def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
-    with source.open("rb") as file:
-        if not source.stat().st_size:
+    with source.open("rb", buffering=0) as file:
+        if not os.fstat(file.fileno()).st_size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             syntax, pos = read_meta(data)
@@ -102,8 +109,7 @@ def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, ps
     header, pixels, tail = _rewritten(rewriter, origin, survey)
     ref = _alias_of(survey.source, pseudonyms)
     meta = write_meta(ref.sop_class, ref.sop_uid, origin.syntax)
-    content = Content(meta=meta, header=header, pixels=pixels, tail=tail, deflate=origin.syntax == DEFLATED)
-    size = write(target, content, origin.file, origin.data)
+    blanked = _write(origin, survey, target, meta, (header, pixels, tail))
     return Deidentified(
         alias=ref,
         source=survey.source,
@@ -113,13 +119,25 @@ def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, ps
         counts=dict(rewriter.counts),
         profile_digest=profile.digest,
         transfer_syntax=origin.syntax,
-        size_bytes=size,
+        size_bytes=target.stat().st_size,
         pixels_certified=certified,
-        blanked=len(pixels.blanks) if pixels else 0,
+        blanked=blanked,
     )
 
 
-def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[bytes, Pixels | None, bytes]:
+def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _Parts) -> int:
+    """Write the file; answers in how many places its pixel data were blanked."""
+    header, pixels, tail = parts
+
+    def proof() -> Collection[Blank]:
+        return prove(origin.data, pixels, SYNTAXES[origin.syntax], survey) if pixels else ()
+
+    if origin.syntax == DEFLATED:
+        return write_deflated(target, meta, Content(head=header, pixels=pixels, tail=tail, proof=proof), origin.data)
+    return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=proof), origin.file)
+
+
+def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
     found = Search(rewriter.identifiers, survey.character_set)
@@ -130,11 +148,11 @@ def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[byt
     return _pass(rewriter, origin, survey)
 
 
-def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[bytes, Pixels | None, bytes]:
-    header = rewriter.header(origin.pos)
-    if rewriter.pixels is None:
+def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
+    header = rewriter.header(survey.heads)
+    if not survey.has_pixels:
         return header, None, b""
-    pixels = prove(origin.data, rewriter.pixels, SYNTAXES[origin.syntax], survey)
+    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax])
     return header, pixels, rewriter.tail(pixels.end)
 
 
@@ -164,22 +182,22 @@ def _insertions(encoding: Encoding, alias: str, profile: Profile, *, certified: 
         0x00100020: (b"LO", alias.encode()),
         0x00120062: (b"CS", b"YES" if certified else b"NO"),
         0x00120063: (b"LO", method),
-        0x00120064: (b"SQ", _method_codes(encoding, profile)),
+        0x00120064: (b"SQ", _method_codes(encoding, profile.options)),
         0x00280303: (b"CS", _temporal(profile)),
     }
     return {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
 
 
-def _method_codes(encoding: Encoding, profile: Profile) -> bytes:
+@lru_cache
+def _method_codes(encoding: Encoding, options: frozenset[Option]) -> bytes:
     emit = encoding.emit
-    chosen = (None, *sorted(profile.options))
     return b"".join(
         encoding.item(
             emit(0x00080100, b"SH", METHOD_CODES[option][0].encode())
             + emit(0x00080102, b"SH", b"DCM")
             + emit(0x00080104, b"LO", METHOD_CODES[option][1].encode())
         )
-        for option in chosen
+        for option in (None, *sorted(options))
     )
 
 

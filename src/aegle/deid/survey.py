@@ -1,18 +1,20 @@
 """The first look at an object: the few top-level facts that decide whether it may be de-identified at all."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from aegle.deid.classes import CLASSES, PixelRisk
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import HoldReason
-from aegle.dicom.walk import PIXEL_DATA, UNDEFINED, Buffer, Encoding, elements
+from aegle.dicom.walk import PIXEL_DATA, Buffer, Encoding, Head, elements
 from aegle.records import InstanceRef
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
+ELEMENTS_MAX = 65_536  #: attributes of the top level; real objects have hundreds
 _ANYWHERE = 64 * 1024  #: a top-level fact longer than this is not a fact
 
 _CHARACTER_SET, _IMAGE_TYPE, _SOP_CLASS, _SOP_UID = 0x00080005, 0x00080008, 0x00080016, 0x00080018
@@ -31,6 +33,7 @@ MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 class Survey:
     """Top-level values of one object, raw, and what follows from them."""
 
+    heads: Sequence[Head]  #: of the top level, in order, up to PixelData
     values: Mapping[int, bytes]
     big_endian: bool
     has_pixels: bool
@@ -75,35 +78,41 @@ class Survey:
 
     @property
     def native_bytes(self) -> int:
-        """How many bytes the described frames take uncompressed, padding apart; 4:2:2 is subsampled."""
+        """How many bytes the described frames take uncompressed, padding apart; frames of single bits are not aligned."""
+        return (self._frame_bits * self.number("frames") + 7) // 8
+
+    @property
+    def frame_bytes(self) -> int:
+        """How many bytes one described frame takes uncompressed."""
+        return (self._frame_bits + 7) // 8
+
+    @property
+    def _frame_bits(self) -> int:
         bits = self.number("rows") * self.number("columns") * self.number("samples") * self.number("bits")
-        if self.text(_PHOTOMETRIC) in {"YBR_FULL_422", "YBR_PARTIAL_422"}:
-            bits = bits * 2 // 3
-        return (bits * self.number("frames") + 7) // 8
+        subsampled = self.text(_PHOTOMETRIC) in {"YBR_FULL_422", "YBR_PARTIAL_422"}
+        return bits * 2 // 3 if subsampled else bits
 
 
 def look(encoding: Encoding, data: Buffer, pos: int) -> Survey:
-    """Survey the data set at `pos`. Raises BrokenEncoding, also for tags out of order."""
-    values: dict[int, bytes] = {}
-    overlays: set[int] = set()
-    overlay_data: set[int] = set()
-    last, has_pixels = -1, False
-    for head in elements(encoding, data, pos, len(data)):
-        if head.tag <= last:
-            raise Holding(HoldReason.MALFORMED, "attributes out of order or twice")
-        last = head.tag
-        has_pixels = head.tag == PIXEL_DATA
-        if head.tag in _WANTED and head.length <= _ANYWHERE and head.length != UNDEFINED:
-            values[head.tag] = data[head.value : head.value + head.length]
-        if 0x6000 <= head.tag >> 16 <= 0x60FF:
-            overlays.add(head.tag >> 16)
-            if head.tag & 0xFFFF == 0x3000:
-                overlay_data.add(head.tag >> 16)
+    """Survey the data set at `pos`. Raises BrokenEncoding, and Holding for tags out of order or too many of them."""
+    heads = list(islice(elements(encoding, data, pos, len(data)), ELEMENTS_MAX + 1))
+    tags = [head.tag for head in heads]
+    if len(heads) > ELEMENTS_MAX:
+        raise Holding(HoldReason.TOO_LARGE, "more attributes than any real object has")
+    if tags != sorted(set(tags)):
+        raise Holding(HoldReason.MALFORMED, "attributes out of order or twice")
+    overlays = [tag for tag in tags if 0x6000 <= tag >> 16 <= 0x60FF]
+    with_data = {tag >> 16 for tag in overlays if tag & 0xFFFF == 0x3000}
     return Survey(
-        values=values,
+        heads=heads,
+        values={
+            head.tag: data[head.value : head.value + head.length]
+            for head in heads
+            if head.tag in _WANTED and head.length <= _ANYWHERE
+        },
         big_endian=encoding.big_endian,
-        has_pixels=has_pixels,
-        overlay_in_pixels=bool(overlays - overlay_data),
+        has_pixels=PIXEL_DATA in tags,
+        overlay_in_pixels=any(tag >> 16 not in with_data for tag in overlays),
     )
 
 
