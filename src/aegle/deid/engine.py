@@ -22,25 +22,31 @@ from aegle.deid.rewrite import Rewriter
 from aegle.deid.splice import Content, write
 from aegle.deid.survey import MARK, Survey, judge, look
 from aegle.deid.table import METHOD_CODES, Option
+from aegle.deid.values import Values, tell
 from aegle.dicom.walk import BrokenEncoding, Buffer, Encoding
 from aegle.records import InstanceRef
 
 
-def deidentify(source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
+def deidentify(
+    source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None = None
+) -> Deidentified | Held:
     """Write `source` clean to `target`, durable when this returns, or say why not and leave no target.
 
+    `values` says which words kept text may hold: an object with others is held as FIRST_SEEN_VALUE. Without it any
+    word passes that is not the object's own identifier: for whoever looks at each result himself.
     Any content whatever ends in one of the two. Raises StorageFull, and OSError when a path cannot be used.
     """
     try:
         with _opened(source, target.parent) as origin:
-            return _deidentified(origin, target, profile, pseudonyms)
+            return _deidentified(origin, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, None)
 
 
 def _held(stopped: Holding | BrokenEncoding, source: InstanceRef | None) -> Held:
     reason = stopped.reason if isinstance(stopped, Holding) else HoldReason(stopped.flaw)
-    return Held(reason=reason, detail=str(stopped), source=source)
+    first_seen = stopped.first_seen if isinstance(stopped, Holding) else frozenset()
+    return Held(reason=reason, detail=str(stopped), source=source, first_seen=first_seen)
 
 
 def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
@@ -77,15 +83,19 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
 
 
-def _deidentified(origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
+def _deidentified(
+    origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
+) -> Deidentified | Held:
     survey = look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos)
     try:
-        return _cleaned(origin, survey, target, profile, pseudonyms)
+        return _cleaned(origin, survey, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, survey.source)
 
 
-def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified:
+def _cleaned(
+    origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
+) -> Deidentified:
     syntax = SYNTAXES[origin.syntax]
     certified = judge(survey)
     alias = patient_alias(survey, pseudonyms)
@@ -98,8 +108,11 @@ def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, ps
         character_set=survey.character_set,
         target=syntax.encoding,
         insertions=inserted,
+        values=values,
     )
     header, pixels, tail = _rewritten(rewriter, origin, survey)
+    if rewriter.first_seen:
+        raise Holding(HoldReason.FIRST_SEEN_VALUE, tell(rewriter.first_seen), frozenset(rewriter.first_seen))
     ref = _alias_of(survey.source, pseudonyms)
     meta = write_meta(ref.sop_class, ref.sop_uid, origin.syntax)
     content = Content(meta=meta, header=header, pixels=pixels, tail=tail, deflate=origin.syntax == DEFLATED)
@@ -127,6 +140,7 @@ def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[byt
         return result
     rewriter.forbidden = found
     rewriter.counts.clear()
+    rewriter.first_seen.clear()
     return _pass(rewriter, origin, survey)
 
 
