@@ -46,6 +46,8 @@ class Act(StrEnum):
     SITE_FILE_UPLOAD = "site:file:upload"  #: a person uploaded files
     SITE_QUARANTINE_VIEW = "site:quarantine:view"  #: a person looked at what is held
     SITE_QUARANTINE_SETTLE = "site:quarantine:settle"  #: a person decided about a held instance
+    SITE_VALUES_VIEW = "site:values:view"  #: a person looked at the words that wait for a decision
+    SITE_VALUE_DECIDE = "site:value:decide"  #: a person approved or denied a word of a kept attribute
     SITE_AUDIT_VIEW = "site:audit:view"  #: a person read the audit trail of a site
     # pages, on either side
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
@@ -88,7 +90,7 @@ FACTS = frozenset(
     {
         "reason", "door", "peer", "sop_class", "transfer_syntax", "size_bytes", "digest", "count", "state", "attempt",
         "bundle", "policy", "threshold", "status", "route", "method", "role", "seconds", "retryable", "chain", "kind",
-        "role_from", "role_to", "profile", "software", "code", "rows",
+        "role_from", "role_to", "profile", "software", "code", "rows", "keyword",
     }
 )  # fmt: skip
 """The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value."""
@@ -114,17 +116,16 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 
 _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
+_ADMINISTER = {
+    Act.SITE_QUARANTINE_SETTLE, Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
+}  # fmt: skip
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 
 ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
-    (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(
-        _SESSION | _INTAKE | {Act.SITE_QUARANTINE_SETTLE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE}
-    ),
+    (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),
     (SiteKind.HOSPITAL, Role.CLINICIAN): frozenset(_SESSION | _READ_STUDIES | {Act.SITE_IDENTITY_VIEW}),
     (SiteKind.HOSPITAL, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
-    (SiteKind.LAB, Role.ADMINISTRATOR): frozenset(
-        _SESSION | _INTAKE | {Act.SITE_QUARANTINE_SETTLE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE}
-    ),
+    (SiteKind.LAB, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),
     (SiteKind.LAB, Role.CYTOLOGIST): frozenset(
         _SESSION | _READ_STUDIES | {Act.SITE_FILE_UPLOAD, Act.SITE_LABEL_RECORD, Act.SITE_QUARANTINE_VIEW}
     ),

@@ -15,13 +15,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aegle.cli import bench
-from aegle.deid import REASONS, Held, HoldReason, Option, Profile, Pseudonyms, check, deidentify, profile
+from aegle.cli import values as value_commands
+from aegle.deid import (
+    REASONS,
+    Decision,
+    Held,
+    HoldReason,
+    Option,
+    Profile,
+    Pseudonyms,
+    check,
+    deidentify,
+    profile,
+    value_file,
+)
 from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
 from aegle.deid.table import rows
 from aegle.errors import NotFound
 
-app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E, with no site running.", no_args_is_help=True)
+app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
 app.add_typer(bench.app, name="bench")
+app.add_typer(value_commands.app, name="values")
 console = Console()
 
 Options = Annotated[
@@ -42,21 +56,29 @@ def run(
         "aegle-deid.key"
     ),
     quarantine: Annotated[Path | None, typer.Option(help="Where held files are copied, with reasons.json.")] = None,
+    values: Annotated[
+        Path,
+        typer.Option(
+            help="CSV of decisions about words: keyword,value,decision (approve, deny or pending). What nobody has seen "
+            "is added as pending, and its file held. Keep it beside the key."
+        ),
+    ] = Path("aegle-deid-values.csv"),
     options: Options = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
-    """De-identify a folder. Stop it at any time; the same command goes on.
+    """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
     Exit status: 0 when every file was written, 3 when some are held (also by an earlier run), 1 for an error.
     Without a vault nothing here can be given back its patient: use a site for that.
 
     Example: `aegle deid run exports/ clean/ --quarantine held/`
     """
-    require_apart(source, output, quarantine)
+    require_apart(source, output, quarantine, values)
     files = sorted(path for path in source.rglob("*") if path.is_file())
     if not files:
         raise NotFound(f"no file below {source}")
-    task = Task(output=output, key=load_key(key, make=True), profile_name=_name(options), options=_chosen(options))
+    secret, chosen = load_key(key, make=True), _chosen(options)
+    task = Task(output=output, key=secret, profile_name=_name(options), options=chosen, values=values)
     reasons: Counter[str] = Counter()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -70,6 +92,8 @@ def run(
         summary = run_folder(files, task, quarantine, jobs, told)
     console.print(f"{summary.written} written, {summary.held} held, {summary.before} settled before.")
     _tell_reasons(reasons, quarantine)
+    if reasons[HoldReason.FIRST_SEEN_VALUE]:
+        _tell_values(values)
     if summary.held_in_all:
         raise typer.Exit(_SOME_HELD)
 
@@ -132,6 +156,19 @@ def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
         console.print(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
     if reasons and quarantine is None:
         console.print("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
+
+
+def _tell_values(path: Path) -> None:
+    """What to type next."""
+    waiting = sum(line.decision is Decision.PENDING for line in value_file.read(path))
+    if waiting:
+        console.print(
+            f"{waiting} value(s) wait for a decision in {path}. See them, decide, run the same command again:"
+        )
+        console.print(f"  aegle deid values list --values {path}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  aegle deid values approve NAME ... --values {path}     (or deny; or write it into the file)")
+    else:
+        console.print(f"Everything in {path} is decided: run the same command again.")
 
 
 def _changes(before: Dataset, after: Dataset) -> Iterator[tuple[str, str, str, str]]:

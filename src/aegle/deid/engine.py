@@ -29,29 +29,35 @@ from aegle.deid.rewrite import Rewriter
 from aegle.deid.splice import Content, write, write_deflated
 from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey, look
 from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
+from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer, Encoding
 from aegle.records import InstanceRef
 
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 
-def deidentify(source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
+def deidentify(
+    source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None = None
+) -> Deidentified | Held:
     """Write `source` clean to `target`, or say why not and leave no target.
 
+    `values` says which words kept text may hold: an object with others is held as FIRST_SEEN_VALUE. Without it any
+    word passes that is not the object's own identifier: for whoever looks at each result himself.
     The target is a file of a work folder: whole when this returns, and not yet durable. Whoever keeps it syncs it and
     moves it into place; after a crash what stands there is thrown away. Any content whatever ends in one of the two.
     Raises StorageFull, and OSError when a path cannot be used.
     """
     try:
         with _opened(source, target.parent) as origin:
-            return _deidentified(origin, target, profile, pseudonyms)
+            return _deidentified(origin, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, None)
 
 
 def _held(stopped: Holding | BrokenEncoding, source: InstanceRef | None) -> Held:
     reason = stopped.reason if isinstance(stopped, Holding) else HoldReason(stopped.flaw)
-    return Held(reason=reason, detail=str(stopped), source=source)
+    first_seen = stopped.first_seen if isinstance(stopped, Holding) else frozenset()
+    return Held(reason=reason, detail=str(stopped), source=source, first_seen=first_seen)
 
 
 def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
@@ -88,15 +94,19 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
 
 
-def _deidentified(origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
+def _deidentified(
+    origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
+) -> Deidentified | Held:
     survey = look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos)
     try:
-        return _cleaned(origin, survey, target, profile, pseudonyms)
+        return _cleaned(origin, survey, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, survey.source)
 
 
-def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified:
+def _cleaned(
+    origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
+) -> Deidentified:
     verdict = judge(survey, profile.pixel_rules)
     with _repainted(origin, survey, verdict, target.parent) as repainted:
         alias = patient_alias(survey, pseudonyms)
@@ -109,8 +119,11 @@ def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, ps
             character_set=survey.character_set,
             target=encoding,
             insertions=_insertions(encoding, alias, profile, verdict, repainted),
+            values=values,
         )
         parts = _rewritten(rewriter, origin, survey)
+        if rewriter.first_seen:
+            raise Holding(HoldReason.FIRST_SEEN_VALUE, tell(rewriter.first_seen), frozenset(rewriter.first_seen))
         ref = _alias_of(survey.source, pseudonyms)
         syntax = REPAINTED_SYNTAX if repainted else origin.syntax
         meta = write_meta(ref.sop_class, ref.sop_uid, syntax)
@@ -178,6 +191,7 @@ def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
         return result
     rewriter.forbidden = found
     rewriter.counts.clear()
+    rewriter.first_seen.clear()
     return _pass(rewriter, origin, survey)
 
 

@@ -9,25 +9,29 @@ import json
 import multiprocessing
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from aegle import durable
+from aegle.deid import value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.ledger import Ledger, Settled
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
-from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.table import Option
+from aegle.deid.values import Values
 from aegle.errors import BadConfig, Conflict, Unavailable
 
 LEDGER, REPORT, REASONS_FILE = ".aegle-deid.db", "report.json", "reasons.json"
 _WORK = ".aegle-work"
+_VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
 _MOST_DEATHS = 20
 
 
@@ -39,11 +43,18 @@ class Task:
     key: bytes  #: the 32-byte secret of the pseudonyms
     profile_name: str
     options: frozenset[Option]
+    values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
     def profile(self) -> Profile:
         """The rules in force."""
         return profile(self.profile_name, self.options)
+
+    @property
+    def values_in_force(self) -> Values:
+        """The decisions as they were when the run began."""
+        path = self.output / _WORK / _VALUES
+        return _values(path, path.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +64,7 @@ class Treated:
     source: Path
     settled: Settled | None
     written: Path | None = None  #: in the work folder, clean and checked
+    first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: what must be decided before it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,7 @@ class Summary:
     held: int
     before: int  #: settled by an earlier run
     held_in_all: int  #: held by this run and those before
+    first_seen: int  #: values that this run was the first to meet, now pending in the file of decisions
 
 
 def run_folder(
@@ -74,26 +87,40 @@ def run_folder(
 ) -> Summary:
     """Treat files, `jobs` at a time. Held ones are copied to `quarantine` with a table of reasons, where one is named.
 
-    Raises BadConfig when the output folder belongs to a run with another key or profile, Unavailable when processes keep
-    dying.
+    A file held for its words alone is treated again by the next run, which finds them decided.
+    Raises BadConfig when the output folder belongs to a run with another key or profile, or the decisions cannot be read,
+    Unavailable when processes keep dying.
     """
+    decisions = value_file.read(task.values) if task.values else []
     work = durable.private_folder(task.output / _WORK)
     shutil.rmtree(work)
-    durable.private_folder(work)
+    value_file.write(durable.private_folder(work) / _VALUES, decisions)
     ledger = Ledger(task.output / LEDGER)
+    first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
-        found = [0, 0, 0]
+        found, new = [0, 0, 0], 0
         for treated in _treat_all(sources, task, jobs):
+            new += _remember(task.values, treated.first_seen - first_seen)
+            first_seen |= treated.first_seen
             outcome = _settle(treated, task, ledger, quarantine)
             found[0 if outcome is None else 1 if outcome.reason else 2] += 1
             told(Treated(source=treated.source, settled=outcome))
         durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
-        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all)
+        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
     finally:
         ledger.close()
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _remember(values: Path | None, first_seen: Collection[FirstSeen]) -> int:
+    return value_file.add(values, first_seen) if values and first_seen else 0
+
+
+@lru_cache(maxsize=1)
+def _values(path: Path, written_ns: int) -> Values:
+    return value_file.values_of(value_file.read(path))
 
 
 def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treated]:
@@ -124,14 +151,15 @@ def treat(source: Path, task: Task) -> Treated:
     if known:
         return Treated(source=source, settled=None)
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
-    done = deidentify(source, target, task.profile, pseudonyms)
+    done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
     if isinstance(done, Deidentified):
         doubt = check(source, target, done, task.profile)
         if doubt is None:
             return Treated(source=source, settled=_clean(done, digest), written=target)
         target.unlink()
         done = doubt
-    return Treated(source=source, settled=Settled(source_digest=digest, reason=done.reason, detail=done.detail))
+    settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
+    return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
 def _clean(done: Deidentified, digest: str) -> Settled:
@@ -156,20 +184,27 @@ def _settle(treated: Treated, task: Task, ledger: Ledger, quarantine: Path | Non
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             durable.settle(treated.written, target)
-    if settled.reason and quarantine is not None:
+    if quarantine is not None:
         _hold(treated.source, settled, durable.private_folder(quarantine))
     ledger.settle(settled)
     return settled
 
 
 def _hold(source: Path, settled: Settled, folder: Path) -> None:
-    """Copy what is held, as it came, and name it in the table: the folder is as identified as the input."""
-    name = f"{settled.source_digest[:32]}.dcm"
-    shutil.copyfile(source, folder / name)
-    table = folder / REASONS_FILE
+    """Copy what is held, as it came, and name it in the table: the folder is as identified as the input.
+
+    What was held for its words and is written now leaves the folder and the table; its source stays where it is."""
+    name, table = f"{settled.source_digest[:32]}.dcm", folder / REASONS_FILE
+    if not settled.reason and not (folder / name).exists():
+        return
     known = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
-    known[name] = {"source": str(source), "reason": settled.reason, "detail": settled.detail}
+    known.pop(name, None)
+    if settled.reason:
+        shutil.copyfile(source, folder / name)
+        known[name] = {"source": str(source), "reason": settled.reason, "detail": settled.detail}
     durable.write(table, json.dumps(known, indent=1).encode())
+    if not settled.reason:
+        (folder / name).unlink()
 
 
 def _require_same_run(ledger: Ledger, task: Task) -> None:
@@ -183,7 +218,12 @@ def _require_same_run(ledger: Ledger, task: Task) -> None:
 
 
 def _report(ledger: Ledger, task: Task) -> dict[str, object]:
-    return {"profile": task.profile_name, "profile_digest": task.profile.digest, **ledger.report()}
+    return {
+        "profile": task.profile_name,
+        "profile_digest": task.profile.digest,
+        "values_digest": task.values_in_force.digest,
+        **ledger.report(),
+    }
 
 
 def _digest(path: Path) -> str:

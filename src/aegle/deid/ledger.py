@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aegle.deid.reasons import HoldReason
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (
     source_digest TEXT PRIMARY KEY,   -- keyed, so it tells nothing to anybody without the key
@@ -45,8 +47,9 @@ class Ledger:
         return str(known)
 
     def is_settled(self, source_digest: str) -> bool:
-        """Whether these very bytes were treated before."""
-        found = self._database.execute("SELECT 1 FROM settled WHERE source_digest = ?", (source_digest,)).fetchone()
+        """Whether these very bytes were treated before. Those held for their words alone are not: they may be decided."""
+        query = "SELECT 1 FROM settled WHERE source_digest = ? AND reason <> ?"
+        found = self._database.execute(query, (source_digest, HoldReason.FIRST_SEEN_VALUE)).fetchone()
         return found is not None
 
     def settle(self, item: Settled) -> None:

@@ -11,8 +11,9 @@ from aegle.deid.dates import moved
 from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import Pseudonyms, is_public
-from aegle.deid.reasons import HoldReason
+from aegle.deid.reasons import FirstSeen, HoldReason
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.values import GATED, Judged, Values
 from aegle.dicom.walk import (
     ITEM_END,
     PIXEL_DATA,
@@ -48,11 +49,13 @@ class Rewriter:
     character_set: Sequence[str]
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
+    values: Values | None = None  #: which words kept text may hold; None to take any
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
     kept_text: list[bytes] = field(default_factory=list)
+    first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
 
     def __post_init__(self) -> None:
         self._kept_bytes = 0
@@ -206,6 +209,8 @@ class Rewriter:
         if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
             self.counts[head.tag, "identifier replaced"] += 1
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
+        if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
+            return self.target.emit(head.tag, vr, judged.value)
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
@@ -217,6 +222,15 @@ class Rewriter:
         raw = self.data[head.value : head.value + head.length]
         self.kept_text.append(raw)
         return self.forbidden is not None and self.forbidden.hits(raw)
+
+    def _judged(self, head: Head, vr: bytes, values: Values) -> Judged | None:
+        """What the site's decisions make of a kept value; notes what nobody has decided about."""
+        raw = self.data[head.value : head.value + head.length]
+        judged = values.judge(head.tag, vr, raw, self.character_set)
+        if judged is not None:
+            self.first_seen |= judged.first_seen
+            self.counts[head.tag, "denied value emptied"] += 1
+        return judged
 
     def _refused(self, head: Head, rule: Rule) -> bytes:
         """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""

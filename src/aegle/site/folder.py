@@ -57,6 +57,11 @@ class SiteFolder:
         return self.root / "accounts.db"
 
     @property
+    def values(self) -> Path:
+        """Words of kept attributes and what was decided about them; they may be patients'."""
+        return self.root / "values.db"
+
+    @property
     def outbox(self) -> Path:
         """Results on their way to the PACS: identified."""
         return self.root / "outbox"

@@ -20,6 +20,9 @@ ACTS = {
     "archive check": Act.CLI_ARCHIVE_CHECK,
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
+    "deid values list": Act.SITE_VALUES_VIEW,  # with --site; a CSV is the person's own
+    "deid values approve": Act.SITE_VALUE_DECIDE,
+    "deid values deny": Act.SITE_VALUE_DECIDE,
     "labels query": Act.HUB_LABELS_QUERY,  # the hub writes it
     "labels export": Act.HUB_LABELS_QUERY,
     "audit verify": Act.CLI_AUDIT_VERIFY,
