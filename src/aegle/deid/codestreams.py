@@ -40,3 +40,8 @@ def segment_length(data: Buffer, pos: int, end: int) -> int:
     if length < 2 or pos + length > end:
         raise unproven("a segment of a frame passes its end")
     return length
+
+
+def after(data: Buffer, pos: int, end: int) -> Sequence[Blank]:
+    """What follows an image in its frame becomes zeros, where it is not."""
+    return [(pos, end - pos, b"\0")] if data[pos:end].strip(b"\0") else []

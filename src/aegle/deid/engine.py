@@ -6,6 +6,7 @@ Memory is that of the header, whatever the object's size. The same source, secre
 import mmap
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def _cleaned(
         patient_alias=alias,
         uids=dict(rewriter.uids),
         identity=survey.identity,
-        counts=dict(rewriter.counts),
+        counts=Counter(rewriter.done),
         profile_digest=profile.digest,
         transfer_syntax=syntax,
         size_bytes=target.stat().st_size,
@@ -190,7 +191,7 @@ def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     if not found.hits(b"\n".join(rewriter.kept_text)):
         return result
     rewriter.forbidden = found
-    rewriter.counts.clear()
+    rewriter.done.clear()
     rewriter.first_seen.clear()
     return _pass(rewriter, origin, survey)
 

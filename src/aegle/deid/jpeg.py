@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aegle.deid.codestreams import Blank, next_marker, segment_length, unproven
+from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
 WINDOW = 1 << 22  #: bytes looked through at a time
@@ -85,19 +85,18 @@ class JpegScan:
         """Up to the data of the first scan."""
         if self._data[pos : pos + 2] != b"\xff\xd8":
             raise unproven("a frame does not start as a JPEG image")
-        after, ended = self._segments(pos + 2, end, found)
+        stop, ended = self._segments(pos + 2, end, found)
         if ended:
             raise unproven("a frame ends before its image does")
-        self._head = self._data[pos:after] if after - pos <= _HEAD_MAX_BYTES else b""
+        self._head = self._data[pos:stop] if stop - pos <= _HEAD_MAX_BYTES else b""
         self._head_blanks = [(at - pos, length, fill) for at, length, fill in found]
-        return after
+        return stop
 
     def _scans(self, pos: int, end: int, found: list[Blank]) -> Sequence[Blank]:
         ended = False
         while not ended:
             pos, ended = self._segments(self._markers.find(pos, end), end, found)
-        if pos < end:
-            found.append((pos, end - pos, b"\0"))
+        found += after(self._data, pos, end)
         return found
 
     def _segments(self, pos: int, end: int, found: list[Blank]) -> tuple[int, bool]:

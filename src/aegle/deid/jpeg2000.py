@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aegle.deid.codestreams import Blank, next_marker, segment_length, unproven
+from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
 _EOC, _SOT, _SOD, _COM = 0xD9, 0x90, 0x93, 0x64
@@ -41,8 +41,7 @@ class Jpeg2000Scan:
             pos += length
         if not tiles:
             raise unproven("a frame ends before its image does")
-        if pos < end:
-            found.append((pos, end - pos, b"\0"))
+        found += after(data, pos, end)
         return found
 
 

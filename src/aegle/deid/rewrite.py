@@ -1,7 +1,6 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -51,7 +50,7 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     forbidden: Search | None = None  #: kept text in which this is found is replaced
-    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    done: list[tuple[int, str]] = field(default_factory=list)  #: (tag, what was done to it), each time
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
     kept_text: list[bytes] = field(default_factory=list)
@@ -109,7 +108,7 @@ class Rewriter:
             parts.append(self.data[pos:after] if kept is None else kept)
             pos, last = after, head.tag
         if pos < end:
-            self.counts[0xFFFFFFFF, "trailing bytes dropped"] += 1
+            self.done.append((0xFFFFFFFF, "trailing bytes dropped"))
         return _bounded(b"".join(parts))
 
     def _dataset(self, source: Encoding, pos: int, end: int, depth: int, *, open_ended: bool) -> tuple[bytes, int]:
@@ -143,7 +142,7 @@ class Rewriter:
             return self._kept(source, head, rule), after
         if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
             self._note_identifiers(head, rule)
-        self.counts[tag, action] += 1
+        self.done.append((tag, action))
         return self._replaced(head, rule), after
 
     def _structured(
@@ -155,7 +154,7 @@ class Rewriter:
         is_sequence = rule is not None and rule.vr == b"SQ" and (not source.explicit or head.vr in {b"SQ", b"UN"})
         if rule is None or not is_sequence:
             tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
-            self.counts[tag, Action.REMOVE] += 1
+            self.done.append((tag, Action.REMOVE))
             return b"", value_end(source, self.data, head, end, depth)
         return self._sequence(source, head, rule, end, depth)
 
@@ -175,7 +174,7 @@ class Rewriter:
         content, after = self._items(source, head, end, depth)
         if rule.action is Action.ENTER:
             return self.target.emit(head.tag, b"SQ", content), after
-        self.counts[head.tag, rule.action] += 1
+        self.done.append((head.tag, rule.action))
         return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
 
     def _items(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
@@ -207,7 +206,7 @@ class Rewriter:
         if vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
         if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
-            self.counts[head.tag, "identifier replaced"] += 1
+            self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
             return self.target.emit(head.tag, vr, judged.value)
@@ -229,12 +228,12 @@ class Rewriter:
         judged = values.judge(head.tag, vr, raw, self.character_set)
         if judged is not None:
             self.first_seen |= judged.first_seen
-            self.counts[head.tag, "denied value emptied"] += 1
+            self.done.append((head.tag, "denied value emptied"))
         return judged
 
     def _refused(self, head: Head, rule: Rule) -> bytes:
         """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
-        self.counts[head.tag, "wrong form emptied"] += 1
+        self.done.append((head.tag, "wrong form emptied"))
         return self.target.emit(head.tag, rule.vr, b"")
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:

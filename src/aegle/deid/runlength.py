@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from struct import Struct
 
-from aegle.deid.codestreams import Blank, unproven
+from aegle.deid.codestreams import Blank, after, unproven
 from aegle.dicom.walk import Buffer
 
 _HEADER = Struct("<16L")
@@ -31,8 +31,7 @@ class RunLengthScan:
             if not start <= stop <= end - pos:
                 raise unproven("segments of a run-length frame out of order")
             used = self._unpacked(bytes(self._data[pos + start : pos + stop]))
-            if used < stop - start:
-                found.append((pos + start + used, stop - start - used, b"\0"))
+            found += after(self._data, pos + start + used, pos + stop)
         return found
 
     def _unpacked(self, segment: bytes) -> int:

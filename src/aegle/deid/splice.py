@@ -101,14 +101,13 @@ def _copying(source: IO[bytes], target: IO[bytes], pixels: Extent) -> Iterator[N
 
 def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> None:
     left = pixels.end - pixels.start
-    buffer = memoryview(bytearray(min(_CHUNK, left)))
     source.seek(pixels.start)
     while left and not stop.is_set():
-        size = source.readinto(buffer[: min(_CHUNK, left)])  # type: ignore[attr-defined]
-        if not size:
+        piece = source.read(min(_CHUNK, left))
+        if not piece:
             raise OSError(errno.EIO, "the source became shorter while it was read")
-        _write_all(target, buffer[:size])
-        left -= size
+        _write_all(target, piece)
+        left -= len(piece)
 
 
 def _blank(file: IO[bytes], blanks: Collection[Blank], shift: int) -> None:
