@@ -19,7 +19,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from aegle.deid.part10 import DEFLATED, inflate
-from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Fragments
+from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, ITEM, PIXEL_DATA, UNDEFINED, Fragments
 
 _DEFER_BYTES = 1 << 20
 _REMEMBERED_BYTES = (
@@ -81,7 +81,7 @@ def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset) -> R
     fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     file.seek(end)
-    after = _dataset(file, **form, only=_any)
+    after = _dataset(file, **form, only=_after_pixels)
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
     return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region)
 
@@ -100,8 +100,9 @@ def _before_pixels(tag: BaseTag) -> bool:
     return int(tag) != PIXEL_DATA
 
 
-def _any(tag: BaseTag) -> bool:
-    return True
+def _after_pixels(tag: BaseTag) -> bool:
+    """Whether an element may stand there; what does not look like one is bytes after the data set."""
+    return PIXEL_DATA < int(tag) < ITEM
 
 
 def _elements(dataset: Dataset, data: mmap.mmap) -> Iterator[tuple[int, DataElement]]:
