@@ -42,11 +42,11 @@ def deidentify(
 ) -> Deidentified | Held:
     """Write `source` clean to `target`, or say why not and leave no target.
 
+    The target is a file of a work folder: whole when this returns, and not yet durable. Whoever keeps it syncs it and
+    moves it into place; after a crash what stands there is thrown away.
     `values` says which words kept text may hold: an object with others is held as FIRST_SEEN_VALUE. Without it any
     word passes that is not the object's own identifier: for whoever looks at each result himself.
-    The target is a file of a work folder: whole when this returns, and not yet durable. Whoever keeps it syncs it and
-    moves it into place; after a crash what stands there is thrown away. Any content whatever ends in one of the two.
-    Raises StorageFull, and OSError when a path cannot be used.
+    Any content whatever ends in one of the two. Raises StorageFull, and OSError when a path cannot be used.
     """
     try:
         with _opened(source, target.parent) as origin:
