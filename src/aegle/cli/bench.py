@@ -64,8 +64,8 @@ def _one_corpus(seed: int, tallies: list[Tally], tools: list[Rival]) -> Iterator
             output, scratch = root / f"out{n}", root / f"scratch{n}"
             scratch.mkdir()
             ours = n == 0
-            run = run_ours(corpus, output, scratch, key) if ours else run_rival(tools[n - 1], corpus, output, scratch)
-            tally.runs.append(run)
+            taken = run_ours(corpus, output, scratch, key) if ours else run_rival(tools[n - 1], corpus, output, scratch)
+            tally.seconds += taken
             tally.scores.append(score_folder(corpus, output))
             yield sum(len(answer.plants) + len(answer.burned) for answer in key.files) if ours else 0
 

@@ -14,6 +14,7 @@ from pydicom.pixels.encoders.base import get_encoder
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import JPEG2000Lossless
 
+from aegle.bounds import limit_memory
 from aegle.deid.masks import Box
 
 MEMORY_BYTES = 4 << 30  #: of address space, most of it never touched; not enforced on Windows
@@ -22,20 +23,12 @@ FRAME_MAX_PIXELS = 100_000_000
 
 def main() -> None:
     """The child: one wish on standard input, one answer on standard output."""
-    _bound()
+    limit_memory(MEMORY_BYTES)
     wish = json.load(sys.stdin)
     source, other = Path(wish["source"]), Path(wish["other"])
     boxes = [Box(*box) for box in wish["boxes"]]
     answer = _paint(source, other, boxes) if wish["what"] == "paint" else {"same": _same(source, other, boxes)}
     json.dump(answer, sys.stdout)
-
-
-def _bound() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _frames(path: Path) -> Iterator[NDArray[Any]]:
