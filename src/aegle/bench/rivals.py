@@ -39,7 +39,7 @@ _DEID = _LOOP.format(
 )
 _DICOGNITO = _LOOP.format(
     imports="import pydicom\nfrom dicognito.anonymizer import Anonymizer\nanonymizer = Anonymizer()",
-    call="ds = pydicom.dcmread(path); anonymizer.anonymize(ds); ds.save_as(output / path.name)",
+    call="ds = pydicom.dcmread(path); anonymizer.anonymize(ds); ds.save_as(output / f'{ds.SOPInstanceUID}.dcm')",
 )
 _ANONYMIZER = _LOOP.format(
     imports="from dicomanonymizer import anonymize_dicom_file",
