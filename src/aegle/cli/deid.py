@@ -14,8 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from aegle.cli import bench
-from aegle.cli import values as value_commands
 from aegle.deid import (
     REASONS,
     Decision,
@@ -34,8 +32,6 @@ from aegle.deid.table import rows
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
-app.add_typer(bench.app, name="bench")
-app.add_typer(value_commands.app, name="values")
 console = Console()
 
 Options = Annotated[

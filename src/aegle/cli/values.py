@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aegle import wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
@@ -137,6 +136,8 @@ def _opened(site: str, values: Path | None, home_path: Path, act: Act) -> Iterat
 def _of_site(site: str, home_path: Path, act: Act) -> Iterator[_Words]:
     place = home(home_path)
     place.require_applied().site(site)
+    from aegle import wiring
+
     with closing(ValueBook(wiring.site_folder(place, site).values)) as book:
         words = [
             _Word(name=word.digest, keyword=word.keyword, value=word.value, decision=word.decision)

@@ -42,6 +42,8 @@ NONE = {
     "account roles": "prints a table of the program",
     "deid run": "works on a folder of the person's own, with no site",
     "deid preview": "works on a folder of the person's own, with no site",
+    "deid bench make": "writes synthetic objects and reads folders of the person's own",
+    "deid bench score": "writes synthetic objects and reads folders of the person's own",
     "deid profile": "prints a table of the program",
     "run demo-pacs": "stands in for somebody else's program",
 }
