@@ -21,6 +21,7 @@ from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reading import Reading, opened
 from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.repaint import painted_well
 from aegle.deid.rules import DUMMIES, Action
 from aegle.deid.survey import MARK
 from aegle.deid.sweep import same_pixels, sweep
@@ -49,7 +50,10 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
         fault = next(_faults(written, done, profile), None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
-        if not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0):
+        if done.painted:
+            if not painted_well(source, target, done.painted):
+                return Held(reason=HoldReason.CHECK_FAILED, detail="the picture differs beside what was painted over")
+        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0):
             return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
         charset = _character_set(original.header)
         found = _identifiers(original, profile, done)

@@ -1,7 +1,7 @@
 """The pixel data as bytes: where they lie, and the proof that they hold the pictures and nothing else."""
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aegle.deid.codestreams import Blank, Scan, unproven
@@ -35,7 +35,7 @@ class Blanks(Collection[Blank]):
         self._spans, self._fills = array("Q"), bytearray()
         self.add(found)
 
-    def add(self, found: Sequence[Blank]) -> None:
+    def add(self, found: Iterable[Blank]) -> None:
         """Append some, positions in the file."""
         for at, length, fill in found:
             self._spans.extend((at, length))

@@ -24,9 +24,8 @@ from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, 
 Only = Callable[[BaseTag], bool]  #: whether to read on at a tag
 
 _DEFER_BYTES = 1 << 20
-_REMEMBERED_BYTES = (
-    1 << 10
-)  #: of a value whose decoded form is remembered: the slices of a series repeat most of theirs
+#: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
+_REMEMBERED_BYTES = 1 << 10
 _ENCODINGS = {"1.2.840.10008.1.2": IMPLICIT_LE, "1.2.840.10008.1.2.2": EXPLICIT_BE}
 
 

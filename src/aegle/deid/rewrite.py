@@ -202,9 +202,9 @@ class Rewriter:
             raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
-            return self._refused(head)
+            return self._refused(head, rule)
         if vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
-            return self._refused(head)
+            return self._refused(head, rule)
         if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
             self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
@@ -231,9 +231,10 @@ class Rewriter:
             self.done.append((head.tag, "denied value emptied"))
         return judged
 
-    def _refused(self, head: Head) -> bytes:
-        self.done.append((head.tag, "wrong form removed"))
-        return b""
+    def _refused(self, head: Head, rule: Rule) -> bytes:
+        """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
+        self.done.append((head.tag, "wrong form emptied"))
+        return self.target.emit(head.tag, rule.vr, b"")
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:
         raw = self.data[head.value : head.value + min(head.length, 4096)]

@@ -21,9 +21,12 @@ class Option(StrEnum):
     PATIENT = "patient"
 
 
+CLEAN_PIXELS = "clean_pixels"  #: the one option (§E.3.1) that is no column of the table: pixel rules bring it about
+
 #: (0012,0064) codes of CID 7050: the profile itself under None, then each option.
-METHOD_CODES: dict[Option | None, tuple[str, str]] = {
+METHOD_CODES: dict[Option | str | None, tuple[str, str]] = {
     None: ("113100", "Basic Application Confidentiality Profile"),
+    CLEAN_PIXELS: ("113101", "Clean Pixel Data Option"),
     Option.STRUCTURED: ("113104", "Clean Structured Content Option"),
     Option.FULL_DATES: ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
     Option.MODIFIED_DATES: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
