@@ -137,7 +137,7 @@ def _is_ours(word: str) -> bool:
 def _left_in(written: Reading, search: Search) -> str | None:
     """The first text element of the output that holds an identifier."""
     texts = [
-        (tag, str(element.value).encode("utf-8", "replace"))
+        (tag, str(element.value).lower().encode("utf-8", "replace"))
         for tag, element in written.elements
         if element.VR in _SWEPT or _long_number(element)
     ]
@@ -147,4 +147,4 @@ def _left_in(written: Reading, search: Search) -> str | None:
 
 
 def _long_number(element: DataElement) -> bool:
-    return element.VR == "IS" and len(str(element.value)) >= _LONG_NUMBER
+    return element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER
