@@ -24,7 +24,11 @@ from aegle.deid.part10 import SYNTAXES
 
 NAME = "Quillfeather"
 PLAIN = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
-OPEN_ITEM, ITEM_END, SQ_END = b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+OPEN_ITEM, ITEM_END, SQ_END = (
+    b"\xfe\xff\x00\xe0\xff\xff\xff\xff",
+    b"\xfe\xff\x0d\xe0\0\0\0\0",
+    b"\xfe\xff\xdd\xe0\0\0\0\0",
+)
 
 
 def assert_clean(outcome, *words: str) -> None:
@@ -139,7 +143,9 @@ def test_words_behind_a_run_length_segment_become_zeros(run_length, run, written
     item = content.rindex(b"\xfe\xff\x00\xe0", 0, at)
     length = int.from_bytes(content[item + 4 : item + 8], "little")
     words = f"of {NAME}!".encode()
-    longer = content[: item + 4] + struct.pack("<L", length + len(words)) + content[item + 8 : at] + words + content[at:]
+    longer = (
+        content[: item + 4] + struct.pack("<L", length + len(words)) + content[item + 8 : at] + words + content[at:]
+    )
     outcome = run(longer)
     assert_clean(outcome)
     assert outcome.done.blanked == 1

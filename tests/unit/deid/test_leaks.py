@@ -119,7 +119,9 @@ def test_a_name_within_a_longer_run_of_two_byte_letters_is_swept(still, run):
 
 
 def test_a_long_number_of_the_patient_is_swept_from_decimals_too(still, run):
-    outcome = run(still(PatientID="73519248", PatientWeight="61", SliceThickness="73519248", SpacingBetweenSlices="1.5"))
+    outcome = run(
+        still(PatientID="73519248", PatientWeight="61", SliceThickness="73519248", SpacingBetweenSlices="1.5")
+    )
     assert outcome.dataset["SliceThickness"].is_empty
     assert outcome.dataset.SpacingBetweenSlices == 1.5
     assert_absent(outcome.bytes, "73519248")
