@@ -34,7 +34,19 @@ ACTS = MappingProxyType(
 """The act of each command that changes or shows something that is kept. Written by the command itself, by the hub for a
 command that asks the hub, or by the programs that a command starts."""
 
-WITHOUT_ACT = frozenset({"account roles", "deid preview", "deid profile", "deid run", "plan", "site list", "version"})
+WITHOUT_ACT = frozenset(
+    {
+        "account roles",
+        "deid bench make",
+        "deid bench score",
+        "deid preview",
+        "deid profile",
+        "deid run",
+        "plan",
+        "site list",
+        "version",
+    }
+)
 """Commands that explain, compare, or work on the caller's own files, with no hub and no site."""
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from aegle.cli import bench
 from aegle.cli import values as value_commands
 from aegle.deid import (
     REASONS,
@@ -34,6 +35,7 @@ from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
 app.add_typer(value_commands.app, name="values")
+app.add_typer(bench.app, name="bench")
 console = Console()
 
 Options = Annotated[

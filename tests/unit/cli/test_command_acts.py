@@ -42,6 +42,8 @@ NONE = {
     "account roles": "prints a table of the program",
     "deid run": "works on a folder of the person's own, with no site",
     "deid preview": "works on a folder of the person's own, with no site",
+    "deid bench make": "writes a synthetic corpus of its own",
+    "deid bench score": "reads a synthetic corpus and what a tool made of it",
     "deid profile": "prints a table of the program",
     "run demo-pacs": "stands in for somebody else's program",
 }
