@@ -114,7 +114,7 @@ def _element_faults(element: DataElement, done: Deidentified, profile: Profile) 
         yield f"{name} should be empty"
     elif rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
         yield f"{name} should hold its dummy value"
-    elif element.VR == "UI":
+    elif element.VR == "UI" and rule.action is not Action.KEEP:
         yield from _uid_faults(name, element, done)
 
 

@@ -96,7 +96,7 @@ def _deidentified(
 def _cleaned(
     origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
 ) -> Deidentified:
-    syntax = SYNTAXES[origin.syntax]
+    syntax, pseudonyms = SYNTAXES[origin.syntax], profile.naming(pseudonyms)
     certified = judge(survey)
     alias = patient_alias(survey, pseudonyms)
     inserted = _insertions(syntax.encoding, alias, profile, certified=certified)
