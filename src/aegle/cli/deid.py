@@ -31,9 +31,9 @@ from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
+app.add_typer(bench.app, name="bench")
 app.add_typer(value_commands.app, name="values")
 app.add_typer(profiles.app, name="profile")
-app.add_typer(bench.app, name="bench")
 console = Console()
 
 _SOME_HELD = 3
