@@ -48,6 +48,8 @@ class Act(StrEnum):
     SITE_QUARANTINE_SETTLE = "site:quarantine:settle"  #: a person decided about a held instance
     SITE_VALUES_VIEW = "site:values:view"  #: a person looked at the words that wait for a decision
     SITE_VALUE_DECIDE = "site:value:decide"  #: a person approved or denied a word of a kept attribute
+    SITE_PROFILE_PROPOSE = "site:profile:propose"  #: a person proposed a profile that lets more out than the default
+    SITE_PROFILE_AGREE = "site:profile:agree"  #: another person agreed to it
     SITE_AUDIT_VIEW = "site:audit:view"  #: a person read the audit trail of a site
     # pages, on either side
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
@@ -117,7 +119,8 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
 _ADMINISTER = {
-    Act.SITE_QUARANTINE_SETTLE, Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
+    Act.SITE_QUARANTINE_SETTLE, Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE,
+    Act.SITE_PROFILE_AGREE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
 }  # fmt: skip
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 

@@ -21,6 +21,7 @@ _GROUPS = {
     "deid": "aegle.cli.deid",
     "deid values": "aegle.cli.values",
     "deid bench": "aegle.cli.bench",
+    "deid profile": "aegle.cli.profiles",
     "labels": "aegle.cli.labels",
     "audit": "aegle.cli.trail",
     "run": "aegle.cli.running",

@@ -100,7 +100,8 @@ def _element_fault(tag: int, element: DataElement, done: Deidentified, profile: 
         return "should be empty"
     if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
-    return "holds a UID that was not replaced" if element.VR == "UI" and _original_uid(element, done) else None
+    replaced = element.VR != "UI" or rule.action is Action.KEEP or not _original_uid(element, done)
+    return None if replaced else "holds a UID that was not replaced"
 
 
 def _original_uid(element: DataElement, done: Deidentified) -> bool:

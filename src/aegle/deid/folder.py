@@ -221,6 +221,8 @@ def _report(ledger: Ledger, task: Task) -> dict[str, object]:
     return {
         "profile": task.profile_name,
         "profile_digest": task.profile.digest,
+        "options": sorted(task.options),
+        "weaker_than_default_by": list(task.profile.weaker_by),
         "values_digest": task.values_in_force.digest,
         **ledger.report(),
     }

@@ -32,9 +32,16 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
-_SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
+_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _LONG_NUMBER = 7  #: characters from which an integer may be somebody's number rather than a count
-_NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
+#: What a kept value of these VRs may be made of: prose under them is refused.
+_FORMS: Mapping[bytes, re.Pattern[bytes]] = {
+    **dict.fromkeys((b"DS", b"IS"), re.compile(rb"[0-9+\-.eE \\\0]*")),
+    **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
+    b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
+    b"UI": re.compile(rb"[0-9. \\\0]*"),
+}
+_IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
 
 
 @dataclass(kw_only=True)
@@ -203,13 +210,16 @@ class Rewriter:
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
             return self._refused(head, rule)
-        if vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
+        form = _FORMS.get(vr)
+        if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
         if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
             self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
             return self.target.emit(head.tag, vr, judged.value)
+        if vr == b"UI":
+            self._note_uids(head)
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
@@ -248,6 +258,11 @@ class Rewriter:
             if not is_public(original):
                 self.uids[alias] = original
         return "\\".join(aliases).encode()
+
+    def _note_uids(self, head: Head) -> None:
+        """UIDs that an option keeps are their own aliases."""
+        values = self.data[head.value : head.value + head.length].decode("latin-1").split("\\")
+        self.uids |= {value: value for value in (part.strip(" \0") for part in values) if not is_public(value)}
 
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:
         return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")
