@@ -17,6 +17,7 @@ _GROUPS = {
     "account": "aegle.cli.people",
     "archive": "aegle.cli.archive",
     "deid": "aegle.cli.deid",
+    "vault": "aegle.cli.vault",
     "labels": "aegle.cli.labels",
     "audit": "aegle.cli.trail",
     "run": "aegle.cli.running",
