@@ -3,7 +3,7 @@
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,13 @@ class Written:
             return int(self.dataset.InstanceNumber) if self.dataset else -1
         except _UNREADABLE:
             return -1
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Rows and columns, which no two files of a corpus share; None without a picture."""
+        if self.dataset is None or "Rows" not in self.dataset or "Columns" not in self.dataset:
+            return None
+        return int(self.dataset.Rows), int(self.dataset.Columns)
 
     @cached_property
     def frames(self) -> npt.NDArray[Any] | None:
@@ -116,14 +123,18 @@ def uids(dataset: Dataset, path: str = "") -> Iterator[tuple[str, str]]:
             yield here, str(element.value)
 
 
-def dicom_files(folder: Path) -> tuple[dict[int, Written], list[Path]]:
-    """What lies below a folder: DICOM files by Instance Number, and everything else."""
+def dicom_files(folder: Path) -> tuple[list[Written], list[Path]]:
+    """What lies below a folder: DICOM files, and everything else."""
+    found = [Written(path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [file for file in found if file.dataset], [file.path for file in found if not file.dataset]
+
+
+def matched(inputs: Mapping[int, Written], outputs: Iterable[Written]) -> dict[int, Written]:
+    """Outputs by the number of their input: by Instance Number or, for tools that remove that, by the picture's size."""
+    sizes = {source.size: number for number, source in inputs.items() if source.size}
     found: dict[int, Written] = {}
-    others: list[Path] = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        written = Written(path)
-        if written.number >= 0:
-            found[written.number] = written
-        else:
-            others.append(path)
-    return found, others
+    for written in outputs:
+        number = written.number if written.number in inputs else sizes.get(written.size or (0, 0), -1)
+        if number in inputs:
+            found[number] = written
+    return found

@@ -1,6 +1,7 @@
 """The tools a hospital may use today, run on a corpus as their makers say, and ours by its own command.
 
-A tool that stops at a file is started again without that file: the one it stopped at counts as withheld, the rest do not.
+A file that stops a tool counts as withheld, the rest do not: tools with a Python call are given one file after the other,
+and gdcmanon, whose run over a folder ends at the first file it does not know, only those that it takes one by one.
 """
 
 import re
@@ -8,29 +9,42 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aegle.bench.answers import AnswerKey
 from aegle.bench.corpus import SOURCE
 from aegle.bench.decisions import decide
-from aegle.bench.reading import dicom_files
 
-_ROUNDS = 40
 _DECISIONS = 2  #: a denied value never leads to a new one
 _TIMEOUT_S = 600
 _JARS = Path("/usr/share/java")
 _PIXELMED = "com.pixelmed.apps.DeidentifyAndRedact"
-_DEID = """
+#: One Python process, one file after the other; whatever a tool raises costs it that file.
+_LOOP = """
 import sys
-from importlib.metadata import version
 from pathlib import Path
-from deid.dicom import replace_identifiers
-files = sorted(str(path) for path in Path(sys.argv[1]).iterdir())
-replace_identifiers(files, save=True, output_folder=sys.argv[2], remove_private=True)
+{imports}
+output = Path(sys.argv[2])
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        {call}
+    except Exception:
+        (output / path.name).unlink(missing_ok=True)
 """
-_DICOGNITO = "import sys; from dicognito.__main__ import main; sys.exit(main(['-q', '-o', sys.argv[2], sys.argv[1]]))"
+_DEID = _LOOP.format(
+    imports="from deid.dicom import replace_identifiers",
+    call="replace_identifiers([str(path)], save=True, output_folder=str(output), remove_private=True)",
+)
+_DICOGNITO = _LOOP.format(
+    imports="import pydicom\nfrom dicognito.anonymizer import Anonymizer\nanonymizer = Anonymizer()",
+    call="ds = pydicom.dcmread(path); anonymizer.anonymize(ds); ds.save_as(output / f'{ds.SOPInstanceUID}.dcm')",
+)
+_ANONYMIZER = _LOOP.format(
+    imports="from dicomanonymizer import anonymize_dicom_file",
+    call="anonymize_dicom_file(str(path), str(output / path.name))",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,56 +53,40 @@ class Rival:
 
     name: str
     command: Callable[[Path, Path, Path], Sequence[str]]  #: source, output, scratch folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What running a tool over a folder took."""
-
-    seconds: float
-    rounds: int  #: how often it had to be started
+    takes: Callable[[Path, Path], bool] = lambda path, scratch: (
+        True
+    )  #: whether a folder with this file may be given to it
 
 
 def installed() -> list[Rival]:
     """Those of the rivals that are on this machine's PATH."""
-    found = (_gdcmanon(), _pixelmed(), _python("dicognito", _DICOGNITO), _anonymizer(), _python("deid", _DEID))
-    return [rival for rival in found if rival is not None]
+    python = (
+        _python("dicognito", "dicognito", _DICOGNITO),
+        _python("dicom-anonymizer", "dicom-anonymizer", _ANONYMIZER),
+        _python("deid", "deid", _DEID),
+    )
+    return [rival for rival in (_gdcmanon(), _pixelmed(), *python) if rival is not None]
 
 
-def run_rival(rival: Rival, corpus: Path, output: Path, scratch: Path) -> Run:
-    """Run a tool over all files of a corpus."""
-    waiting = _flat(corpus, scratch / "flat")
-    began, rounds = time.perf_counter(), 0
-    while waiting and rounds < _ROUNDS:
-        rounds += 1
-        written = _round(rival, waiting.values(), output / f"{rounds}", scratch)
-        waiting = {number: path for number, path in waiting.items() if number not in written}
-        if not written or waiting:
-            waiting.pop(next(iter(waiting)), None)
-    return Run(seconds=time.perf_counter() - began, rounds=rounds)
+def run_rival(rival: Rival, corpus: Path, output: Path, scratch: Path) -> float:
+    """Run a tool over all files of a corpus; answers in how many seconds."""
+    source = _flat(corpus, scratch / "flat")
+    for path in source.iterdir():
+        if not rival.takes(path, scratch):
+            path.unlink()
+    output.mkdir(parents=True)
+    began = time.perf_counter()
+    command = rival.command(source, output, scratch)
+    subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
+    return time.perf_counter() - began
 
 
-def _flat(corpus: Path, folder: Path) -> dict[int, Path]:
-    """All files in one folder, since not every tool looks into folders; by Instance Number, in order of name."""
-    shutil.rmtree(folder, ignore_errors=True)
+def _flat(corpus: Path, folder: Path) -> Path:
+    """All files in one folder, since not every tool looks into folders."""
     folder.mkdir(parents=True)
     for path in (corpus / SOURCE).rglob("*.dcm"):
         shutil.copyfile(path, folder / path.name)
-    files, _ = dicom_files(folder)
-    return {number: written.path for number, written in files.items()}
-
-
-def _round(rival: Rival, files: Iterable[Path], output: Path, scratch: Path) -> Mapping[int, object]:
-    source = scratch / "round"
-    shutil.rmtree(source, ignore_errors=True)
-    source.mkdir()
-    output.mkdir(parents=True)
-    for path in files:
-        (source / path.name).hardlink_to(path)
-    command = rival.command(source, output, scratch)
-    subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
-    written, _ = dicom_files(output)
-    return written
+    return folder
 
 
 def _gdcmanon() -> Rival | None:
@@ -110,7 +108,11 @@ def _gdcmanon() -> Rival | None:
             str(output),
         )
 
-    return Rival(name=f"gdcmanon {_said(program, '--version')}", command=command)
+    def takes(path: Path, scratch: Path) -> bool:
+        alone = (program, "-e", "-c", str(_certificate(scratch)), str(path), str(scratch / "alone.dcm"))
+        return subprocess.run(alone, capture_output=True, timeout=_TIMEOUT_S, check=False).returncode == 0
+
+    return Rival(name=f"gdcmanon {_said(program, '--version')}", command=command, takes=takes)
 
 
 def _certificate(scratch: Path) -> Path:
@@ -146,25 +148,15 @@ def _pixelmed() -> Rival | None:
     return Rival(name=f"PixelMed {jar.stem.removeprefix('pixelmed-')}", command=command)
 
 
-def _python(package: str, script: str) -> Rival | None:
+def _python(program: str, package: str, script: str) -> Rival | None:
     """A Python tool, run by the interpreter that its own command names in its first line."""
-    program = shutil.which(package)
-    if program is None:
+    found = shutil.which(program)
+    if found is None:
         return None
-    python = Path(program).read_text().splitlines()[0].removeprefix("#!").strip()
+    python = Path(found).read_text().splitlines()[0].removeprefix("#!").strip()
     version = _said(python, "-c", f"from importlib.metadata import version; print(version('{package}'))")
     return Rival(
-        name=f"{package} {version}", command=lambda source, output, _: (python, "-c", script, str(source), str(output))
-    )
-
-
-def _anonymizer() -> Rival | None:
-    program = shutil.which("dicom-anonymizer")
-    if program is None:
-        return None
-    version = _said(program, "--version")
-    return Rival(
-        name=f"dicom-anonymizer {version}", command=lambda source, output, _: (program, str(source), str(output))
+        name=f"{program} {version}", command=lambda source, output, _: (python, "-c", script, str(source), str(output))
     )
 
 
@@ -174,10 +166,11 @@ def _said(*command: str) -> str:
     return found.group() if found else ""
 
 
-def run_ours(corpus: Path, output: Path, scratch: Path, key: AnswerKey) -> Run:
+def run_ours(corpus: Path, output: Path, scratch: Path, key: AnswerKey) -> float:
     """`aegle deid run` as an operator runs it: once, then after somebody decided on the values it had not seen before.
 
-    That somebody is the answer key: a value in which something was planted is denied, every other one approved.
+    That somebody is the answer key: a value in which something was planted is denied, every other one approved. Answers in
+    how many seconds.
     """
     command = [sys.executable, "-m", "aegle", "deid", "run", str(corpus / SOURCE), str(output)]
     command += [
@@ -188,12 +181,11 @@ def run_ours(corpus: Path, output: Path, scratch: Path, key: AnswerKey) -> Run:
         "--values",
         str(scratch / "values.csv"),
     ]
-    began, rounds = time.perf_counter(), 0
-    while rounds < _DECISIONS:
-        rounds += 1
+    began = time.perf_counter()
+    for _ in range(_DECISIONS):
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         if done.returncode not in {0, 3}:
             raise RuntimeError(done.stderr[-2000:])
         if not decide(scratch / "values.csv", key):
             break
-    return Run(seconds=time.perf_counter() - began, rounds=rounds)
+    return time.perf_counter() - began

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from aegle.bench.answers import AnswerKey, Burned, FileAnswer, Leak
 from aegle.bench.corpus import SOURCE, read_key
-from aegle.bench.reading import Written, dicom_files
+from aegle.bench.reading import Written, dicom_files, matched
 from aegle.bench.relations import broken
 
 _SAME_INK = 40  #: mean difference of grey levels below which burned-in text is still to be read
@@ -54,13 +54,13 @@ def score_folder(corpus: Path, output: Path) -> Score:
     key = read_key(corpus)
     inputs = {answer.number: Written(corpus / SOURCE / answer.name) for answer in key.files}
     found, others = dicom_files(output)
-    outputs = {number: written for number, written in found.items() if number in inputs}
+    outputs = matched(inputs, found)
     findings: list[Finding] = []
     for answer in key.files:
         written = outputs.get(answer.number)
         findings += _judge(answer, inputs[answer.number], written) if written else _withheld(answer)
     findings += [Finding(column="relation", theme="", detail=text) for text in broken(inputs, outputs)]
-    findings += _names(key, output, [written.path for written in outputs.values()], others)
+    findings += _names(key, output, [written.path for written in found], others)
     return Score(files=len(key.files), written=len(outputs), findings=tuple(findings))
 
 
@@ -112,7 +112,7 @@ def _same_frames(answer: FileAnswer, source: Written, written: Written) -> bool:
     return bool(np.array_equal(source.frames[:, apart], written.frames[:, apart]))
 
 
-def _names(key: AnswerKey, output: Path, written: list[Path], others: list[Path]) -> Iterator[Finding]:
+def _names(key: AnswerKey, output: Path, written: Sequence[Path], others: Sequence[Path]) -> Iterator[Finding]:
     """Identity in the names of what was written, and inside files that are not DICOM: reports, logs, tables."""
     telling = {
         form

@@ -8,7 +8,6 @@ from datetime import date
 from rich.table import Table
 
 from aegle.bench.answers import Leak
-from aegle.bench.rivals import Run
 from aegle.bench.score import Score
 
 _COLUMNS = {
@@ -25,7 +24,7 @@ class Tally:
 
     name: str
     scores: list[Score] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def leaks(self) -> Counter[Leak]:
@@ -49,8 +48,7 @@ def rows(tallies: Sequence[Tally]) -> Iterator[tuple[str, ...]]:
         "files written",
         *(f"{sum(s.written for s in t.scores)} of {sum(s.files for s in t.scores)}" for t in tallies),
     )
-    yield ("starts needed", *(str(sum(run.rounds for run in tally.runs)) for tally in tallies))
-    yield ("seconds", *(f"{sum(run.seconds for run in tally.runs):.1f}" for tally in tallies))
+    yield ("seconds", *(f"{tally.seconds:.1f}" for tally in tallies))
 
 
 def terminal(tallies: Sequence[Tally]) -> Table:

@@ -1,22 +1,19 @@
-"""`aegle deid bench`: de-identification tools, ours among them, on synthetic corpora with an answer key.
-
-The bench is imported when it is used: `aegle deid run` shares this group of commands and starts without it.
-"""
+"""`aegle deid bench`: de-identification tools, ours among them, on synthetic corpora with an answer key."""
 
 import tempfile
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-if TYPE_CHECKING:
-    from aegle.bench.rivals import Rival
-    from aegle.bench.table import Tally
+from aegle.bench import make_corpus, score_folder
+from aegle.bench.rivals import Rival, installed, run_ours, run_rival
+from aegle.bench.table import Tally, markdown, terminal
 
 app = typer.Typer(
     help="Measure de-identification tools on synthetic corpora with an answer key.", invoke_without_command=True
@@ -41,9 +38,6 @@ def bench(
     """
     if context.invoked_subcommand is not None:
         return
-    from aegle.bench.rivals import installed
-    from aegle.bench.table import Tally, markdown, terminal
-
     warnings.simplefilter("ignore")  # pydicom's, on what rivals write
     numbers = range(1, seeds + 1)
     tools = installed() if rivals else []
@@ -60,11 +54,8 @@ def bench(
         report.write_text(markdown(tallies, numbers, plants, datetime.now(UTC).date()), encoding="utf-8")
 
 
-def _one_corpus(seed: int, tallies: "list[Tally]", tools: "list[Rival]") -> Iterator[int]:
+def _one_corpus(seed: int, tallies: list[Tally], tools: list[Rival]) -> Iterator[int]:
     """Runs each tool on one corpus; yields after each, the number of plants once."""
-    from aegle.bench import make_corpus, score_folder
-    from aegle.bench.rivals import run_ours, run_rival
-
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         corpus = root / "corpus"
@@ -73,8 +64,8 @@ def _one_corpus(seed: int, tallies: "list[Tally]", tools: "list[Rival]") -> Iter
             output, scratch = root / f"out{n}", root / f"scratch{n}"
             scratch.mkdir()
             ours = n == 0
-            run = run_ours(corpus, output, scratch, key) if ours else run_rival(tools[n - 1], corpus, output, scratch)
-            tally.runs.append(run)
+            taken = run_ours(corpus, output, scratch, key) if ours else run_rival(tools[n - 1], corpus, output, scratch)
+            tally.seconds += taken
             tally.scores.append(score_folder(corpus, output))
             yield sum(len(answer.plants) + len(answer.burned) for answer in key.files) if ours else 0
 
@@ -88,8 +79,6 @@ def make(
 
     Example: `aegle deid bench make corpus/ --seed 7`
     """
-    from aegle.bench import make_corpus
-
     key = make_corpus(folder, seed)
     plants = sum(len(answer.plants) for answer in key.files)
     console.print(f"{len(key.files)} files with {plants} planted identifiers in {folder}/source")
@@ -106,8 +95,6 @@ def score(
 
     Example: `aegle deid bench score corpus/ output/`
     """
-    from aegle.bench import score_folder
-
     warnings.simplefilter("ignore")
     result = score_folder(corpus, output)
     for finding in result.findings:

@@ -14,9 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from aegle.cli import bench, profiles
-from aegle.cli import values as value_commands
-from aegle.cli.profiles import Options, ProfileFile, chosen, warn
+from aegle.cli.chosen import Options, ProfileFile, chosen, warn
 from aegle.deid import (
     REASONS,
     Decision,
@@ -31,9 +29,6 @@ from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
-app.add_typer(bench.app, name="bench")
-app.add_typer(value_commands.app, name="values")
-app.add_typer(profiles.app, name="profile")
 console = Console()
 
 _SOME_HELD = 3

@@ -7,52 +7,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from aegle import config
 from aegle.access import Act
 from aegle.cli.acts import record
+from aegle.cli.chosen import Options, ProfileFile, chosen, warn
 from aegle.cli.persons import As, Password, require_person
 from aegle.cli.places import HOME, HomePath, home
-from aegle.deid import Option, Profile, default_profile, profile
+from aegle.deid import Option, Profile
 from aegle.deid.agreement import Agreement, Agreements
-from aegle.deid.profile import CUSTOM_NAME, configured
-from aegle.deid.table import DEFAULT_OPTIONS, REFUSED, rows
-from aegle.errors import BadMessage
+from aegle.deid.table import REFUSED, rows
 from aegle.local.home import Home
 from aegle.site.folder import SiteFolder
 
 app = typer.Typer(help="What de-identification does, row by row, and who agreed to more.", no_args_is_help=True)
 console = Console()
 
-Options = Annotated[
-    list[Option] | None,
-    typer.Option("--option", help="PS3.15 option to turn on; repeat it. Default: structured and modified_dates."),
-]
-ProfileFile = Annotated[
-    Path | None,
-    typer.Option("--profile", help="YAML with the name and the options of a profile, in place of --option."),
-]
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
-
-
-def chosen(options: list[Option] | None, path: Path | None) -> Profile:
-    """The profile that a command's options name. Raises BadMessage, BadConfig."""
-    if path is not None:
-        if options:
-            raise BadMessage("name a profile file, or options, not both")
-        return configured(config.read_profile(path))
-    if not options or frozenset(options) == DEFAULT_OPTIONS:
-        return default_profile()
-    return profile(CUSTOM_NAME, frozenset(options))
-
-
-def warn(rules: Profile) -> None:
-    """Say that a profile is weaker than the default one, where it is."""
-    if rules.weaker_by:
-        console.print(
-            f"[bold]This profile lets more out than the default one[/]: {', '.join(rules.weaker_by)}. "
-            "The report and every object say so.",
-            highlight=False,
-        )
 
 
 @app.command()

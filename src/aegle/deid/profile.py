@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aegle.deid.classes import CLASSES
+from aegle.deid.masks import PixelRule
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import Rule, compile_rules
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
@@ -28,7 +29,8 @@ class Profile:
     name: str
     options: frozenset[Option]
     rules: Mapping[int, Rule]  #: tag -> rule; a tag that is not here is removed
-    digest: str  #: SHA-256 over edition, options, rules and admitted SOP classes
+    pixel_rules: tuple[PixelRule, ...]  #: what is known of devices' pictures
+    digest: str  #: SHA-256 over edition, options, rules, pixel rules and admitted SOP classes
 
     @property
     def weaker_by(self) -> tuple[Option, ...]:
@@ -52,7 +54,7 @@ def configured(settings: "Deid") -> Profile:
 
 
 @cache
-def profile(name: str, options: frozenset[Option]) -> Profile:
+def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...] = ()) -> Profile:
     """The profile with these options.
 
     Raises BadConfig when dates are asked for both in full and modified, and for an option that nobody can turn on."""
@@ -63,11 +65,13 @@ def profile(name: str, options: frozenset[Option]) -> Profile:
     if {Option.FULL_DATES, Option.MODIFIED_DATES} <= options:
         raise BadConfig("choose full_dates or modified_dates, not both")
     rules = compile_rules(options)
-    return Profile(name=name, options=options, rules=MappingProxyType(rules), digest=_digest(options, rules))
+    digest = _digest(options, rules, pixel_rules)
+    return Profile(name=name, options=options, rules=MappingProxyType(rules), pixel_rules=pixel_rules, digest=digest)
 
 
-def _digest(options: frozenset[Option], rules: Mapping[int, Rule]) -> str:
+def _digest(options: frozenset[Option], rules: Mapping[int, Rule], pixel_rules: tuple[PixelRule, ...]) -> str:
     lines = [f"edition {EDITION}", *(f"option {option}" for option in sorted(options))]
     lines += [f"{tag:08X} {rule.action} {rule.vr.decode()}" for tag, rule in sorted(rules.items())]
+    lines += [f"pixels {rule}" for rule in pixel_rules]
     lines += [f"class {uid} {row.risk}" for uid, row in sorted(CLASSES.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,9 +1,9 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aegle.deid import icc
 from aegle.deid.dates import moved
@@ -57,48 +57,41 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     forbidden: Search | None = None  #: kept text in which this is found is replaced
-    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    done: list[tuple[int, str]] = field(default_factory=list)  #: (tag, what was done to it), each time
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
     kept_text: list[bytes] = field(default_factory=list)
     first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
-    pixels: Head | None = None
 
     def __post_init__(self) -> None:
         self._kept_bytes = 0
         self._days = self.pseudonyms.shift_days(self.patient_alias)
         self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
-            Action.EMPTY: lambda rule, raw: b"",
-            Action.DUMMY: lambda rule, raw: DUMMIES[rule.vr],
             Action.UID: self._mapped,
             Action.SHIFT: self._shifted,
             Action.TOKEN: self._token,
             Action.PATIENT: self._patient,
         }
 
-    def header(self, pos: int) -> bytes:
-        """The top level from `pos` up to PixelData, which is left in `pixels`, or to the end of the object."""
+    def header(self, heads: Sequence[Head]) -> bytes:
+        """The top level up to PixelData or to the end of the object; `heads` are its elements."""
         self._kept_bytes = 0
-        pending = sorted(self.insertions, reverse=True)
+        pending = [*sorted(self.insertions, reverse=True)]
         parts: list[bytes] = []
-        run = pos
         end = len(self.data)
-        while pos < end:
-            head = self.target.head(self.data, pos, end)
-            due = pending and pending[-1] <= head.tag
-            kept, after = self._element(self.target, head, end, 0) if head.tag != PIXEL_DATA else (b"", pos)
-            if head.tag in self.insertions:
-                kept = b""
-            if due or kept is not None:
-                parts += (self.data[run : head.start], self._due(pending, head.tag), kept or b"")
-                run = after if kept is not None else head.start
+        run = heads[0].start if heads else end
+        for head in heads:
+            if pending and pending[-1] <= head.tag:
+                parts += (self.data[run : head.start], self._due(pending, head.tag))
+                run = head.start
             if head.tag == PIXEL_DATA:
-                self.pixels = head
+                end = head.start
                 break
-            pos = after
-        else:
-            parts.append(self.data[run:pos])
-        parts.append(self._due(pending, SEQUENCE_END))
+            kept, after = self._element(self.target, head, end, 0)
+            if kept is not None or head.tag in self.insertions:
+                parts += (self.data[run : head.start], kept if kept and head.tag not in self.insertions else b"")
+                run = after
+        parts += (self.data[run:end], self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
 
     def _due(self, pending: list[int], tag: int) -> bytes:
@@ -122,7 +115,7 @@ class Rewriter:
             parts.append(self.data[pos:after] if kept is None else kept)
             pos, last = after, head.tag
         if pos < end:
-            self.counts[0xFFFFFFFF, "trailing bytes dropped"] += 1
+            self.done.append((0xFFFFFFFF, "trailing bytes dropped"))
         return _bounded(b"".join(parts))
 
     def _dataset(self, source: Encoding, pos: int, end: int, depth: int, *, open_ended: bool) -> tuple[bytes, int]:
@@ -146,40 +139,49 @@ class Rewriter:
 
     def _element(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes | None, int]:
         """What stands for the element in the target (None: its own bytes) and where it ends in the source."""
-        if head.tag >> 16 == 0xFFFE:
-            raise BrokenEncoding(Flaw.MALFORMED, "a delimiter in the wrong place")
-        rule = self.rules.get(head.tag)
-        if rule is None or (depth and head.tag == PIXEL_DATA):
-            return self._dropped(source, head, end, depth)
-        if rule.vr == b"SQ":
-            return self._sequence(source, head, rule, end, depth)
-        if head.length == UNDEFINED:
-            return self._dropped(source, head, end, depth)
-        after = head.value + head.length
-        self._note_identifiers(head, rule)
-        if rule.action is Action.KEEP:
+        tag, vr, _, value, length = head
+        rule = self.rules.get(tag)
+        if rule is None or rule.vr == b"SQ" or length == UNDEFINED or tag == PIXEL_DATA:
+            return self._structured(source, head, rule, end, depth)
+        after = value + length
+        action = rule.action
+        if action is Action.KEEP:
             return self._kept(source, head, rule), after
-        self.counts[head.tag, rule.action] += 1
-        if rule.action is Action.REMOVE:
-            return b"", after
-        if head.length > VALUE_MAX_BYTES and rule.action not in {Action.EMPTY, Action.DUMMY}:
-            raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
-        value = self._replacements[rule.action](rule, self.data[head.value : min(after, head.value + VALUE_MAX_BYTES)])
-        return self.target.emit(head.tag, rule.vr, value), after
+        if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
+            self._note_identifiers(head, rule)
+        self.done.append((tag, action))
+        return self._replaced(head, rule), after
 
-    def _dropped(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
-        tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
-        self.counts[tag, Action.REMOVE] += 1
-        return b"", value_end(source, self.data, head, end, depth)
+    def _structured(
+        self, source: Encoding, head: Head, rule: Rule | None, end: int, depth: int
+    ) -> tuple[bytes | None, int]:
+        """As `_element`, for sequences and for whatever must go whole."""
+        if head.tag >= 0xFFFE0000:
+            raise BrokenEncoding(Flaw.MALFORMED, "a delimiter in the wrong place")
+        is_sequence = rule is not None and rule.vr == b"SQ" and (not source.explicit or head.vr in {b"SQ", b"UN"})
+        if rule is None or not is_sequence:
+            tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
+            self.done.append((tag, Action.REMOVE))
+            return b"", value_end(source, self.data, head, end, depth)
+        return self._sequence(source, head, rule, end, depth)
+
+    def _replaced(self, head: Head, rule: Rule) -> bytes:
+        """The element that a rule other than `keep` puts in place of this one."""
+        if rule.action is Action.REMOVE:
+            return b""
+        if rule.action is Action.EMPTY or rule.action is Action.DUMMY:
+            return _constant(self.target, head.tag, rule.vr, rule.action)
+        if head.length > VALUE_MAX_BYTES:
+            raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
+        value = self._replacements[rule.action](rule, self.data[head.value : head.value + head.length])
+        return self.target.emit(head.tag, rule.vr, value)
 
     def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
         """A sequence's items are walked whatever its rule, so that the identifiers in them are known."""
-        if source.explicit and head.vr not in {b"SQ", b"UN"}:
-            return self._dropped(source, head, end, depth)
         content, after = self._items(source, head, end, depth)
         if rule.action is Action.ENTER:
             return self.target.emit(head.tag, b"SQ", content), after
-        self.counts[head.tag, rule.action] += 1
+        self.done.append((head.tag, rule.action))
         return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
 
     def _items(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
@@ -207,12 +209,12 @@ class Rewriter:
             raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
-            return self._refused(head)
+            return self._refused(head, rule)
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
-            return self._refused(head)
+            return self._refused(head, rule)
         if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
-            self.counts[head.tag, "identifier replaced"] += 1
+            self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
             return self.target.emit(head.tag, vr, judged.value)
@@ -236,16 +238,15 @@ class Rewriter:
         judged = values.judge(head.tag, vr, raw, self.character_set)
         if judged is not None:
             self.first_seen |= judged.first_seen
-            self.counts[head.tag, "denied value emptied"] += 1
+            self.done.append((head.tag, "denied value emptied"))
         return judged
 
-    def _refused(self, head: Head) -> bytes:
-        self.counts[head.tag, "wrong form removed"] += 1
-        return b""
+    def _refused(self, head: Head, rule: Rule) -> bytes:
+        """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
+        self.done.append((head.tag, "wrong form emptied"))
+        return self.target.emit(head.tag, rule.vr, b"")
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:
-        if rule.action is Action.KEEP or not (rule.vr == b"PN" or head.vr == b"PN" or head.tag in IDENTIFYING):
-            return
         raw = self.data[head.value : head.value + min(head.length, 4096)]
         vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
         self.identifiers |= words(vr, texts(raw, self.character_set))
@@ -275,6 +276,12 @@ class Rewriter:
         text = texts(raw, self.character_set).strip(" \0")
         alias = self.pseudonyms.patient_id(text)
         return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""
+
+
+@lru_cache(maxsize=4096)
+def _constant(target: Encoding, tag: int, vr: bytes, action: Action) -> bytes:
+    """The element that stands for any value under `empty` or `dummy`."""
+    return target.emit(tag, vr, DUMMIES[vr] if action is Action.DUMMY else b"")
 
 
 def _bounded(header: bytes) -> bytes:

@@ -76,6 +76,7 @@ _OURS: Mapping[int, Action] = {
     0x00080005: Action.KEEP,  # SpecificCharacterSet
     0x00080119: Action.KEEP,  # LongCodeValue and URNCodeValue are codes, not prose; swept like any kept text
     0x00080120: Action.KEEP,
+    0x04000500: Action.REMOVE,  # EncryptedAttributesSequence: an earlier tool's sealed originals
     0x00100010: Action.PATIENT,
     0x00100033: Action.REMOVE,  # birth and death dates in another calendar: the table forgets them
     0x00100034: Action.REMOVE,

@@ -35,9 +35,12 @@ REFUSED: Mapping[Option, str] = {
     Option.SAFE_PRIVATE: "every private attribute is removed; no list of safe ones is honoured yet",
 }
 
+CLEAN_PIXELS = "clean_pixels"  #: the one option (§E.3.1) that is no column of the table: pixel rules bring it about
+
 #: (0012,0064) codes of CID 7050: the profile itself under None, then each option.
-METHOD_CODES: Mapping[Option | None, tuple[str, str]] = {
+METHOD_CODES: Mapping[Option | str | None, tuple[str, str]] = {
     None: ("113100", "Basic Application Confidentiality Profile"),
+    CLEAN_PIXELS: ("113101", "Clean Pixel Data Option"),
     Option.GRAPHICS: ("113103", "Clean Graphics Option"),
     Option.STRUCTURED: ("113104", "Clean Structured Content Option"),
     Option.DESCRIPTORS: ("113105", "Clean Descriptors Option"),

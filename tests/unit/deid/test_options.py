@@ -146,7 +146,7 @@ def test_prose_in_a_retained_uid_or_date_is_refused(still, written, tmp_path):
     )
     treated = Treated(still(), tmp_path, lambda _: content, Option.FULL_DATES, Option.UIDS)
     assert b"Ottokar" not in treated.target.read_bytes()
-    assert "FrameOfReferenceUID" not in treated.dataset
+    assert treated.dataset["FrameOfReferenceUID"].is_empty
     assert treated.dataset.StudyDate == "20240229"
     assert treated.dataset.LongitudinalTemporalInformationModified == "UNMODIFIED"
 
