@@ -42,6 +42,8 @@ class Act(StrEnum):
     SITE_STUDY_VIEW = "site:study:view"  #: a person opened a study
     SITE_STUDIES_LIST = "site:studies:list"  #: a person looked at the list of studies
     SITE_IDENTITY_VIEW = "site:identity:view"  #: a person saw a patient's name
+    SITE_IDENTITY_REVEAL = "site:identity:reveal"  #: a person had an alias undone, with the reason
+    SITE_REVEAL_CONFIRM = "site:reveal:confirm"  #: the second person stood by
     SITE_FRAME_READ = "site:frame:read"  #: a person's viewer read pixels of a study
     SITE_FILE_UPLOAD = "site:file:upload"  #: a person uploaded files
     SITE_QUARANTINE_VIEW = "site:quarantine:view"  #: a person looked at what is held
@@ -81,6 +83,9 @@ class Act(StrEnum):
     CLI_AUDIT_VERIFY = "cli:audit:verify"  #: the audit trails were verified
     CLI_AUDIT_SHOW = "cli:audit:show"  #: an audit trail was read by a command
     CLI_FILES_SEND = "cli:files:send"  #: files were sent to a door by a command
+    CLI_VAULT_BACKUP = "cli:vault:backup"  #: a site's vault was copied, without its key
+    CLI_VAULT_RESTORE = "cli:vault:restore"  #: a backup took the place of a site's vault
+    CLI_VAULT_ROTATE = "cli:vault:rotate"  #: a site's vault was sealed under a new key
     CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
     CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
     CLI_ARCHIVE_EXPORT = "cli:archive:export"  #: a study was copied out of an archive
@@ -120,7 +125,7 @@ _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
 _ADMINISTER = {
     Act.SITE_QUARANTINE_SETTLE, Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE,
-    Act.SITE_PROFILE_AGREE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
+    Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL, Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
 }  # fmt: skip
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 

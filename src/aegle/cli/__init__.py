@@ -22,6 +22,7 @@ _GROUPS = {
     "deid values": "aegle.cli.values",
     "deid bench": "aegle.cli.bench",
     "deid profile": "aegle.cli.profiles",
+    "vault": "aegle.cli.vault",
     "labels": "aegle.cli.labels",
     "audit": "aegle.cli.trail",
     "run": "aegle.cli.running",

@@ -31,6 +31,10 @@ ACTS = MappingProxyType(
         "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,
         "status": Act.HUB_CONSOLE_VIEW,
         "up": Act.HUB_PROCESS_START,
+        "vault backup": Act.CLI_VAULT_BACKUP,
+        "vault restore": Act.CLI_VAULT_RESTORE,
+        "vault reveal": Act.SITE_IDENTITY_REVEAL,
+        "vault rotate": Act.CLI_VAULT_ROTATE,
     }
 )
 """The act of each command that changes or shows something that is kept. Written by the command itself, by the hub for a

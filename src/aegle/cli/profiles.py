@@ -1,6 +1,5 @@
 """`aegle deid profile show|check|propose|agree|proposals`: what de-identification does, and who agreed to a weaker form."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -8,29 +7,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from aegle import wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.chosen import Options, ProfileFile, chosen, warn
+from aegle.cli.persons import As, Password, require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.deid import Option, Profile
 from aegle.deid.agreement import Agreement, Agreements
 from aegle.deid.table import REFUSED, rows
-from aegle.errors import Forbidden, Unauthenticated
-from aegle.local.accounts import SqliteAccounts
 from aegle.local.home import Home
-from aegle.local.secrets import FileSecrets
-from aegle.pages.accounts import SignIn
-from aegle.records import AuditOutcome
+from aegle.site.folder import SiteFolder
 
 app = typer.Typer(help="What de-identification does, row by row, and who agreed to more.", no_args_is_help=True)
 console = Console()
 
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
-As = Annotated[str, typer.Option("--as", help="Your account at the site; an administrator's.")]
-Password = Annotated[
-    str, typer.Option(prompt="Your password at the site", hide_input=True, help="Asked for where it is not given.")
-]
 
 
 @app.command()
@@ -84,7 +75,7 @@ def propose(
     Example: `aegle deid profile propose --site st-anna --profile device.yaml --as anna --reason "scanner study"`
     """
     rules, place = chosen(options, file), home(home_path)
-    _require_person(place, site, person, password, Act.SITE_PROFILE_PROPOSE)
+    require_person(place, site, person, password, Act.SITE_PROFILE_PROPOSE)
     made = _agreements(place, site).propose(rules, person, reason)
     _tell(place, site, person, Act.SITE_PROFILE_PROPOSE, made)
     console.print(f"Proposed: {', '.join(rules.weaker_by)}. Another administrator of {site} now runs:")
@@ -101,7 +92,7 @@ def agree(
 ) -> None:
     """Agree to what another person of the site proposed. Then put it into aegle.yaml and run `aegle apply`."""
     place = home(home_path)
-    _require_person(place, site, person, password, Act.SITE_PROFILE_AGREE)
+    require_person(place, site, person, password, Act.SITE_PROFILE_AGREE)
     agreed = _agreements(place, site).agree(digest, person)
     _tell(place, site, person, Act.SITE_PROFILE_AGREE, agreed)
     console.print(f"Agreed: {agreed.name}, {', '.join(agreed.options)}. Put it into aegle.yaml, then: aegle apply")
@@ -120,27 +111,7 @@ def proposals(site: SiteName, home_path: HomePath = HOME) -> None:
 
 def _agreements(place: Home, site: str) -> Agreements:
     place.require_applied().site(site)
-    return Agreements(wiring.site_folder(place, site).agreements)
-
-
-def _require_person(place: Home, site: str, person: str, password: str, act: Act) -> None:
-    """Raises Unauthenticated, Forbidden, each audited."""
-    folder, kind = wiring.site_folder(place, site), place.require_applied().site(site).config.kind
-    with closing(SqliteAccounts(folder.accounts)) as accounts:
-        try:
-            _require_may(SignIn(accounts, kind, FileSecrets(folder.secrets).get("page-key")), person, password, act)
-        except (Unauthenticated, Forbidden) as error:
-            record(place, act, AuditOutcome.REFUSED, site=site, principal="nobody", reason=error.meaning.code)
-            raise
-
-
-def _require_may(sign_in: SignIn, person: str, password: str, act: Act) -> None:
-    token, principal = sign_in.open(person, password)
-    sign_in.close(token)
-    if sign_in.must_change(principal):
-        raise Forbidden("your password is a one-time password; choose one of your own on the site's pages first")
-    if not principal.may(act):
-        raise Forbidden(f"the role {principal.role.value} may not do this; an administrator of the site may")
+    return Agreements(SiteFolder(root=place.site(site)).agreements)
 
 
 def _tell(place: Home, site: str, person: str, act: Act, item: Agreement) -> None:

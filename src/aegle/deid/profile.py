@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from aegle import config
-from aegle.config import Deid
 from aegle.deid.classes import CLASSES
 from aegle.deid.masks import Box, Keep, PixelRule
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import Rule, compile_rules
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
 from aegle.errors import BadConfig
+
+if TYPE_CHECKING:
+    from aegle import config
+    from aegle.config import Deid
 
 DEFAULT_NAME, CUSTOM_NAME = "aegle-basic", "aegle-custom"
 NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -46,7 +49,7 @@ def default_profile() -> Profile:
     return profile(DEFAULT_NAME, DEFAULT_OPTIONS)
 
 
-def configured(settings: Deid) -> Profile:
+def configured(settings: "Deid") -> Profile:
     """The profile of a site's settings or of a profile file. Raises BadConfig for one that cannot be used."""
     options = frozenset(Option(name) for name in settings.options)
     rules = tuple(_pixel_rule(rule) for rule in settings.pixels)
@@ -54,7 +57,7 @@ def configured(settings: Deid) -> Profile:
     return profile(settings.name or (DEFAULT_NAME if usual else CUSTOM_NAME), options, rules)
 
 
-def _pixel_rule(settings: config.PixelRule) -> PixelRule:
+def _pixel_rule(settings: "config.PixelRule") -> PixelRule:
     columns, rows = (int(number) for number in (settings.size or "0x0").split("x"))
     return PixelRule(
         manufacturer=settings.manufacturer,

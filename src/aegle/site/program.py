@@ -62,7 +62,7 @@ class SiteProgram:
         self.profile = configured(config.deid)
         Agreements(folder.agreements).require(self.profile, name)
         self.pseudonyms = self.profile.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
-        self.vault = Vault(folder.vault, secrets.get("vault-key"))
+        self.vault = Vault(folder.vault, secrets.get("vault-key"), *secrets.versions("vault-key")[1:])
         self.values = ValueBook(folder.values)
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
         self.quarantine = Quarantine(folder.quarantine, secrets.get("quarantine-key"))

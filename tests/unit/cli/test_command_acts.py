@@ -20,6 +20,10 @@ ACTS = {
     "archive check": Act.CLI_ARCHIVE_CHECK,
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
+    "vault backup": Act.CLI_VAULT_BACKUP,
+    "vault restore": Act.CLI_VAULT_RESTORE,
+    "vault rotate": Act.CLI_VAULT_ROTATE,
+    "vault reveal": Act.SITE_IDENTITY_REVEAL,
     "deid profile propose": Act.SITE_PROFILE_PROPOSE,
     "deid profile agree": Act.SITE_PROFILE_AGREE,
     "deid values list": Act.SITE_VALUES_VIEW,  # with --site; a CSV is the person's own
