@@ -21,6 +21,8 @@ _GROUPS = {
     "deid": "aegle.cli.deid",
     "deid values": "aegle.cli.values",
     "deid bench": "aegle.cli.bench",
+    "deid profile": "aegle.cli.profiles",
+    "vault": "aegle.cli.vault",
     "labels": "aegle.cli.labels",
     "audit": "aegle.cli.trail",
     "run": "aegle.cli.running",

@@ -18,6 +18,8 @@ ACTS = MappingProxyType(
         "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
         "audit show": Act.CLI_AUDIT_SHOW,
         "audit verify": Act.CLI_AUDIT_VERIFY,
+        "deid profile agree": Act.SITE_PROFILE_AGREE,
+        "deid profile propose": Act.SITE_PROFILE_PROPOSE,
         "deid values approve": Act.SITE_VALUE_DECIDE,
         "deid values deny": Act.SITE_VALUE_DECIDE,
         "deid values list": Act.SITE_VALUES_VIEW,
@@ -29,6 +31,10 @@ ACTS = MappingProxyType(
         "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,
         "status": Act.HUB_CONSOLE_VIEW,
         "up": Act.HUB_PROCESS_START,
+        "vault backup": Act.CLI_VAULT_BACKUP,
+        "vault restore": Act.CLI_VAULT_RESTORE,
+        "vault reveal": Act.SITE_IDENTITY_REVEAL,
+        "vault rotate": Act.CLI_VAULT_ROTATE,
     }
 )
 """The act of each command that changes or shows something that is kept. Written by the command itself, by the hub for a
@@ -40,7 +46,9 @@ WITHOUT_ACT = frozenset(
         "deid bench make",
         "deid bench score",
         "deid preview",
-        "deid profile",
+        "deid profile check",
+        "deid profile proposals",
+        "deid profile show",
         "deid run",
         "plan",
         "site list",
@@ -57,6 +65,7 @@ def record(
     *,
     site: str = "",
     subject: str = "",
+    principal: str = "user:operator",
     **facts: str | int | float | bool,
 ) -> None:
     """Write a command's act into the trail of commands of a site, or of the hub. Durable on return.
@@ -65,6 +74,6 @@ def record(
     owner, folder = (site, place.site(site)) if site else ("hub", place.hub)
     trail = ChainedLines(folder / "audit", owner, "cli")
     try:
-        trail.append(access.event(act, outcome, principal="user:operator", site=site, subject=subject, **facts))
+        trail.append(access.event(act, outcome, principal=principal, site=site, subject=subject, **facts))
     finally:
         trail.close()

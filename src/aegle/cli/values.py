@@ -19,6 +19,7 @@ from aegle.deid import Decision, value_file
 from aegle.deid.value_book import ValueBook
 from aegle.deid.value_file import Line
 from aegle.errors import BadMessage, NotFound
+from aegle.site.folder import SiteFolder
 
 app = typer.Typer(
     help="Decide about words in kept attributes that nobody has seen before. The list may hold patients' data.",
@@ -136,9 +137,7 @@ def _opened(site: str, values: Path | None, home_path: Path, act: Act) -> Iterat
 def _of_site(site: str, home_path: Path, act: Act) -> Iterator[_Words]:
     place = home(home_path)
     place.require_applied().site(site)
-    from aegle import wiring
-
-    with closing(ValueBook(wiring.site_folder(place, site).values)) as book:
+    with closing(ValueBook(SiteFolder(root=place.site(site)).values)) as book:
         words = [
             _Word(name=word.digest, keyword=word.keyword, value=word.value, decision=word.decision)
             for word in book.words()

@@ -107,7 +107,8 @@ def _element_fault(tag: int, element: DataElement, done: Deidentified, profile: 
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
         return "holds a time that was not cut to the hour"
-    return "holds a UID that was not replaced" if element.VR == "UI" and _original_uid(element, done) else None
+    replaced = element.VR != "UI" or rule.action is Action.KEEP or not _original_uid(element, done)
+    return None if replaced else "holds a UID that was not replaced"
 
 
 def _moved(element: DataElement) -> bool:

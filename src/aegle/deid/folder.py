@@ -23,6 +23,7 @@ from aegle.deid import value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
@@ -47,12 +48,13 @@ class Task:
     key: bytes  #: the 32-byte secret of the pseudonyms
     profile_name: str
     options: frozenset[Option]
+    pixel_rules: tuple[PixelRule, ...] = ()
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
     def profile(self) -> Profile:
         """The rules in force."""
-        return profile(self.profile_name, self.options)
+        return profile(self.profile_name, self.options, self.pixel_rules)
 
     @property
     def values_in_force(self) -> Values:
@@ -261,6 +263,8 @@ def _report(ledger: Ledger, task: Task) -> dict[str, object]:
     return {
         "profile": task.profile_name,
         "profile_digest": task.profile.digest,
+        "options": sorted(task.options),
+        "weaker_than_default_by": list(task.profile.weaker_by),
         "values_digest": task.values_in_force.digest,
         **ledger.report(),
     }

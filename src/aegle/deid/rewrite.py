@@ -35,7 +35,13 @@ _ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _NUMBERS = frozenset({b"DS", b"IS"})
 _LONG_NUMBER = 7  #: characters from which a number may be somebody's number rather than a count
-_NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
+#: What a kept value of these VRs may be made of: prose under them is refused.
+_FORMS: Mapping[bytes, re.Pattern[bytes]] = {
+    **dict.fromkeys(_NUMBERS, re.compile(rb"[0-9+\-.eE \\\0]*")),
+    **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
+    b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
+    b"UI": re.compile(rb"[0-9. \\\0]*"),
+}
 
 
 @dataclass(kw_only=True)
@@ -204,13 +210,16 @@ class Rewriter:
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
             return self._refused(head, rule)
-        if vr in _NUMBERS and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
+        form = _FORMS.get(vr)
+        if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
         if (vr in _SWEPT or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
             self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
             return self.target.emit(head.tag, vr, judged.value)
+        if vr == b"UI":
+            self._note_uids(head)
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
@@ -250,6 +259,11 @@ class Rewriter:
             if not is_public(original):
                 self.uids[alias] = original
         return "\\".join(aliases).encode()
+
+    def _note_uids(self, head: Head) -> None:
+        """UIDs that an option keeps are their own aliases."""
+        values = self.data[head.value : head.value + head.length].decode("latin-1").split("\\")
+        self.uids |= {value: value for value in (part.strip(" \0") for part in values) if not is_public(value)}
 
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:
         return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")

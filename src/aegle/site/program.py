@@ -9,7 +9,9 @@ from typing import Any
 from aegle import __version__, access, api, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Pseudonyms, Vault, default_profile
+from aegle.deid import Pseudonyms, Vault
+from aegle.deid.agreement import Agreements
+from aegle.deid.profile import configured
 from aegle.deid.value_book import ValueBook
 from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Entry, Quarantine
@@ -57,8 +59,10 @@ class SiteProgram:
         secrets = ports.secrets
         self.state = SiteState(folder.state)
         folder.tidy(keep={item.file for item in self.state.waiting_to_be_sent()})
-        self.pseudonyms = Pseudonyms.from_secret(secrets.get("pseudonym-secret"))
-        self.vault = Vault(folder.vault, secrets.get("vault-key"))
+        self.profile = configured(config.deid)
+        Agreements(folder.agreements).require(self.profile, name)
+        self.pseudonyms = self.profile.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
+        self.vault = Vault(folder.vault, secrets.get("vault-key"), *secrets.versions("vault-key")[1:])
         self.values = ValueBook(folder.values)
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
         self.quarantine = Quarantine(folder.quarantine, secrets.get("quarantine-key"))
@@ -130,7 +134,7 @@ class SiteProgram:
             site=self.name,
             spool=self.spool,
             work=self.folder.work,
-            profile=default_profile(),
+            profile=self.profile,
             pseudonyms=self.pseudonyms,
             vault=self.vault,
             values=self.values,
