@@ -58,7 +58,7 @@ def _grey(frame: NDArray[Any], described: Any) -> NDArray[np.uint8]:
 
 
 def _text_in(reader: RapidOCR, frame: NDArray[np.uint8]) -> Iterator[list[int]]:
-    found = reader(frame, use_cls=False)
+    found: Any = reader(frame, use_cls=False)
     if found.boxes is None or found.txts is None:
         return
     for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True):
