@@ -95,7 +95,8 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.BURNED_IN_RISK: Reason(
         text="Text may be burned into the picture.",
-        remedy="Look at the picture. If it is clean, let its source state Burned In Annotation = NO and resend it.",
+        remedy="Look at the picture. If it is clean, let its source state Burned In Annotation = NO and resend it, or say "
+        "so for its device: `aegle quarantine fix`.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."
@@ -123,7 +124,7 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.CHANGED_SOURCE: Reason(
         text="An object with this UID was admitted before with other content.",
-        remedy="Decide whether the new one replaces it.",
+        remedy="Decide whether the new one replaces it, on the Held page or with `aegle quarantine replace`.",
     ),
     HoldReason.FIRST_SEEN_VALUE: Reason(
         text="An attribute that is kept holds words that nobody at this site has looked at yet.",
