@@ -14,7 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 _CT, _PHOTO, _SLIDE = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.6"
 _ROOT = "1.2.826.0.1.3680043.9.9999"
 _TILE = 256
-_ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+#: The head of PixelData of undefined length, and an empty offset table.
+OPEN_PIXELS = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + ITEM + bytes(4)
 
 
 def write_ct(folder: Path, count: int, seed: int = 1) -> None:
@@ -73,10 +75,15 @@ def write_encapsulated(ds: Dataset, path: Path, frames: Iterator[bytes]) -> None
     ds.save_as(path, enforce_file_format=True)
     with path.open("r+b") as file:
         file.seek(0, 2)
-        file.write(struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + _ITEM + bytes(4))
+        file.write(OPEN_PIXELS)
         for frame in frames:
-            file.write(_ITEM + struct.pack("<L", len(frame) + (len(frame) & 1)) + frame + bytes(len(frame) & 1))
-        file.write(_SEQUENCE_END)
+            file.write(ITEM + struct.pack("<L", len(frame) + (len(frame) & 1)) + frame + bytes(len(frame) & 1))
+        file.write(SEQUENCE_END)
+
+
+def blank_tile() -> np.ndarray:
+    """A tile of nothing."""
+    return np.full((_TILE, _TILE, 3), 255, np.uint8)
 
 
 def jpeg(pixels: np.ndarray, quality: int) -> bytes:
@@ -100,11 +107,11 @@ def _header(sop_class: str, *, study: int, number: int, syntax: str | None) -> D
     ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "134502.123"
     ds.AccessionNumber, ds.StudyID, ds.ReferringPhysicianName = f"ACC-77{study:04}", "5150", "Grimthorpe^Barnaby"
     ds.InstitutionName, ds.StationName, ds.StudyDescription = "St. Wilfred", "STATION-1", "follow-up, Mrs Quillfeather"
-    ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = "Philips", "Model 5", ["4.1", "2.0"]
+    ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = "TOSHIBA", "Aquilion", ["4.1", "2.0"]
     ds.DeviceSerialNumber, ds.ProtocolName, ds.SeriesNumber, ds.InstanceNumber = "SN-4471", "routine", 3, number
     ds.ReferencedStudySequence = [_reference(study)]
     ds.RequestAttributesSequence = [_request(study)]
-    ds.ProcedureCodeSequence = [_code("24627-2", "LN", "CT Chest")]
+    ds.ProcedureCodeSequence = [_code("51185008", "SCT", "Chest")]
     block = ds.private_block(0x0009, "BENCH 1.0", create=True)
     for element in range(1, 25):
         block.add_new(element, "LO", f"private {element} of Quillfeather")

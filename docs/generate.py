@@ -31,6 +31,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.pacs": config.Pacs,
     "sites.NAME.pages": config.Pages,
     "sites.NAME.deid": config.Deid,
+    "sites.NAME.deid.pixels[]": config.PixelRule,
 }
 NOTES = {
     "POST /v1/hello": "Both model and operating point are null for a laboratory. A hello without news is no act.",

@@ -10,7 +10,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -75,11 +84,39 @@ class Pages(_Model):
     bind: str = "127.0.0.1"  #: address the pages listen on
 
 
+class PixelRule(_Model):
+    """What somebody who looked at one device's pictures knows of them. It needs two people of the site, as options do."""
+
+    manufacturer: Annotated[str, Field(min_length=1)]  #: as the objects say, capitals apart
+    model: Annotated[str, Field(min_length=1)]  #: Manufacturer's Model Name, the same way
+    modality: str = ""  #: for pictures of this modality only
+    size: Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")] | None = (
+        None  #: COLUMNSxROWS, for pictures of this size only
+    )
+    keep: Literal["all", "regions", "unmasked"] = (
+        "unmasked"  #: all: nothing is burned in; regions: the declared ultrasound regions; unmasked: all but the mask
+    )
+    mask: tuple[
+        tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt], ...
+    ] = ()  #: [left, top, width, height] in pixels, painted over in every frame; needs a size
+    by: Annotated[str, Field(min_length=3)]  #: who looked, and when
+
+    @model_validator(mode="after")
+    def _mask_fits(self) -> Self:
+        if self.keep == "unmasked" and not self.mask:
+            raise ValueError("say what to mask, or keep: all, or keep: regions")
+        if self.mask and self.size is None:
+            raise ValueError("a mask is for pictures of one size: say size: COLUMNSxROWS")
+        return self
+
+
 class Deid(_Model):
     """What de-identification does at a site. More than the default options lets more out, and needs two people of the
     site: `aegle deid profile propose` and `agree`."""
 
-    profile: Path | None = None  #: a file with the two settings below, in place of them; beside aegle.yaml if relative
+    profile: Path | None = (
+        None  #: a file with the three settings below, in place of them; beside aegle.yaml if relative
+    )
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = (
         None  #: written into every object; default: `aegle-basic`, or `aegle-custom` with other options
     )
@@ -87,10 +124,13 @@ class Deid(_Model):
         DEFAULT_OPTIONS  #: of PS3.15 §E.3; `aegle deid profile show` prints what each does
     )
 
+    pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if self.profile is not None and (self.name is not None or self.options != DEFAULT_OPTIONS):
-            raise ValueError("name a profile file, or name and options here, not both")
+        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels
+        if self.profile is not None and here:
+            raise ValueError("name a profile file, or name, options and pixels here, not both")
         return self
 
 

@@ -46,6 +46,12 @@ _ANONYMIZER = _LOOP.format(
     call="anonymize_dicom_file(str(path), str(output / path.name))",
 )
 
+_PROFILE = """
+name: bench
+pixels:
+  - {manufacturer: GE Healthcare, model: LOGIQ E9, keep: regions, by: the bench}
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
@@ -169,18 +175,14 @@ def _said(*command: str) -> str:
 def run_ours(corpus: Path, output: Path, scratch: Path, key: AnswerKey) -> float:
     """`aegle deid run` as an operator runs it: once, then after somebody decided on the values it had not seen before.
 
-    That somebody is the answer key: a value in which something was planted is denied, every other one approved. Answers in
+    The operator has looked at the pictures of the corpus's one ultrasound device and keeps their declared regions. Who
+    decides on words is the answer key: a value in which something was planted is denied, every other one approved. Answers in
     how many seconds.
     """
+    (scratch / "profile.yaml").write_text(_PROFILE, encoding="utf-8")
+    options = {"--profile": "profile.yaml", "--key": "aegle.key", "--quarantine": "held", "--values": "values.csv"}
     command = [sys.executable, "-m", "aegle", "deid", "run", str(corpus / SOURCE), str(output)]
-    command += [
-        "--key",
-        str(scratch / "aegle.key"),
-        "--quarantine",
-        str(scratch / "held"),
-        "--values",
-        str(scratch / "values.csv"),
-    ]
+    command += [word for option, name in options.items() for word in (option, str(scratch / name))]
     began = time.perf_counter()
     for _ in range(_DECISIONS):
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)

@@ -69,7 +69,14 @@ def run(
     rules = chosen(options, profile_file)
     warn(rules)
     secret = load_key(key, make=True)
-    task = Task(output=output, key=secret, profile_name=rules.name, options=rules.options, values=values)
+    task = Task(
+        output=output,
+        key=secret,
+        profile_name=rules.name,
+        options=rules.options,
+        pixel_rules=rules.pixel_rules,
+        values=values,
+    )
     reasons: Counter[str] = Counter()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:

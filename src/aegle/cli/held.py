@@ -4,6 +4,7 @@ A command writes the decision down; the site's program acts on it within seconds
 """
 
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,13 @@ from rich.table import Table
 from aegle import durable
 from aegle.access import Act
 from aegle.cli.acts import record
-from aegle.cli.persons import As, Password, require_person
+from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.deid import REASONS, HoldReason
 from aegle.deid.engine import device_of
 from aegle.deid.masks import Box, Device, Keep, PixelRule
 from aegle.deid.pixel_book import PixelBook
-from aegle.errors import BadMessage, Conflict
+from aegle.errors import BadMessage, Conflict, Forbidden
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
 from aegle.local.home import Home
 from aegle.local.secrets import FileSecrets
@@ -98,7 +99,9 @@ def fix(
     name: Name,
     site: SiteName,
     person: As,
+    second: Second,
     password: Password,
+    second_password: SecondPassword,
     keep: Annotated[Keep, typer.Option(help="What of this device's pictures may leave.")],
     boxes: Annotated[
         list[str] | None, typer.Option("--box", help="LEFT,TOP,WIDTH,HEIGHT in pixels, painted over; repeat it.")
@@ -108,18 +111,24 @@ def fix(
 ) -> None:
     """Say what the device of an object held as BURNED_IN_RISK burns in; holds for every picture of it from now on.
 
-    You are named in the rule: look at the device's pictures first. What waits for the same rule is tried again.
-    Example: `aegle quarantine fix 0f8265… --site st-anna --keep unmasked --box 0,0,640,40 --as anna`
+    Two people stand behind a rule, and are named in it: look at the device's pictures first, at many of them. What waits
+    for the same rule is tried again.
+    Example: `aegle quarantine fix 0f82… --site st-anna --keep unmasked --box 0,0,640,40 --as anna --with omar`
     """
     place, folder = _site(home_path, site)
+    if person == second:
+        raise Forbidden("a second person must stand behind the rule: --with somebody else")
     require_person(place, site, person, password, Act.SITE_RULE_ADD)
+    require_person(place, site, second, second_password, Act.SITE_RULE_ADD)
     quarantine = _quarantine(folder)
     entry = quarantine.entry(name)
     if entry.reason is not HoldReason.BURNED_IN_RISK:
         raise Conflict("only an object held as BURNED_IN_RISK is helped by a rule for its device")
-    rule = _rule(_device(folder, quarantine, entry), keep, boxes or [], person, any_size=any_size)
+    people = f"{person} with {second}, {datetime.now(UTC):%Y-%m-%d}"
+    rule = _rule(_device(folder, quarantine, entry), keep, boxes or [], people, any_size=any_size)
     PixelBook(folder.pixel_rules).add(rule)
-    record(place, Act.SITE_RULE_ADD, site=site, subject=name, principal=f"user:{person}", state=keep.value)
+    for who in (person, second):
+        record(place, Act.SITE_RULE_ADD, site=site, subject=name, principal=f"user:{who}", state=keep.value)
     waiting = [item for item in quarantine.entries() if item.reason is entry.reason and item.state is Settlement.OPEN]
     fitting = [item for item in waiting if (made := _device(folder, quarantine, item)) and rule.fits(made)]
     for item in fitting:
@@ -127,7 +136,7 @@ def fix(
     console.print(f"The rule holds. {len(fitting)} object(s) are tried again by the site's program.")
 
 
-def _rule(device: Device | None, keep: Keep, boxes: list[str], person: str, *, any_size: bool) -> PixelRule:
+def _rule(device: Device | None, keep: Keep, boxes: list[str], people: str, *, any_size: bool) -> PixelRule:
     if device is None:
         raise Conflict("the object's header cannot be read; no rule can be made for its device")
     painted = tuple(_box(text) for text in boxes)
@@ -141,7 +150,7 @@ def _rule(device: Device | None, keep: Keep, boxes: list[str], person: str, *, a
         rows=0 if any_size else device.rows,
         keep=keep,
         boxes=painted,
-        by=person,
+        by=people,
     )
 
 

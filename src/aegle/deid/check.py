@@ -46,7 +46,7 @@ def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> H
 
 
 def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
-    with opened(source) as original, opened(target) as written:
+    with opened(source, whole=False) as original, opened(target, whole=True) as written:
         fault = next(_faults(written, done, profile), None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)

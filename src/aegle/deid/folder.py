@@ -9,9 +9,11 @@ import json
 import multiprocessing
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +23,7 @@ from aegle.deid import value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
@@ -33,6 +36,8 @@ LEDGER, REPORT, REASONS_FILE = ".aegle-deid.db", "report.json", "reasons.json"
 _WORK = ".aegle-work"
 _VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
 _MOST_DEATHS = 20
+_BATCH, _BATCH_SECONDS = 64, 1.0  #: files that are settled together, and how long the first may wait for the last
+_SYNCS = 8  #: of files at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +48,13 @@ class Task:
     key: bytes  #: the 32-byte secret of the pseudonyms
     profile_name: str
     options: frozenset[Option]
+    pixel_rules: tuple[PixelRule, ...] = ()
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
     def profile(self) -> Profile:
         """The rules in force."""
-        return profile(self.profile_name, self.options)
+        return profile(self.profile_name, self.options, self.pixel_rules)
 
     @property
     def values_in_force(self) -> Values:
@@ -100,12 +106,13 @@ def run_folder(
     try:
         _require_same_run(ledger, task)
         found, new = [0, 0, 0], 0
-        for treated in _treat_all(sources, task, jobs):
-            new += _remember(task.values, treated.first_seen - first_seen)
-            first_seen |= treated.first_seen
-            outcome = _settle(treated, task, ledger, quarantine)
-            found[0 if outcome is None else 1 if outcome.reason else 2] += 1
-            told(Treated(source=treated.source, settled=outcome))
+        for batch in _batches(_treat_all(sources, task, jobs)):
+            seen = frozenset().union(*(treated.first_seen for treated in batch))
+            new += _remember(task.values, seen - first_seen)
+            first_seen |= seen
+            for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+                found[0 if outcome is None else 1 if outcome.reason else 2] += 1
+                told(Treated(source=treated.source, settled=outcome))
         durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
         return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
@@ -124,14 +131,18 @@ def _values(path: Path, written_ns: int) -> Values:
 
 
 def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treated]:
-    left, deaths = list(sources), 0
+    """In this process when one is enough; else in others, which may die."""
+    if jobs == 1:
+        yield from (treat(path, task) for path in sources)
+        return
+    left, deaths = dict.fromkeys(sources), 0
     while left:
         with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
             asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
             try:
                 for future in as_completed(asked):
                     treated = future.result()
-                    left.remove(treated.source)
+                    del left[treated.source]
                     yield treated
             except BrokenProcessPool:
                 deaths += 1
@@ -141,13 +152,24 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
                     ) from None
 
 
+def _batches(found: Iterator[Treated]) -> Iterator[list[Treated]]:
+    """A few at a time, so that one wait for the disk settles them all."""
+    batch: list[Treated] = []
+    began = time.monotonic()
+    for treated in found:
+        batch.append(treated)
+        if len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS:
+            yield batch
+            batch, began = [], time.monotonic()
+    yield batch
+
+
 def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
-    pseudonyms = Pseudonyms.from_secret(task.key)
+    pseudonyms = _pseudonyms(task.key)
     digest = pseudonyms.source_digest(source)
-    ledger = Ledger(task.output / LEDGER, read_only=True)
-    known = ledger.is_settled(digest)
-    ledger.close()
+    with closing(Ledger(task.output / LEDGER, read_only=True)) as ledger:
+        known = ledger.is_settled(digest)
     if known:
         return Treated(source=source, settled=None)
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
@@ -162,6 +184,11 @@ def treat(source: Path, task: Task) -> Treated:
     return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
+@lru_cache(maxsize=1)
+def _pseudonyms(key: bytes) -> Pseudonyms:
+    return Pseudonyms.from_secret(key)
+
+
 def _clean(done: Deidentified, digest: str) -> Settled:
     alias = done.alias
     name = f"{alias.study_uid}/{alias.series_uid}/{alias.sop_uid}.dcm"
@@ -170,7 +197,23 @@ def _clean(done: Deidentified, digest: str) -> Settled:
     )
 
 
-def _settle(treated: Treated, task: Task, ledger: Ledger, quarantine: Path | None) -> Settled | None:
+def _settle_all(
+    batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
+) -> list[tuple[Treated, Settled | None]]:
+    """Everything of the batch moved into place and written down, durable on return."""
+    written = [treated.written for treated in batch if treated.written is not None]
+    with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
+        list(pool.map(durable.sync_file, written))
+    outcomes = [(treated, _settle(treated, task, quarantine)) for treated in batch]
+    settled = [outcome for _, outcome in outcomes if outcome is not None]
+    places = [(task.output / item.name).parents for item in settled if item.name]
+    for folder in {folder for parents in places for folder in parents[:3]}:
+        durable.sync_folder(folder)
+    ledger.settle(settled)
+    return outcomes
+
+
+def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | None:
     settled = treated.settled
     if settled is None:
         return None
@@ -183,10 +226,9 @@ def _settle(treated: Treated, task: Task, ledger: Ledger, quarantine: Path | Non
             settled = Settled(source_digest=settled.source_digest, reason=changed.reason, detail=changed.detail)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
-            durable.settle(treated.written, target)
+            treated.written.replace(target)
     if quarantine is not None:
         _hold(treated.source, settled, durable.private_folder(quarantine))
-    ledger.settle(settled)
     return settled
 
 

@@ -3,7 +3,6 @@
 Peak memory: one window.
 """
 
-import mmap
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
@@ -12,7 +11,7 @@ import numpy as np
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
-WINDOW = 1 << 22  #: bytes looked through at a time
+WINDOW = 1 << 20  #: bytes looked through at a time
 _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 #: Segments an image may have: frame and scan headers, tables, those of JPEG-LS (F7, F8), APPn and COM.
@@ -45,21 +44,11 @@ class Markers:
         return end
 
     def _look(self, pos: int) -> None:
-        let_go(self._data, self._start, self._stop)
         stop = min(pos + WINDOW, len(self._data))
         view = np.frombuffer(self._data, np.uint8, min(stop + 1, len(self._data)) - pos, pos)
         at = np.flatnonzero(view[:-1] == 0xFF)
         self._found = (at[_ENDS_DATA[view[at + 1]]] + pos).tolist()
         self._start, self._stop = pos, stop
-
-
-def let_go(data: Buffer, start: int, stop: int) -> None:
-    """Give back the memory of what was read of a map, where the system knows how."""
-    if not isinstance(data, bytes) and hasattr(data, "madvise"):
-        page = mmap.PAGESIZE
-        first = -(-start // page) * page
-        if stop - first >= page:
-            data.madvise(mmap.MADV_DONTNEED, first, stop - first)
 
 
 class JpegScan:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +52,17 @@ class Ledger:
         found = self._database.execute(query, (source_digest, HoldReason.FIRST_SEEN_VALUE)).fetchone()
         return found is not None
 
-    def settle(self, item: Settled) -> None:
-        """Durable on return."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?)",
-            (item.source_digest, item.name, item.reason, item.detail, json.dumps(item.counts, sort_keys=True)),
-        )
+    def settle(self, items: Sequence[Settled]) -> None:
+        """All or none; durable on return."""
+        self._database.execute("BEGIN IMMEDIATE")
+        with self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?)",
+                [
+                    (item.source_digest, item.name, item.reason, item.detail, json.dumps(item.counts, sort_keys=True))
+                    for item in items
+                ],
+            )
 
     def all(self) -> Iterator[Settled]:
         """Everything settled, in a stable order."""

@@ -11,7 +11,7 @@ from aegle.deid.part10 import Holding, Syntax
 from aegle.deid.reasons import HoldReason
 from aegle.deid.runlength import RunLengthScan
 from aegle.deid.survey import Survey
-from aegle.dicom.walk import UNDEFINED, Buffer, Fragments, Head
+from aegle.dicom.walk import HELD_MAX_BYTES, UNDEFINED, Buffer, Fragments, Head, let_go
 
 _MAGIC = {"jpeg": b"\xff\xd8\xff", "j2k": b"\xff\x4f\xff\x51"}
 _JOINED_MAX_BYTES = 1 << 30
@@ -84,11 +84,14 @@ def _native(data: Buffer, extent: Extent, survey: Survey) -> Collection[Blank]:
 
 def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Survey) -> Collection[Blank]:
     blanks, scan = Blanks(), _scan(data, syntax.codec, survey)
-    frames = 0
+    frames, held = 0, fragments.table[0]
     for first, last in _frames(data, fragments, _MAGIC.get(syntax.codec, b"")):
         frames += 1
+        start, length = fragments[first]
+        if start - held > HELD_MAX_BYTES:
+            let_go(data, held, start)
+            held = start
         if last - first == 1:
-            start, length = fragments[first]
             blanks.add(scan(start, start + length))
         else:
             parts = [fragments[number] for number in range(first, last)]

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aegle.deid.classes import CLASSES
-from aegle.deid.masks import PixelRule
+from aegle.deid.masks import Box, Keep, PixelRule
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import Rule, compile_rules
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
 from aegle.errors import BadConfig
 
 if TYPE_CHECKING:
+    from aegle import config
     from aegle.config import Deid
 
 DEFAULT_NAME, CUSTOM_NAME = "aegle-basic", "aegle-custom"
@@ -33,9 +34,10 @@ class Profile:
     digest: str  #: SHA-256 over edition, options, rules, pixel rules and admitted SOP classes
 
     @property
-    def weaker_by(self) -> tuple[Option, ...]:
-        """The options that let more out than the default profile does; empty for one as strict or stricter."""
-        return tuple(option for option in Option if option in self.options - DEFAULT_OPTIONS)
+    def weaker_by(self) -> tuple[str, ...]:
+        """What lets more out than the default profile does; empty for one as strict or stricter."""
+        options = (option.value for option in Option if option in self.options - DEFAULT_OPTIONS)
+        return (*options, *(f"pictures of {rule.manufacturer} {rule.model}" for rule in self.pixel_rules))
 
     def naming(self, pseudonyms: Pseudonyms) -> Pseudonyms:
         """The pseudonyms under this profile: where UIDs are retained, a UID is its own alias."""
@@ -50,7 +52,23 @@ def default_profile() -> Profile:
 def configured(settings: "Deid") -> Profile:
     """The profile of a site's settings or of a profile file. Raises BadConfig for one that cannot be used."""
     options = frozenset(Option(name) for name in settings.options)
-    return profile(settings.name or (DEFAULT_NAME if options == DEFAULT_OPTIONS else CUSTOM_NAME), options)
+    rules = tuple(_pixel_rule(rule) for rule in settings.pixels)
+    usual = options == DEFAULT_OPTIONS and not rules
+    return profile(settings.name or (DEFAULT_NAME if usual else CUSTOM_NAME), options, rules)
+
+
+def _pixel_rule(settings: "config.PixelRule") -> PixelRule:
+    columns, rows = (int(number) for number in (settings.size or "0x0").split("x"))
+    return PixelRule(
+        manufacturer=settings.manufacturer,
+        model=settings.model,
+        modality=settings.modality,
+        columns=columns,
+        rows=rows,
+        keep=Keep(settings.keep),
+        boxes=tuple(Box(*box) for box in settings.mask),
+        by=settings.by,
+    )
 
 
 @cache

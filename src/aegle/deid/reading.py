@@ -5,7 +5,7 @@ Peak memory: the header's. A deflated data set is inflated into a file without a
 
 import mmap
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -19,12 +19,13 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from aegle.deid.part10 import DEFLATED, inflate
-from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, ITEM, PIXEL_DATA, UNDEFINED, Fragments
+from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Fragments
+
+Only = Callable[[BaseTag], bool]  #: whether to read on at a tag
 
 _DEFER_BYTES = 1 << 20
-_REMEMBERED_BYTES = (
-    1 << 10
-)  #: of a value whose decoded form is remembered: the slices of a series repeat most of theirs
+#: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
+_REMEMBERED_BYTES = 1 << 10
 _ENCODINGS = {"1.2.840.10008.1.2": IMPLICIT_LE, "1.2.840.10008.1.2.2": EXPLICIT_BE}
 
 
@@ -56,21 +57,24 @@ class Reading:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Reading]:
-    """Read a file. Raises whatever pydicom does over bytes that it cannot read."""
+def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
+    """Read a file; after the pixels all of it (`whole`), or as far as there are attributes of the standard.
+
+    Raises whatever pydicom does over bytes that it cannot read.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         preamble = file.read(132)
         meta = _dataset(file, little=True, implicit=False, only=_in_meta)
         if meta.TransferSyntaxUID != DEFLATED:
-            yield _read(file, data, preamble, meta)
+            yield _read(file, data, preamble, meta, _any if whole else dictionary_has_tag)
             return
         start = file.tell()
         with tempfile.TemporaryFile(dir=path.parent) as scratch, inflate(data, start, scratch) as inflated:
             scratch.seek(0)
-            yield _read(cast("IO[bytes]", scratch), inflated, preamble, meta)
+            yield _read(cast("IO[bytes]", scratch), inflated, preamble, meta, _any if whole else dictionary_has_tag)
 
 
-def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset) -> Reading:
+def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trailing: Only) -> Reading:
     encoding = _ENCODINGS.get(str(meta.TransferSyntaxUID), EXPLICIT_LE)
     form = {"implicit": not encoding.explicit, "little": not encoding.big_endian}
     header, start = _dataset(file, **form, only=_before_pixels), file.tell()
@@ -81,12 +85,12 @@ def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset) -> R
     fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     file.seek(end)
-    after = _dataset(file, **form, only=_after_pixels)
+    after = _dataset(file, **form, only=trailing)
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
     return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region)
 
 
-def _dataset(file: IO[bytes], *, implicit: bool, little: bool, only: Any) -> Dataset:
+def _dataset(file: IO[bytes], *, implicit: bool, little: bool, only: Only) -> Dataset:
     return read_dataset(
         cast("Any", file), implicit, little, defer_size=_DEFER_BYTES, stop_when=lambda tag, *_: not only(tag)
     )
@@ -100,9 +104,8 @@ def _before_pixels(tag: BaseTag) -> bool:
     return int(tag) != PIXEL_DATA
 
 
-def _after_pixels(tag: BaseTag) -> bool:
-    """Whether an element may stand there; what does not look like one is bytes after the data set."""
-    return PIXEL_DATA < int(tag) < ITEM
+def _any(tag: BaseTag) -> bool:
+    return True
 
 
 def _elements(dataset: Dataset, data: mmap.mmap) -> Iterator[tuple[int, DataElement]]:

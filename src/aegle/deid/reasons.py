@@ -95,8 +95,8 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.BURNED_IN_RISK: Reason(
         text="Text may be burned into the picture.",
-        remedy="Look at the picture. If it is clean, let its source state Burned In Annotation = NO and resend it, or say "
-        "so for its device: `aegle quarantine fix`.",
+        remedy="Look at the device's pictures, then say what it burns in (`aegle quarantine fix`, or a pixel rule in the "
+        "profile), or have it state Burned In Annotation = NO.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."

@@ -50,10 +50,12 @@ def _frame_ends(region: Region) -> Iterator[bytes]:
     """What could hold words in frames, joined to pieces of about a megabyte; a head like the one before it once."""
     parts, size, last = [], 0, b""
     for start, length in region.fragments or ():
-        head = _words_of(region.data[start : start + min(length, _FRAME_HEAD)])
+        region.file.seek(start)
+        head = _words_of(region.file.read(min(length, _FRAME_HEAD)))
         if head != last:
             parts.append(head)
-        parts.append(region.data[max(start, start + length - _FRAME_TAIL) : start + length])
+        region.file.seek(max(start, start + length - _FRAME_TAIL))
+        parts.append(region.file.read(min(length, _FRAME_TAIL)))
         size, last = size + len(parts[-1]) + (len(head) if head != last else 0), head
         if size > _PIECE:
             yield b"\n".join(parts)

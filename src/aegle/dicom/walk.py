@@ -7,6 +7,7 @@ Every function takes a buffer (bytes or a memory map) and positions in it, check
 from __future__ import annotations  # array[int] cannot be evaluated before Python 3.12
 
 import mmap
+import sys
 from array import array
 from collections.abc import Iterator
 from enum import StrEnum
@@ -22,6 +23,7 @@ ITEM = 0xFFFEE000
 ITEM_END = 0xFFFEE00D
 SEQUENCE_END = 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
+HELD_MAX_BYTES = 2 << 20  #: of a map that is read through, in memory at a time
 MAX_DEPTH = 24  #: sequences within sequences; real objects stay below 10
 
 LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
@@ -184,6 +186,17 @@ def require_item(item: Head, depth: int) -> None:
         raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
 
 
+def let_go(data: Buffer, start: int, stop: int) -> None:
+    """Give back the memory of what was read of a map, where the system knows how; it maps pages around each one read."""
+    if sys.platform != "win32" and not isinstance(data, bytes):
+        first = max(0, start - _AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+        if stop > first:
+            data.madvise(mmap.MADV_DONTNEED, first, stop - first)
+
+
+_AROUND = 1 << 20
+
+
 class Fragments:
     """Where the fragments of encapsulated data (PS3.5 §A.4) lie: (start, length) of each value. 16 bytes of memory each."""
 
@@ -194,8 +207,11 @@ class Fragments:
     @classmethod
     def walk(cls, data: Buffer, pos: int, end: int) -> Self:
         """Of the items from `pos`, the offset table first. Raises BrokenEncoding."""
-        spans = array("Q")
+        spans, held = array("Q"), pos
         while pos + 8 <= end:
+            if pos - held > HELD_MAX_BYTES:
+                let_go(data, held, pos)
+                held = pos
             tag, length = _ITEM_HEAD.unpack_from(data, pos)
             pos += 8
             if tag == _SEQUENCE_END_HEAD and spans:

@@ -124,7 +124,8 @@ class SiteProgram:
 
     def profile(self) -> Profile:
         """What de-identification does now, with the site's pixel rules."""
-        return profile(self._agreed.name, self._agreed.options, self.pixel_rules.rules())
+        agreed = self._agreed
+        return profile(agreed.name, agreed.options, (*self.pixel_rules.rules(), *agreed.pixel_rules))
 
     # --- parts
 

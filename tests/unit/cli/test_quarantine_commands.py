@@ -37,7 +37,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("aegle.yaml").write_text("sites:\n  st-anna:\n    kind: hospital\n")
     LocalProvisioner(config.load(Path("aegle.yaml")), Home(root=Path(".aegle").resolve())).apply()
     accounts = SqliteAccounts(SITE / "accounts.db")
-    for name, role in (("anna", Role.ADMINISTRATOR), ("clara", Role.CLINICIAN)):
+    for name, role in (("anna", Role.ADMINISTRATOR), ("omar", Role.ADMINISTRATOR), ("clara", Role.CLINICIAN)):
         accounts.put(new_account(name, role, SiteKind.HOSPITAL, PASSWORD)[0])
     accounts.close()
     spool = Spool(SITE / "spool", 1 << 30)
@@ -60,6 +60,7 @@ def quarantine() -> Quarantine:
 
 def aegle(*words: str, person: str = "anna") -> Result:
     signed = [] if words[0] == "list" else ["--as", person, "--password", PASSWORD]
+    signed += ["--with", "omar", "--second-password", PASSWORD] if words[0] == "fix" else []
     return CliRunner().invoke(app, ["quarantine", *words, "--site", "st-anna", *signed], catch_exceptions=False)
 
 
@@ -102,14 +103,20 @@ def test_a_rule_for_the_device_frees_all_its_pictures(held: Path, tmp_path: Path
     said = aegle("fix", first(), "--keep", "all").output
     assert "2 object(s) are tried again" in said
     (rule,) = PixelBook(SITE / "pixel-rules.json").rules()
-    assert (rule.manufacturer, rule.model, rule.keep, rule.by) == (
+    assert rule.by.startswith("anna with omar, ")
+    assert (rule.manufacturer, rule.model, rule.keep) == (
         "Aegle demo",
         "Synthetic microscope",
         Keep.ALL,
-        "anna",
     )
     ruled = profile("aegle-basic", DEFAULT_OPTIONS, (rule,))
     assert isinstance(deidentify(held, tmp_path / "out.dcm", ruled, Pseudonyms.from_secret(bytes(32))), Deidentified)
+
+
+def test_one_person_alone_makes_no_rule() -> None:
+    with pytest.raises(Forbidden, match="second person"):
+        aegle("fix", first(), "--keep", "all", person="omar")
+    assert PixelBook(SITE / "pixel-rules.json").rules() == ()
 
 
 def test_boxes_are_painted_and_a_later_rule_takes_the_earliers_place() -> None:

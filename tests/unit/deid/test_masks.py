@@ -17,8 +17,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from aegle.config import Deid
 from aegle.deid import Deidentified, Held, HoldReason, Option, Pseudonyms, check, deidentify, profile
 from aegle.deid.masks import Box, Device, Keep, PixelRule, fitting, outside
+from aegle.deid.profile import configured
 
 SIZE = 40  #: JPEG 2000 needs 32
 BASIC = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
@@ -225,3 +227,13 @@ def test_what_no_region_covers_is_covered_once(regions, columns, rows):
     for left, top, width, height in regions:
         inside[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = True
     assert np.array_equal(covered, ~inside)
+
+
+def test_a_profile_with_pixel_rules_lets_more_out_and_has_a_digest_of_its_own():
+    settings = Deid.model_validate(
+        {"pixels": [DEVICE | {"size": "640x480", "mask": [[0, 0, 640, 20]], "by": "Dr. Who Looked"}]}
+    )
+    made = configured(settings)
+    assert made.pixel_rules == (rule(Keep.UNMASKED, Box(0, 0, 640, 20), columns=640, rows=480),)
+    assert made.weaker_by == ("pictures of Lumenoptik Colpo 3",)
+    assert made.digest != configured(Deid()).digest
