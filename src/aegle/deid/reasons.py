@@ -96,8 +96,8 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.BURNED_IN_RISK: Reason(
         text="Text may be burned into the picture.",
-        remedy="Look at the device's pictures, then write a pixel rule for it into the profile, or have it state "
-        "Burned In Annotation = NO.",
+        remedy="Look at the device's pictures, then say what it burns in (`aegle quarantine fix`, or a pixel rule in the "
+        "profile), or have it state Burned In Annotation = NO.",
     ),
     HoldReason.TEXT_SUSPECTED: Reason(
         text="The text detector sees text in the picture.",
@@ -129,7 +129,7 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.CHANGED_SOURCE: Reason(
         text="An object with this UID was admitted before with other content.",
-        remedy="Decide whether the new one replaces it.",
+        remedy="Decide whether the new one replaces it, on the Held page or with `aegle quarantine replace`.",
     ),
     HoldReason.FIRST_SEEN_VALUE: Reason(
         text="An attribute that is kept holds words that nobody at this site has looked at yet.",
