@@ -27,6 +27,7 @@ from aegle.deid import (
     value_file,
 )
 from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
+from aegle.deid.second_look import Looking, require_detector
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
@@ -54,6 +55,14 @@ def run(
     ] = Path("aegle-deid-values.csv"),
     options: Options = None,
     profile_file: ProfileFile = None,
+    second_look: Annotated[
+        Looking,
+        typer.Option(
+            help="Have a text detector look at pictures before they are written, and hold what it doubts: captures, "
+            "photographs, ultrasound and what was painted over (risky), or all. About a second a picture; needs "
+            "`pip install 'aegle[text]'`."
+        ),
+    ] = Looking.NONE,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     compare: Annotated[
         int,
@@ -73,6 +82,7 @@ def run(
     files = sorted(path for path in source.rglob("*") if path.is_file())
     if not files:
         raise NotFound(f"no file below {source}")
+    require_detector(second_look)
     rules = chosen(options, profile_file)
     warn(rules)
     secret = load_key(key, make=True)
@@ -83,6 +93,7 @@ def run(
         options=rules.options,
         pixel_rules=rules.pixel_rules,
         compare_one_in=compare,
+        looking=second_look,
         values=values,
     )
     reasons: Counter[str] = Counter()

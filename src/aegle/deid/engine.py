@@ -17,6 +17,7 @@ from typing import IO
 from aegle.deid.codestreams import Blank
 from aegle.deid.identifiers import Search, texts
 from aegle.deid.judge import Verdict, judge
+from aegle.deid.masks import Device
 from aegle.deid.outcome import Deidentified
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
@@ -67,6 +68,15 @@ def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
     try:
         with _opened(source, scratch_folder) as origin:
             return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).source
+    except (Holding, BrokenEncoding):
+        return None
+
+
+def device_of(source: Path, scratch_folder: Path) -> Device | None:
+    """What a file says of the device that made its picture; None when its header cannot be walked."""
+    try:
+        with _opened(source, scratch_folder) as origin:
+            return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).device
     except (Holding, BrokenEncoding):
         return None
 

@@ -28,6 +28,7 @@ from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
 from aegle.deid.values import Values
 from aegle.errors import BadConfig, Conflict, Unavailable
@@ -50,6 +51,7 @@ class Task:
     options: frozenset[Option]
     pixel_rules: tuple[PixelRule, ...] = ()
     compare_one_in: int = 0  #: of how many files one is compared by dciodvfy; 0 for none
+    looking: Looking = Looking.NONE  #: which pictures a text detector looks at before they are written
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
@@ -185,7 +187,7 @@ def treat(source: Path, task: Task) -> Treated:
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
     done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
     if isinstance(done, Deidentified):
-        doubt = check(source, target, done, task.profile)
+        doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
         if doubt is None:
             sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
             errors = standard.new_errors(source, target) if sampled else None
@@ -194,6 +196,11 @@ def treat(source: Path, task: Task) -> Treated:
         done = doubt
     settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
     return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+@lru_cache(maxsize=1)
+def _second_look(looking: Looking) -> SecondLook:
+    return SecondLook(looking)
 
 
 @lru_cache(maxsize=1)

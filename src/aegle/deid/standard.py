@@ -12,9 +12,8 @@ from pathlib import Path
 
 PROGRAM = "dciodvfy"
 _TIMEOUT_SECONDS = 120
-_VALUES = re.compile(
-    r"\s*=\s+<.*|(?<=UID )[0-9.]+|\[.*?\]"
-)  #: what may differ between an object and its de-identified form
+#: What may be a value: everything in brackets but the names of attributes and modules.
+_VALUES = re.compile(r"(?<!Element=)(?<!Module=)(?<!ttribute )(?<!ttribute=)<(?!/)[^>]*>|(?<=UID )[0-9.]+|\[.*?\]")
 
 
 @dataclass(kw_only=True)

@@ -50,7 +50,7 @@ class Intake:
     site: str
     spool: Spool
     work: Path  #: a private folder on the archive's file system
-    profile: Profile
+    profile: Callable[[], Profile]  #: as it is now, with the site's pixel rules
     pseudonyms: Pseudonyms
     vault: Vault
     values: ValueBook
@@ -93,6 +93,8 @@ class Intake:
             self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
             return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
         digest = self.pseudonyms.source_digest(item.path)
+        if item.replaces:
+            return self._admit_new(item, alias, digest)
         known = self.vault.admission(self.pseudonyms.uid(sop_uid)) if is_uid(sop_uid) else None
         if known is not None and known.source_digest != digest:
             changed = Held(
@@ -106,14 +108,14 @@ class Intake:
         return self._admit_new(item, alias, digest)
 
     def _admit_new(self, item: Spooled, alias: str, digest: str) -> Admission:
-        target = durable.private_folder(self.work) / f"{item.name}.dcm"
+        target, profile = durable.private_folder(self.work) / f"{item.name}.dcm", self.profile()
         try:
             with durable.storage():
-                done = deidentify(item.path, target, self.profile, self.pseudonyms, self.values.current())
+                done = deidentify(item.path, target, profile, self.pseudonyms, self.values.current())
             if isinstance(done, Held):
                 return self._hold(item, done, alias)
             faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
-            doubt = check(item.path, target, done, self.profile)
+            doubt = check(item.path, target, done, profile)
             if doubt is not None:
                 return self._hold(item, doubt, alias)
             return self._keep(item, target, done, digest)
@@ -125,10 +127,11 @@ class Intake:
             target.unlink(missing_ok=True)
 
     def _keep(self, item: Spooled, target: Path, done: Deidentified, digest: str) -> Admission:
-        self.vault.record(done, digest, None)
+        self.vault.record(done, digest, None, replace=item.replaces)
         faults.reach(faults.Point.INTAKE_VAULTED)
-        stored = self.archive.put(target)
-        self._tell(Act.INTAKE_INSTANCE_ADMIT, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
+        stored = self.archive.replace(target) if item.replaces else self.archive.put(target)
+        act = Act.INTAKE_INSTANCE_REPLACE if item.replaces else Act.INTAKE_INSTANCE_ADMIT
+        self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 
     def _hold(self, item: Spooled, held: Held, alias: str) -> Admission:

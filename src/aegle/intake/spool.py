@@ -29,11 +29,19 @@ class Spooled:
 
     path: Path
     door: Door
+    replaces: bool = False  #: a person decided that it takes the place of the one admitted under its UID
 
     @property
     def name(self) -> str:
         """The name it was given here; says nothing of its content."""
         return self.path.stem
+
+
+_REPLACES = "-replaces"  #: at the end of a name
+
+
+def _spooled(path: Path) -> Spooled:
+    return Spooled(path=path, door=Door(path.name.split("-")[1]), replaces=path.stem.endswith(_REPLACES))
 
 
 class Spool:
@@ -47,7 +55,7 @@ class Spool:
         for left in self.incoming.iterdir():
             left.unlink()
 
-    def receive(self, chunks: Iterable[bytes], door: Door) -> Spooled:
+    def receive(self, chunks: Iterable[bytes], door: Door, *, replaces: bool = False) -> Spooled:
         """Take an object as it arrives; durable on return. Raises TooLarge and StorageFull, leaving nothing behind."""
         temporary = self.incoming / secrets.token_hex(8)
         size = 0
@@ -57,24 +65,25 @@ class Spool:
                     size += len(chunk)
                     self._bound(size)
                     stream.write(chunk)
-            return self.take(temporary, door)
+            return self.take(temporary, door, replaces=replaces)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def take(self, temporary: Path, door: Door) -> Spooled:
+    def take(self, temporary: Path, door: Door, *, replaces: bool = False) -> Spooled:
         """Take over a file that lies on the spool's file system; durable on return. Raises TooLarge, StorageFull."""
         self._bound(temporary.stat().st_size)
         with durable.storage():
             durable.sync_file(temporary)
             faults.reach(faults.Point.SPOOL_WRITTEN)
-            target = self._folder / f"{time.time_ns():019d}-{door}-{secrets.token_hex(4)}.dcm"
+            name = f"{time.time_ns():019d}-{door}-{secrets.token_hex(4)}{_REPLACES if replaces else ''}"
+            target = self._folder / f"{name}.dcm"
             durable.settle(temporary, target)
         faults.reach(faults.Point.SPOOL_RENAMED)
-        return Spooled(path=target, door=door)
+        return Spooled(path=target, door=door, replaces=replaces)
 
     def waiting(self) -> list[Spooled]:
         """What is not yet settled, oldest first."""
-        return [Spooled(path=path, door=Door(path.name.split("-")[1])) for path in sorted(self._folder.glob("*.dcm"))]
+        return [_spooled(path) for path in sorted(self._folder.glob("*.dcm"))]
 
     def settle(self, item: Spooled) -> None:
         """The instance is safe elsewhere: the spool lets it go."""

@@ -9,12 +9,13 @@ from typing import Any
 from aegle import __version__, access, api, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Pseudonyms, Vault
+from aegle.deid import Profile, Pseudonyms, Vault, profile
 from aegle.deid.agreement import Agreements
+from aegle.deid.pixel_book import PixelBook
 from aegle.deid.profile import configured
 from aegle.deid.value_book import ValueBook
 from aegle.intake.admit import Admission, Intake, Settled
-from aegle.intake.quarantine import Entry, Quarantine
+from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
@@ -59,9 +60,10 @@ class SiteProgram:
         secrets = ports.secrets
         self.state = SiteState(folder.state)
         folder.tidy(keep={item.file for item in self.state.waiting_to_be_sent()})
-        self.profile = configured(config.deid)
-        Agreements(folder.agreements).require(self.profile, name)
-        self.pseudonyms = self.profile.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
+        self._agreed = configured(config.deid)
+        Agreements(folder.agreements).require(self._agreed, name)
+        self.pixel_rules = PixelBook(folder.pixel_rules)
+        self.pseudonyms = self._agreed.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
         self.vault = Vault(folder.vault, secrets.get("vault-key"), *secrets.versions("vault-key")[1:])
         self.values = ValueBook(folder.values)
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
@@ -120,12 +122,10 @@ class SiteProgram:
         """There is something to do for one of the loops."""
         self._loops[loop].wake()
 
-    def retry(self, entry: Entry, by: str) -> None:
-        """Give a held object back to the spool; its study is not complete meanwhile. Raises NotFound, Conflict."""
-        if entry.study_alias:
-            self.state.touch(entry.study_alias)
-        self.quarantine.retry(entry.entry_id, self.spool, by)
-        self.wake("intake")
+    def profile(self) -> Profile:
+        """What de-identification does now, with the site's pixel rules."""
+        agreed = self._agreed
+        return profile(agreed.name, agreed.options, (*self.pixel_rules.rules(), *agreed.pixel_rules))
 
     # --- parts
 
@@ -149,12 +149,19 @@ class SiteProgram:
         if admission.study_alias and admission.settled in (Settled.ADMITTED, Settled.REPEATED, Settled.HELD):
             self.state.touch(admission.study_alias)
 
-    def _retry_decided(self) -> bool:
-        """What waited for words that a page or a command has decided goes back to the spool."""
-        decided = self.intake.decided()
-        for entry in decided:
-            self.retry(entry, by="its words were decided")
-        return bool(decided)
+    def _act_on_decisions(self) -> bool:
+        """What a page or a command decided about held objects, and what waited for words, goes back to the spool; its
+        study is not complete meanwhile."""
+        for entry in self.intake.decided():
+            self.quarantine.settle(entry.entry_id, Settlement.RELEASED, by="its words were decided")
+        due = self.quarantine.due()
+        for entry in due:
+            if entry.study_alias:
+                self.state.touch(entry.study_alias)
+            self.quarantine.give_back(entry, self.spool)
+        if due:
+            self.wake("intake")
+        return bool(due)
 
     def _make_dimse(self) -> DimseDoor:
         door = self.config.door
@@ -171,7 +178,7 @@ class SiteProgram:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
             "intake": (Admissions(spool=self.spool, intake=self.intake).admit_waiting, 0.5),
-            "values": (self._retry_decided, 2.0),
+            "held": (self._act_on_decisions, 2.0),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
