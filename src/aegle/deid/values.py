@@ -116,7 +116,9 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
 
 def shown(value: str) -> str:
     """A value as people see it: on one line, without what a terminal or a page would obey."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+    if not value.isprintable():
+        value = "".join(letter if letter.isprintable() else " " for letter in value)
+    return " ".join(value.split())
 
 
 def folded(value: str) -> str:
