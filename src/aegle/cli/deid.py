@@ -23,6 +23,7 @@ from aegle.deid import (
     Pseudonyms,
     check,
     deidentify,
+    standard,
     value_file,
 )
 from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
@@ -63,6 +64,12 @@ def run(
         ),
     ] = Looking.NONE,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    compare: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Compare one file in so many with its source by dciodvfy, and tell new errors. 0: none."
+        ),
+    ] = 0,
 ) -> None:
     """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
@@ -85,6 +92,7 @@ def run(
         profile_name=rules.name,
         options=rules.options,
         pixel_rules=rules.pixel_rules,
+        compare_one_in=compare,
         looking=second_look,
         values=values,
     )
@@ -103,6 +111,8 @@ def run(
     _tell_reasons(reasons, quarantine)
     if reasons[HoldReason.FIRST_SEEN_VALUE]:
         _tell_values(values)
+    if compare:
+        _tell_opinion(summary.opinion)
     if summary.held_in_all:
         raise typer.Exit(_SOME_HELD)
 
@@ -140,6 +150,18 @@ def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
         console.print(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
     if reasons and quarantine is None:
         console.print("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
+
+
+def _tell_opinion(opinion: standard.Opinion) -> None:
+    """What dciodvfy found, or that it is not there to ask."""
+    if not standard.installed():
+        console.print(f"{standard.PROGRAM} is not installed (Debian: dicom3tools): no output was compared by it.")
+        return
+    console.print(
+        f"{opinion.compared} output(s) compared by {standard.PROGRAM}: {opinion.errors.total()} new error(s)."
+    )
+    for message, count in opinion.errors.most_common():
+        console.print(f"  {count:6}  {message}", markup=False, highlight=False)
 
 
 def _tell_values(path: Path) -> None:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from aegle import durable
-from aegle.deid import value_file
+from aegle.deid import standard, value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.ledger import Ledger, Settled
@@ -50,6 +50,7 @@ class Task:
     profile_name: str
     options: frozenset[Option]
     pixel_rules: tuple[PixelRule, ...] = ()
+    compare_one_in: int = 0  #: of how many files one is compared by dciodvfy; 0 for none
     looking: Looking = Looking.NONE  #: which pictures a text detector looks at before they are written
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
@@ -73,6 +74,7 @@ class Treated:
     settled: Settled | None
     written: Path | None = None  #: in the work folder, clean and checked
     first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: what must be decided before it is
+    new_errors: frozenset[str] | None = None  #: of dciodvfy, where the file was in the sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class Summary:
     before: int  #: settled by an earlier run
     held_in_all: int  #: held by this run and those before
     first_seen: int  #: values that this run was the first to meet, now pending in the file of decisions
+    opinion: standard.Opinion  #: dciodvfy's, of what this run wrote
 
 
 def run_folder(
@@ -107,17 +110,24 @@ def run_folder(
     first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
-        found, new = [0, 0, 0], 0
+        found, new, opinion = [0, 0, 0], 0, standard.Opinion()
         for batch in _batches(_treat_all(sources, task, jobs)):
             seen = frozenset().union(*(treated.first_seen for treated in batch))
             new += _remember(task.values, seen - first_seen)
             first_seen |= seen
             for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+                opinion.add(treated.new_errors)
                 found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
-        durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
+        durable.write(
+            task.output / REPORT,
+            json.dumps(_report(ledger, task) | {"dciodvfy": opinion.told()}, indent=1).encode(),
+            mode=0o644,
+        )
         in_all = sum(bool(item.reason) for item in ledger.all())
-        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
+        return Summary(
+            before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new, opinion=opinion
+        )
     finally:
         ledger.close()
         shutil.rmtree(work, ignore_errors=True)
@@ -179,7 +189,9 @@ def treat(source: Path, task: Task) -> Treated:
     if isinstance(done, Deidentified):
         doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
         if doubt is None:
-            return Treated(source=source, settled=_clean(done, digest), written=target)
+            sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
+            errors = standard.new_errors(source, target) if sampled else None
+            return Treated(source=source, settled=_clean(done, digest), written=target, new_errors=errors)
         target.unlink()
         done = doubt
     settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
