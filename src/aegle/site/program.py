@@ -13,6 +13,7 @@ from aegle.deid import Profile, Pseudonyms, Vault, profile
 from aegle.deid.agreement import Agreements
 from aegle.deid.pixel_book import PixelBook
 from aegle.deid.profile import configured
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Quarantine, Settlement
@@ -82,6 +83,7 @@ class SiteProgram:
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
+        self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
@@ -113,6 +115,7 @@ class SiteProgram:
         for server in self._servers:
             server.stop()
         self.pictures.close()
+        self.second_look.close()
         self.labels.close()
         self.vault.close()
         self.values.close()
@@ -141,6 +144,7 @@ class SiteProgram:
             archive=self.ports.archive,
             quarantine=self.quarantine,
             audit=self.ports.audit,
+            second_look=self.second_look,
             settled=self._settled,
         )
 
