@@ -1,5 +1,6 @@
 """A hospital's pages in each of their states: nothing axe objects to, nothing the browser complains of."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,11 +111,14 @@ def test_a_result_shows_patient_finding_threshold_and_an_absent_pacs(hospital: S
     ):
         assert expected in words, expected
     assert "The PACS does not answer" in words
+    assert "Written clean and checked" in words
     page.get_by_role("button", name="1. HSIL").click()
     assert page.get_by_role("button", name="1. HSIL").get_attribute("aria-pressed") == "true"
     looks = [event for event in hospital.program.ports.audit.read(200) if event.act == "site:identity:view"]
     assert study_uid in {event.subject for event in looks}
     is_clean(clara)
+    told = json.loads(clara.go(f"/studies/{study_uid}/de-identification.json").inner_text("pre"))
+    assert told["studies"][study_uid]["checks"] == {"passed": 1, "failed": 0}
 
 
 @pytest.mark.parametrize(

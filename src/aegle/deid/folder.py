@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from aegle import durable
 from aegle.deid import value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
-from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.ledger import Ledger
 from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
+from aegle.deid.report import Settled, held_back, report, written
 from aegle.deid.table import Option
 from aegle.deid.values import Values
 from aegle.errors import BadConfig, Conflict, Unavailable
@@ -113,7 +114,11 @@ def run_folder(
             for treated, outcome in _settle_all(batch, task, ledger, quarantine):
                 found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
-        durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
+        durable.write(
+            task.output / REPORT,
+            json.dumps(report(ledger.all(), task.profile, task.values_in_force), indent=1).encode(),
+            mode=0o644,
+        )
         in_all = sum(bool(item.reason) for item in ledger.all())
         return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
     finally:
@@ -177,10 +182,10 @@ def treat(source: Path, task: Task) -> Treated:
     if isinstance(done, Deidentified):
         doubt = check(source, target, done, task.profile)
         if doubt is None:
-            return Treated(source=source, settled=_clean(done, digest), written=target)
+            return Treated(source=source, settled=written(done, digest), written=target)
         target.unlink()
         done = doubt
-    settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
+    settled = held_back(done, digest, task.profile.naming(pseudonyms))
     return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
@@ -189,21 +194,13 @@ def _pseudonyms(key: bytes) -> Pseudonyms:
     return Pseudonyms.from_secret(key)
 
 
-def _clean(done: Deidentified, digest: str) -> Settled:
-    alias = done.alias
-    name = f"{alias.study_uid}/{alias.series_uid}/{alias.sop_uid}.dcm"
-    return Settled(
-        source_digest=digest, name=name, counts={f"{tag:08X} {what}": n for (tag, what), n in done.counts.items()}
-    )
-
-
 def _settle_all(
     batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
 ) -> list[tuple[Treated, Settled | None]]:
     """Everything of the batch moved into place and written down, durable on return."""
-    written = [treated.written for treated in batch if treated.written is not None]
+    files = [treated.written for treated in batch if treated.written is not None]
     with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
-        list(pool.map(durable.sync_file, written))
+        list(pool.map(durable.sync_file, files))
     outcomes = [(treated, _settle(treated, task, quarantine)) for treated in batch]
     settled = [outcome for _, outcome in outcomes if outcome is not None]
     places = [(task.output / item.name).parents for item in settled if item.name]
@@ -223,7 +220,7 @@ def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | 
             changed = Held(
                 reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID written before"
             )
-            settled = Settled(source_digest=settled.source_digest, reason=changed.reason, detail=changed.detail)
+            settled = replace(settled, name="", reason=changed.reason, detail=changed.detail, counts={})
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             treated.written.replace(target)
@@ -257,17 +254,6 @@ def _require_same_run(ledger: Ledger, task: Task) -> None:
             raise BadConfig(
                 f"this output folder was begun with another {name}; choose another folder, or use the same {name}"
             )
-
-
-def _report(ledger: Ledger, task: Task) -> dict[str, object]:
-    return {
-        "profile": task.profile_name,
-        "profile_digest": task.profile.digest,
-        "options": sorted(task.options),
-        "weaker_than_default_by": list(task.profile.weaker_by),
-        "values_digest": task.values_in_force.digest,
-        **ledger.report(),
-    }
 
 
 def _digest(path: Path) -> str:
