@@ -114,9 +114,7 @@ class Deid(_Model):
     """What de-identification does at a site. More than the default options lets more out, and needs two people of the
     site: `aegle deid profile propose` and `agree`."""
 
-    profile: Path | None = (
-        None  #: a file with the three settings below, in place of them; beside aegle.yaml if relative
-    )
+    profile: Path | None = None  #: a file with the settings below, in place of them; beside aegle.yaml if relative
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = (
         None  #: written into every object; default: `aegle-basic`, or `aegle-custom` with other options
     )
@@ -124,13 +122,16 @@ class Deid(_Model):
         DEFAULT_OPTIONS  #: of PS3.15 §E.3; `aegle deid profile show` prints what each does
     )
 
+    second_look: Literal["none", "risky", "all"] = (
+        "none"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all
+    )
     pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels
+        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "none"
         if self.profile is not None and here:
-            raise ValueError("name a profile file, or name, options and pixels here, not both")
+            raise ValueError("name a profile file, or its settings here, not both")
         return self
 
 

@@ -119,6 +119,7 @@ def _cleaned(
     origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
 ) -> Deidentified:
     pseudonyms = profile.naming(pseudonyms)
+    survey.require_character_set()
     verdict = judge(survey, profile.pixel_rules)
     with _repainted(origin, survey, verdict, target.parent) as repainted:
         alias = patient_alias(survey, pseudonyms)

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from aegle import durable
-from aegle.deid import value_file
+from aegle.deid import standard, value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.ledger import Ledger
@@ -29,6 +29,7 @@ from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, held_back, report, written
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
 from aegle.deid.values import Values
 from aegle.errors import BadConfig, Conflict, Unavailable
@@ -50,6 +51,8 @@ class Task:
     profile_name: str
     options: frozenset[Option]
     pixel_rules: tuple[PixelRule, ...] = ()
+    compare_one_in: int = 0  #: of how many files one is compared by dciodvfy; 0 for none
+    looking: Looking = Looking.NONE  #: which pictures a text detector looks at before they are written
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
@@ -72,6 +75,7 @@ class Treated:
     settled: Settled | None
     written: Path | None = None  #: in the work folder, clean and checked
     first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: what must be decided before it is
+    new_errors: frozenset[str] | None = None  #: of dciodvfy, where the file was in the sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,7 @@ class Summary:
     before: int  #: settled by an earlier run
     held_in_all: int  #: held by this run and those before
     first_seen: int  #: values that this run was the first to meet, now pending in the file of decisions
+    opinion: standard.Opinion  #: dciodvfy's, of what this run wrote
 
 
 def run_folder(
@@ -106,21 +111,21 @@ def run_folder(
     first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
-        found, new = [0, 0, 0], 0
+        found, new, opinion = [0, 0, 0], 0, standard.Opinion()
         for batch in _batches(_treat_all(sources, task, jobs)):
             seen = frozenset().union(*(treated.first_seen for treated in batch))
             new += _remember(task.values, seen - first_seen)
             first_seen |= seen
             for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+                opinion.add(treated.new_errors)
                 found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
-        durable.write(
-            task.output / REPORT,
-            json.dumps(report(ledger.all(), task.profile, task.values_in_force), indent=1).encode(),
-            mode=0o644,
-        )
+        told_of = report(ledger.all(), task.profile, task.values_in_force) | {"dciodvfy": opinion.told()}
+        durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
-        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
+        return Summary(
+            before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new, opinion=opinion
+        )
     finally:
         ledger.close()
         shutil.rmtree(work, ignore_errors=True)
@@ -180,13 +185,20 @@ def treat(source: Path, task: Task) -> Treated:
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
     done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
     if isinstance(done, Deidentified):
-        doubt = check(source, target, done, task.profile)
+        doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
         if doubt is None:
-            return Treated(source=source, settled=written(done, digest), written=target)
+            sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
+            errors = standard.new_errors(source, target) if sampled else None
+            return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
         target.unlink()
         done = doubt
     settled = held_back(done, digest, task.profile.naming(pseudonyms))
     return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+@lru_cache(maxsize=1)
+def _second_look(looking: Looking) -> SecondLook:
+    return SecondLook(looking)
 
 
 @lru_cache(maxsize=1)

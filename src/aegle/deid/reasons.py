@@ -19,6 +19,7 @@ class HoldReason(StrEnum):
     NO_UID = "NO_UID"
     BAD_UID = "BAD_UID"
     BURNED_IN_RISK = "BURNED_IN_RISK"
+    TEXT_SUSPECTED = "TEXT_SUSPECTED"
     RECOGNIZABLE = "RECOGNIZABLE"
     LABEL_IMAGE = "LABEL_IMAGE"
     PIXELS_UNPROVEN = "PIXELS_UNPROVEN"
@@ -97,6 +98,10 @@ REASONS: dict[HoldReason, Reason] = {
         text="Text may be burned into the picture.",
         remedy="Look at the device's pictures, then say what it burns in (`aegle quarantine fix`, or a pixel rule in the "
         "profile), or have it state Burned In Annotation = NO.",
+    ),
+    HoldReason.TEXT_SUSPECTED: Reason(
+        text="The text detector sees text in the picture.",
+        remedy="Look at the picture. Mask the place by a pixel rule, or release the object if it is no identity.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."

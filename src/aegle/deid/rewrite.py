@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from aegle.deid import icc
 from aegle.deid.dates import moved
-from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
+from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.reasons import FirstSeen, HoldReason
@@ -32,16 +32,16 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
-_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UR", b"UT"})
-_LONG_NUMBER = 7  #: characters from which an integer may be somebody's number rather than a count
+_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
+_NUMBERS = frozenset({b"DS", b"IS"})
+_LONG_NUMBER = 7  #: characters from which a number may be somebody's number rather than a count
 #: What a kept value of these VRs may be made of: prose under them is refused.
 _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
-    **dict.fromkeys((b"DS", b"IS"), re.compile(rb"[0-9+\-.eE \\\0]*")),
+    **dict.fromkeys(_NUMBERS, re.compile(rb"[0-9+\-.eE \\\0]*")),
     **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
     b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
     b"UI": re.compile(rb"[0-9. \\\0]*"),
 }
-_IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
 
 
 @dataclass(kw_only=True)
@@ -213,7 +213,7 @@ class Rewriter:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
-        if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
+        if (vr in _SWEPT or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
             self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
@@ -229,8 +229,9 @@ class Rewriter:
     def _forbidden_in(self, head: Head) -> bool:
         """Whether kept text holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
-        self.kept_text.append(raw)
-        return self.forbidden is not None and self.forbidden.hits(raw)
+        text = searchable(raw, self.character_set)
+        self.kept_text.append(text)
+        return self.forbidden is not None and self.forbidden.hits(text)
 
     def _judged(self, head: Head, vr: bytes, values: Values) -> Judged | None:
         """What the site's decisions make of a kept value; notes what nobody has decided about."""

@@ -15,11 +15,12 @@ from aegle.access import Act
 from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify, identify
 from aegle.deid.ledger import Ledger
 from aegle.deid.report import held_back, written
+from aegle.deid.second_look import SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.dicom.uids import is_uid
 from aegle.errors import Conflict, Refused
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
-from aegle.intake.spool import Spool, Spooled
+from aegle.intake.spool import Mark, Spool, Spooled
 from aegle.ports import Archive, AuditSink
 from aegle.records import AuditOutcome, StoredInstance
 
@@ -60,6 +61,7 @@ class Intake:
     quarantine: Quarantine
     ledger: Ledger  #: what was done to each instance, for the report of its study
     audit: AuditSink
+    second_look: SecondLook
     settled: Callable[[Admission], None]
 
     def admit(self, item: Spooled) -> Admission:
@@ -96,7 +98,7 @@ class Intake:
             self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
             return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
         digest = self.pseudonyms.source_digest(item.path)
-        if item.replaces:
+        if item.mark is Mark.REPLACES:
             return self._admit_new(item, alias, digest)
         known = self.vault.admission(self.pseudonyms.uid(sop_uid)) if is_uid(sop_uid) else None
         if known is not None and known.source_digest != digest:
@@ -118,7 +120,7 @@ class Intake:
             if isinstance(done, Held):
                 return self._hold(item, done, alias)
             faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
-            doubt = check(item.path, target, done, profile)
+            doubt = check(item.path, target, done, profile) or self._second_opinion(item, target, done)
             if doubt is not None:
                 return self._hold(item, doubt, alias)
             return self._keep(item, target, done, digest)
@@ -129,12 +131,17 @@ class Intake:
         finally:
             target.unlink(missing_ok=True)
 
+    def _second_opinion(self, item: Spooled, target: Path, done: Deidentified) -> Held | None:
+        """What the text detector doubts, unless a person has looked at that."""
+        return None if item.mark is Mark.LOOKED_AT else self.second_look.doubt(target, done)
+
     def _keep(self, item: Spooled, target: Path, done: Deidentified, digest: str) -> Admission:
-        self.vault.record(done, digest, None, replace=item.replaces)
+        self.vault.record(done, digest, None, replace=item.mark is Mark.REPLACES)
         faults.reach(faults.Point.INTAKE_VAULTED)
-        stored = self.archive.replace(target) if item.replaces else self.archive.put(target)
+        replaces = item.mark is Mark.REPLACES
+        stored = self.archive.replace(target) if replaces else self.archive.put(target)
         self.ledger.settle([written(done, digest)])
-        act = Act.INTAKE_INSTANCE_REPLACE if item.replaces else Act.INTAKE_INSTANCE_ADMIT
+        act = Act.INTAKE_INSTANCE_REPLACE if replaces else Act.INTAKE_INSTANCE_ADMIT
         self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 

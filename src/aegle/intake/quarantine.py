@@ -15,7 +15,7 @@ from aegle import api, durable
 from aegle.deid import REASONS, Held, HoldReason
 from aegle.errors import Conflict, NotFound
 from aegle.intake import sealed
-from aegle.intake.spool import Door, Spool, Spooled
+from aegle.intake.spool import Door, Mark, Spool, Spooled
 
 
 class Settlement(StrEnum):
@@ -53,6 +53,12 @@ class Entry:
     def blocks_study(self) -> bool:
         """Whether its study waits, for a person's decision or for what follows it."""
         return self.state in {Settlement.OPEN, *_GIVEN_BACK} and REASONS[self.reason].blocks_study
+
+
+def _mark(entry: Entry) -> Mark | None:
+    if entry.state is Settlement.REPLACING:
+        return Mark.REPLACES
+    return Mark.LOOKED_AT if entry.reason is HoldReason.TEXT_SUSPECTED else None
 
 
 def entry_id_of(spooled_name: str) -> str:
@@ -120,7 +126,7 @@ class Quarantine:
     def give_back(self, entry: Entry, spool: Spool) -> Entry:
         """Put a due object into the spool, then write that down: a crash in between leaves an object that comes in twice,
         never one that is lost."""
-        spool.receive(self.read(entry.entry_id), entry.door, replaces=entry.state is Settlement.REPLACING)
+        spool.receive(self.read(entry.entry_id), entry.door, _mark(entry))
         gone = replace(entry, state=_GIVEN_BACK[entry.state])
         self._write(gone)
         return gone

@@ -23,13 +23,20 @@ class Door(StrEnum):
     UPLOAD = "upload"
 
 
+class Mark(StrEnum):
+    """What a person decided about an object that comes back from quarantine; at the end of its spooled name."""
+
+    REPLACES = "replaces"  #: it takes the place of the one admitted under its UID
+    LOOKED_AT = "looked"  #: the text that the detector saw in its picture is no identity
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spooled:
     """One acknowledged instance."""
 
     path: Path
     door: Door
-    replaces: bool = False  #: a person decided that it takes the place of the one admitted under its UID
+    mark: Mark | None = None
 
     @property
     def name(self) -> str:
@@ -37,11 +44,9 @@ class Spooled:
         return self.path.stem
 
 
-_REPLACES = "-replaces"  #: at the end of a name
-
-
 def _spooled(path: Path) -> Spooled:
-    return Spooled(path=path, door=Door(path.name.split("-")[1]), replaces=path.stem.endswith(_REPLACES))
+    _, door, _, *mark = path.stem.split("-")
+    return Spooled(path=path, door=Door(door), mark=Mark(mark[0]) if mark else None)
 
 
 class Spool:
@@ -55,7 +60,7 @@ class Spool:
         for left in self.incoming.iterdir():
             left.unlink()
 
-    def receive(self, chunks: Iterable[bytes], door: Door, *, replaces: bool = False) -> Spooled:
+    def receive(self, chunks: Iterable[bytes], door: Door, mark: Mark | None = None) -> Spooled:
         """Take an object as it arrives; durable on return. Raises TooLarge and StorageFull, leaving nothing behind."""
         temporary = self.incoming / secrets.token_hex(8)
         size = 0
@@ -65,21 +70,21 @@ class Spool:
                     size += len(chunk)
                     self._bound(size)
                     stream.write(chunk)
-            return self.take(temporary, door, replaces=replaces)
+            return self.take(temporary, door, mark)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def take(self, temporary: Path, door: Door, *, replaces: bool = False) -> Spooled:
+    def take(self, temporary: Path, door: Door, mark: Mark | None = None) -> Spooled:
         """Take over a file that lies on the spool's file system; durable on return. Raises TooLarge, StorageFull."""
         self._bound(temporary.stat().st_size)
         with durable.storage():
             durable.sync_file(temporary)
             faults.reach(faults.Point.SPOOL_WRITTEN)
-            name = f"{time.time_ns():019d}-{door}-{secrets.token_hex(4)}{_REPLACES if replaces else ''}"
+            name = "-".join((f"{time.time_ns():019d}", door, secrets.token_hex(4), *((mark,) if mark else ())))
             target = self._folder / f"{name}.dcm"
             durable.settle(temporary, target)
         faults.reach(faults.Point.SPOOL_RENAMED)
-        return Spooled(path=target, door=door, replaces=replaces)
+        return Spooled(path=target, door=door, mark=mark)
 
     def waiting(self) -> list[Spooled]:
         """What is not yet settled, oldest first."""

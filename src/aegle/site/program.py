@@ -16,6 +16,7 @@ from aegle.deid.ledger import Ledger
 from aegle.deid.pixel_book import PixelBook
 from aegle.deid.profile import configured
 from aegle.deid.report import report
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.errors import NotFound
 from aegle.intake.admit import Admission, Intake, Settled
@@ -87,6 +88,7 @@ class SiteProgram:
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
+        self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
@@ -118,6 +120,7 @@ class SiteProgram:
         for server in self._servers:
             server.stop()
         self.pictures.close()
+        self.second_look.close()
         self.labels.close()
         self.vault.close()
         self.values.close()
@@ -156,6 +159,7 @@ class SiteProgram:
             quarantine=self.quarantine,
             ledger=self.ledger,
             audit=self.ports.audit,
+            second_look=self.second_look,
             settled=self._settled,
         )
 

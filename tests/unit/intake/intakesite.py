@@ -7,6 +7,7 @@ from pydicom.data import get_testdata_file
 
 from aegle.deid import Pseudonyms, Vault, default_profile
 from aegle.deid.ledger import Ledger
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.intake.admit import Admission, Intake
 from aegle.intake.quarantine import Quarantine
@@ -18,7 +19,7 @@ from aegle.local.audit import ChainedLines
 class Site:
     """Everything that admission needs, on one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, looking: Looking = Looking.NONE) -> None:
         self.heard: list[Admission] = []
         self.spool = Spool(folder / "spool", 1 << 30)
         self.values = ValueBook(folder / "values.db")
@@ -27,6 +28,7 @@ class Site:
         self.vault = Vault(folder / "vault.db", bytes(32))
         self.archive = FileArchive(folder / "archive")
         self.audit = ChainedLines(folder / "audit", "st-anna", "site")
+        self.second_look = SecondLook(looking)
         self.intake = Intake(
             site="st-anna",
             spool=self.spool,
@@ -39,6 +41,7 @@ class Site:
             quarantine=self.quarantine,
             ledger=self.ledger,
             audit=self.audit,
+            second_look=self.second_look,
             settled=self.heard.append,
         )
 
@@ -55,5 +58,5 @@ class Site:
         return self.intake.admit(item)
 
     def close(self) -> None:
-        for part in (self.archive, self.audit, self.vault, self.values, self.ledger):
+        for part in (self.archive, self.audit, self.vault, self.values, self.ledger, self.second_look):
             part.close()

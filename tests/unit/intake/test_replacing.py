@@ -8,6 +8,7 @@ from aegle.deid import HoldReason
 from aegle.errors import Conflict
 from aegle.intake.admit import Settled
 from aegle.intake.quarantine import Settlement
+from aegle.intake.spool import Mark
 from aegle.records import StoredInstance
 
 
@@ -29,7 +30,7 @@ def test_a_correction_replaces_what_was_admitted_once_a_person_says_so(site: Sit
     (due,) = site.quarantine.due()
     assert site.quarantine.give_back(due, site.spool).state is Settlement.REPLACED
     (waiting,) = site.spool.waiting()
-    assert waiting.replaces, "also after the site was started again: it is in the file's name"
+    assert waiting.mark is Mark.REPLACES, "also after the site was started again: it is in the file's name"
     again = site.admit()
     assert again.settled is Settled.ADMITTED
     assert again.stored is not None
