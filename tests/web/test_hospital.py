@@ -110,11 +110,14 @@ def test_a_result_shows_patient_finding_threshold_and_an_absent_pacs(hospital: S
     ):
         assert expected in words, expected
     assert "The PACS does not answer" in words
+    assert "Written clean and checked" in words
     page.get_by_role("button", name="1. HSIL").click()
     assert page.get_by_role("button", name="1. HSIL").get_attribute("aria-pressed") == "true"
     looks = [event for event in hospital.program.ports.audit.read(200) if event.act == "site:identity:view"]
     assert study_uid in {event.subject for event in looks}
     is_clean(clara)
+    told = page.evaluate(f"fetch('/studies/{study_uid}/de-identification.json').then(answer => answer.json())")
+    assert told["studies"][study_uid]["checks"] == {"passed": 1, "failed": 0}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from aegle import durable
 from aegle.deid import standard, value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
-from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.ledger import Ledger
 from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
+from aegle.deid.report import Settled, held_back, report, written
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
 from aegle.deid.values import Values
@@ -118,11 +119,8 @@ def run_folder(
                 opinion.add(treated.new_errors)
                 found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
-        durable.write(
-            task.output / REPORT,
-            json.dumps(_report(ledger, task) | {"dciodvfy": opinion.told()}, indent=1).encode(),
-            mode=0o644,
-        )
+        told_of = report(ledger.all(), task.profile, task.values_in_force) | {"dciodvfy": opinion.told()}
+        durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
         return Summary(
             before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new, opinion=opinion
@@ -190,10 +188,10 @@ def treat(source: Path, task: Task) -> Treated:
         if doubt is None:
             sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
             errors = standard.new_errors(source, target) if sampled else None
-            return Treated(source=source, settled=_clean(done, digest), written=target, new_errors=errors)
+            return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
         target.unlink()
         done = doubt
-    settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
+    settled = held_back(done, digest, task.profile.naming(pseudonyms))
     return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
@@ -213,21 +211,13 @@ def _pseudonyms(key: bytes) -> Pseudonyms:
     return Pseudonyms.from_secret(key)
 
 
-def _clean(done: Deidentified, digest: str) -> Settled:
-    alias = done.alias
-    name = f"{alias.study_uid}/{alias.series_uid}/{alias.sop_uid}.dcm"
-    return Settled(
-        source_digest=digest, name=name, counts={f"{tag:08X} {what}": n for (tag, what), n in done.counts.items()}
-    )
-
-
 def _settle_all(
     batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
 ) -> list[tuple[Treated, Settled | None]]:
     """Everything of the batch moved into place and written down, durable on return."""
-    written = [treated.written for treated in batch if treated.written is not None]
+    files = [treated.written for treated in batch if treated.written is not None]
     with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
-        list(pool.map(durable.sync_file, written))
+        list(pool.map(durable.sync_file, files))
     outcomes = [(treated, _settle(treated, task, quarantine)) for treated in batch]
     settled = [outcome for _, outcome in outcomes if outcome is not None]
     places = [(task.output / item.name).parents for item in settled if item.name]
@@ -247,7 +237,7 @@ def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | 
             changed = Held(
                 reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID written before"
             )
-            settled = Settled(source_digest=settled.source_digest, reason=changed.reason, detail=changed.detail)
+            settled = replace(settled, name="", reason=changed.reason, detail=changed.detail, counts={})
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             treated.written.replace(target)
@@ -281,17 +271,6 @@ def _require_same_run(ledger: Ledger, task: Task) -> None:
             raise BadConfig(
                 f"this output folder was begun with another {name}; choose another folder, or use the same {name}"
             )
-
-
-def _report(ledger: Ledger, task: Task) -> dict[str, object]:
-    return {
-        "profile": task.profile_name,
-        "profile_digest": task.profile.digest,
-        "options": sorted(task.options),
-        "weaker_than_default_by": list(task.profile.weaker_by),
-        "values_digest": task.values_in_force.digest,
-        **ledger.report(),
-    }
 
 
 def _digest(path: Path) -> str:

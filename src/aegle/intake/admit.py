@@ -13,6 +13,8 @@ from pathlib import Path
 from aegle import access, durable, faults
 from aegle.access import Act
 from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify, identify
+from aegle.deid.ledger import Ledger
+from aegle.deid.report import held_back, written
 from aegle.deid.second_look import SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.dicom.uids import is_uid
@@ -57,6 +59,7 @@ class Intake:
     values: ValueBook
     archive: Archive
     quarantine: Quarantine
+    ledger: Ledger  #: what was done to each instance, for the report of its study
     audit: AuditSink
     second_look: SecondLook
     settled: Callable[[Admission], None]
@@ -137,11 +140,13 @@ class Intake:
         faults.reach(faults.Point.INTAKE_VAULTED)
         replaces = item.mark is Mark.REPLACES
         stored = self.archive.replace(target) if replaces else self.archive.put(target)
+        self.ledger.settle([written(done, digest)])
         act = Act.INTAKE_INSTANCE_REPLACE if replaces else Act.INTAKE_INSTANCE_ADMIT
         self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 
     def _hold(self, item: Spooled, held: Held, alias: str) -> Admission:
+        self.ledger.settle([held_back(held, self.pseudonyms.source_digest(item.path), self.pseudonyms)])
         entry = self.quarantine.hold(item, held, alias, self.values.add(held.first_seen) if held.first_seen else ())
         self._tell(Act.INTAKE_INSTANCE_HOLD, item, entry.entry_id, AuditOutcome.REFUSED, reason=held.reason)
         faults.reach(faults.Point.INTAKE_HELD)

@@ -64,6 +64,11 @@ class SiteFolder:
         return self.root / "values.db"
 
     @property
+    def reports(self) -> Path:
+        """What de-identification did to each instance: aliases only."""
+        return self.root / "reports.db"
+
+    @property
     def pixel_rules(self) -> Path:
         """What is known of devices' pictures."""
         return self.root / pixel_book.FILE

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +12,13 @@ from aegle.access import Act
 from aegle.config import SiteConfig
 from aegle.deid import Profile, Pseudonyms, Vault, profile
 from aegle.deid.agreement import Agreements
+from aegle.deid.ledger import Ledger
 from aegle.deid.pixel_book import PixelBook
 from aegle.deid.profile import configured
+from aegle.deid.report import report
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
+from aegle.errors import NotFound
 from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
@@ -67,6 +71,7 @@ class SiteProgram:
         self.pseudonyms = self._agreed.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
         self.vault = Vault(folder.vault, secrets.get("vault-key"), *secrets.versions("vault-key")[1:])
         self.values = ValueBook(folder.values)
+        self.ledger = Ledger(folder.reports)
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
         self.quarantine = Quarantine(folder.quarantine, secrets.get("quarantine-key"))
         self.studies = Studies(
@@ -119,7 +124,16 @@ class SiteProgram:
         self.labels.close()
         self.vault.close()
         self.values.close()
+        self.ledger.close()
         self.state.close()
+
+    def report(self, study_alias: str) -> dict[str, Any]:
+        """What de-identification did to a study. Raises NotFound for one of which nothing is written down."""
+        with closing(Ledger(self.folder.reports, read_only=True)) as ledger:
+            items = list(ledger.all(study_alias)) if study_alias else []
+        if not items:
+            raise NotFound("nothing of this study is written down here")
+        return report(items, self.profile(), self.values.current())
 
     def wake(self, loop: str) -> None:
         """There is something to do for one of the loops."""
@@ -143,6 +157,7 @@ class SiteProgram:
             values=self.values,
             archive=self.ports.archive,
             quarantine=self.quarantine,
+            ledger=self.ledger,
             audit=self.ports.audit,
             second_look=self.second_look,
             settled=self._settled,

@@ -6,6 +6,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from aegle.deid import Pseudonyms, Vault, default_profile
+from aegle.deid.ledger import Ledger
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.intake.admit import Admission, Intake
@@ -22,6 +23,7 @@ class Site:
         self.heard: list[Admission] = []
         self.spool = Spool(folder / "spool", 1 << 30)
         self.values = ValueBook(folder / "values.db")
+        self.ledger = Ledger(folder / "reports.db")
         self.quarantine = Quarantine(folder / "quarantine", bytes(32))
         self.vault = Vault(folder / "vault.db", bytes(32))
         self.archive = FileArchive(folder / "archive")
@@ -37,6 +39,7 @@ class Site:
             values=self.values,
             archive=self.archive,
             quarantine=self.quarantine,
+            ledger=self.ledger,
             audit=self.audit,
             second_look=self.second_look,
             settled=self.heard.append,
@@ -55,5 +58,5 @@ class Site:
         return self.intake.admit(item)
 
     def close(self) -> None:
-        for part in (self.archive, self.audit, self.vault, self.values, self.second_look):
+        for part in (self.archive, self.audit, self.vault, self.values, self.ledger, self.second_look):
             part.close()

@@ -37,6 +37,8 @@ def test_a_correction_replaces_what_was_admitted_once_a_person_says_so(site: Sit
     assert (again.stored.sop_uid, again.stored.digest != before.digest) == (before.sop_uid, True)
     assert dcmread(site.archive.open(again.stored)).KVP == 80
     assert site.vault.identity(held.study_alias).text(0x00100010) == "Corrected^Name"
+    lines = list(site.ledger.all(held.study_alias))
+    assert [line.reason for line in lines] == [""], "the report tells of what is there now"
     acts = [event.act for event in site.audit.read(1)]
     assert acts == ["intake:instance:replace"]
     assert not site.quarantine.blocks(held.study_alias)
