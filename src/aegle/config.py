@@ -75,6 +75,9 @@ class Door(_Model):
     )
     max_instance_mb: Annotated[int, Field(ge=1)] = 20_000  #: a larger object is refused while it arrives
     plain_network: bool = False  #: allow plain DIMSE and HTTP beyond loopback
+    compare_one_in: Annotated[int, Field(ge=0)] = (
+        0  #: of how many objects one is compared with its source by dciodvfy, where that is installed; 0 for none
+    )
 
 
 class Pages(_Model):

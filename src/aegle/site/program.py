@@ -10,7 +10,7 @@ from typing import Any
 from aegle import __version__, access, api, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Profile, Pseudonyms, Vault, profile
+from aegle.deid import Profile, Pseudonyms, Vault, profile, standard
 from aegle.deid.agreement import Agreements
 from aegle.deid.ledger import Ledger
 from aegle.deid.pixel_book import PixelBook
@@ -105,6 +105,8 @@ class SiteProgram:
     def start(self) -> None:
         """Open the doors last, when everything behind them runs. Raises Overloaded when a port is taken."""
         self.ports.audit.append(access.event(Act.SITE_PROCESS_START, site=self.name, software=__version__))
+        if self.config.door.compare_one_in and not standard.installed():
+            logs.warning("dciodvfy is not installed: no output is compared by it", site=self.name)
         for server in self._servers:
             server.start()
         for loop in self._loops.values():
@@ -161,6 +163,7 @@ class SiteProgram:
             audit=self.ports.audit,
             second_look=self.second_look,
             settled=self._settled,
+            compare_one_in=self.config.door.compare_one_in,
         )
 
     def _settled(self, admission: Admission) -> None:
