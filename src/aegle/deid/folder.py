@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -128,6 +127,8 @@ def run_folder(
         )
     finally:
         ledger.close()
+        _ledger(task.output / LEDGER).close()
+        _ledger.cache_clear()
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -178,9 +179,7 @@ def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
     pseudonyms = _pseudonyms(task.key)
     digest = pseudonyms.source_digest(source)
-    with closing(Ledger(task.output / LEDGER, read_only=True)) as ledger:
-        known = ledger.is_settled(digest)
-    if known:
+    if _ledger(task.output / LEDGER).is_settled(digest):
         return Treated(source=source, settled=None)
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
     done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
@@ -199,6 +198,12 @@ def treat(source: Path, task: Task) -> Treated:
 @lru_cache(maxsize=1)
 def _second_look(looking: Looking) -> SecondLook:
     return SecondLook(looking)
+
+
+@lru_cache(maxsize=1)
+def _ledger(path: Path) -> Ledger:
+    """One reader a process, closed with it or with the run."""
+    return Ledger(path, read_only=True)
 
 
 @lru_cache(maxsize=1)

@@ -89,7 +89,10 @@ class Rewriter:
                 break
             kept, after = self._element(self.target, head, end, 0)
             if kept is not None or head.tag in self.insertions:
-                parts += (self.data[run : head.start], kept if kept and head.tag not in self.insertions else b"")
+                if run < head.start:
+                    parts.append(self.data[run : head.start])
+                if kept and head.tag not in self.insertions:
+                    parts.append(kept)
                 run = after
         parts += (self.data[run:end], self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
@@ -141,6 +144,9 @@ class Rewriter:
         """What stands for the element in the target (None: its own bytes) and where it ends in the source."""
         tag, vr, _, value, length = head
         rule = self.rules.get(tag)
+        if rule is None and length != UNDEFINED and tag < 0xFFFE0000:
+            self.done.append((tag & 0xFFFF0000 if tag & 0x00010000 else tag, Action.REMOVE))
+            return b"", value + length
         if rule is None or rule.vr == b"SQ" or length == UNDEFINED or tag == PIXEL_DATA:
             return self._structured(source, head, rule, end, depth)
         after = value + length
