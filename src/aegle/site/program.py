@@ -33,6 +33,7 @@ from aegle.site.door import SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.heads import keep_heads
+from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
@@ -85,6 +86,7 @@ class SiteProgram:
             is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
+        self.held_pictures = HeldPictures(quarantine=self.quarantine, work=folder.work, decoder=self.pictures.decoder)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
