@@ -56,6 +56,9 @@ class SitePorts:
     door_port: int
     archive_port: int
     pages_port: int
+    copy_audit: Callable[[], bool] | None = (
+        None  #: copies the trail to where nobody can change it; None: there is no such place
+    )
 
 
 class SiteProgram:
@@ -208,6 +211,8 @@ class SiteProgram:
             "heads": (self._exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
         }
+        if self.ports.copy_audit is not None:
+            steps["audit copy"] = (self.ports.copy_audit, 10.0)
         if folder := self.config.door.watch_folder:
             durable.private_folder(folder)
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
