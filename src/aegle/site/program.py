@@ -33,6 +33,7 @@ from aegle.site.door import SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.heads import keep_heads
+from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
@@ -55,6 +56,9 @@ class SitePorts:
     door_port: int
     archive_port: int
     pages_port: int
+    copy_audit: Callable[[], bool] | None = (
+        None  #: copies the trail to where nobody can change it; None: there is no such place
+    )
 
 
 class SiteProgram:
@@ -85,6 +89,7 @@ class SiteProgram:
             is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
+        self.held_pictures = HeldPictures(quarantine=self.quarantine, work=folder.work, decoder=self.pictures.decoder)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
@@ -206,6 +211,8 @@ class SiteProgram:
             "heads": (self._exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
         }
+        if self.ports.copy_audit is not None:
+            steps["audit copy"] = (self.ports.copy_audit, 10.0)
         if folder := self.config.door.watch_folder:
             durable.private_folder(folder)
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)

@@ -35,6 +35,19 @@ class HeldPages:
         """Their routes."""
         return (
             Page(path="/held", act=Act.SITE_QUARANTINE_VIEW, answer=self.show),
+            Page(path="/held/{entry}", act=Act.SITE_QUARANTINE_INSPECT, answer=self.inspect, subject="entry"),
+            Page(
+                path="/held/{entry}/blurred.png",
+                act=Act.SITE_QUARANTINE_INSPECT,
+                answer=lambda visit: self.picture(visit, sharp=False),
+                subject="entry",
+            ),
+            Page(
+                path="/held/{entry}/picture.png",
+                act=Act.SITE_QUARANTINE_LOOK,
+                answer=lambda visit: self.picture(visit, sharp=True),
+                subject="entry",
+            ),
             Page(
                 path="/held/{entry}", act=Act.SITE_QUARANTINE_SETTLE, answer=self.settle, method="POST", subject="entry"
             ),
@@ -68,8 +81,31 @@ class HeldPages:
             waiting=[entry for entry in entries if entry["open"] and entry["blocks"]],
             out=[entry for entry in entries if entry["open"] and not entry["blocks"]],
             settled=[entry for entry in entries if not entry["open"]],
+            may_inspect=visit.principal.may(Act.SITE_QUARANTINE_INSPECT),
             may_settle=visit.principal.may(Act.SITE_QUARANTINE_SETTLE),
         )
+
+    def inspect(self, visit: Visit) -> Response:
+        """One object: why it is held, which device made it, and its picture, blurred until it is asked for."""
+        entry = self.program.quarantine.entry(visit.request.path_params["entry"])
+        device = self.program.held_pictures.device(entry)
+        return self.shell.show(
+            visit,
+            "held-object.html",
+            entry=entry,
+            reason=REASONS[entry.reason],
+            held_at=words.moment(entry.held_at),
+            size=words.size(entry.size_bytes),
+            device=device,
+            has_picture=device is not None and device.rows > 1 and device.columns > 1,
+            is_sharp="sharp" in visit.request.query_params,
+            decision=_DECISIONS[entry.state],
+        )
+
+    def picture(self, visit: Visit, *, sharp: bool) -> Response:
+        """The object's first frame."""
+        entry = self.program.quarantine.entry(visit.request.path_params["entry"])
+        return Response(self.program.held_pictures.picture(entry, sharp=sharp), media_type="image/png")
 
     async def settle(self, visit: Visit) -> Response:
         """Leave it out for good, try it again after a rule or the software changed, or let it replace the one before."""
