@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from aegle.deid import (
     standard,
     value_file,
 )
-from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
+from aegle.deid.folder import Summary, Task, Treated, load_key, require_apart, run_folder
 from aegle.deid.second_look import Looking, require_detector
 from aegle.errors import NotFound
 
@@ -96,17 +96,7 @@ def run(
         looking=second_look,
         values=values,
     )
-    reasons: Counter[str] = Counter()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        shown = progress.add_task("de-identifying", total=len(files))
-
-        def told(treated: Treated) -> None:
-            if treated.settled is not None and treated.settled.reason:
-                reasons[treated.settled.reason] += 1
-            progress.advance(shown)
-
-        summary = run_folder(files, task, quarantine, jobs, told)
+    summary, reasons = _treated(files, task, quarantine, jobs)
     console.print(f"{summary.written} written, {summary.held} held, {summary.before} settled before.")
     _tell_reasons(reasons, quarantine)
     if reasons[HoldReason.FIRST_SEEN_VALUE]:
@@ -143,6 +133,21 @@ def preview(
     for tag, name, was, now in _changes(before, after):
         table.add_row(tag, name, was, now, style="" if was != now else "dim")
     console.print(table)
+
+
+def _treated(files: Sequence[Path], task: Task, quarantine: Path | None, jobs: int) -> tuple[Summary, Counter[str]]:
+    """Run, and show how far it is; answers with how often each reason held a file."""
+    reasons: Counter[str] = Counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        shown = progress.add_task("de-identifying", total=len(files))
+
+        def told(treated: Treated) -> None:
+            if treated.settled is not None and treated.settled.reason:
+                reasons[treated.settled.reason] += 1
+            progress.advance(shown)
+
+        return run_folder(files, task, quarantine, jobs, told), reasons
 
 
 def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:

@@ -7,9 +7,9 @@ loses nothing: the next run goes on. Output names are aliases; nothing of an inp
 import hashlib
 import json
 import multiprocessing
+import platform
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -167,10 +167,10 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
 
 def _processes() -> BaseContext:
     """Processes that are made from scratch; on Linux from one that has imported what they need, and nothing else."""
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    linux = platform.system() == "Linux"
+    context: BaseContext = multiprocessing.get_context("forkserver" if linux else "spawn")
+    if linux:
+        context.set_forkserver_preload([__name__])
     return context
 
 
