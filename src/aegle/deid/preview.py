@@ -90,5 +90,6 @@ def _value(dataset: Dataset, tag: int) -> str:
     element = dataset[tag]
     if element.VR == "SQ":
         return f"{len(element.value or ())} item(s)"
-    text = f"{len(element.value)} bytes" if isinstance(element.value, bytes) else shown(str(element.value))
+    value = "\\".join(str(part) for part in element.value) if element.VM > 1 else element.value
+    text = f"{len(value)} bytes" if isinstance(value, bytes) else shown(str("" if value is None else value))
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
