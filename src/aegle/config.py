@@ -75,6 +75,9 @@ class Door(_Model):
     )
     max_instance_mb: Annotated[int, Field(ge=1)] = 20_000  #: a larger object is refused while it arrives
     plain_network: bool = False  #: allow plain DIMSE and HTTP beyond loopback
+    compare_one_in: Annotated[int, Field(ge=0)] = (
+        0  #: of how many objects one is compared with its source by dciodvfy, where that is installed; 0 for none
+    )
 
 
 class Pages(_Model):
@@ -135,6 +138,13 @@ class Deid(_Model):
         return self
 
 
+class Cloud(_Model):
+    """Where the program of a site on Google Cloud finds its ports. The blueprint writes it onto the site's machine."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of the site's secrets and audit log
+    hub_url: Annotated[str, Field(pattern=r"^https://")]  #: the hub's API, which is also what the site's token is for
+
+
 class SiteConfig(_Model):
     """One hospital or laboratory."""
 
@@ -142,6 +152,7 @@ class SiteConfig(_Model):
     door: Door = Door()  #: how DICOM enters
     pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
     pages: Pages = Pages()  #: its web pages
+    cloud: Cloud | None = None  #: on a site's machine on Google Cloud: secrets, audit log and hub are there
     deid: Deid = Deid()  #: what de-identification does
     archive_port: Port | None = None  #: of its DICOMweb endpoint; default: given by `aegle apply`
     operating_point: Annotated[float, Field(gt=0, lt=1)] | None = (
@@ -162,6 +173,7 @@ class HubConfig(_Model):
     plain_network: bool = False  #: allow plain HTTP beyond loopback
     database_url: str | None = None  #: default: an embedded PostgreSQL; `AEGLE_DATABASE_URL` wins over both
     workers: Annotated[int, Field(ge=0, le=64)] = 1  #: inference processes on this machine
+    audience: str | None = None  #: https:// address that sites' Google ID tokens are for; default: none is accepted
     bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
 
 

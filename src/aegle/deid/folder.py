@@ -9,12 +9,14 @@ import json
 import multiprocessing
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from aegle import durable
@@ -148,7 +150,7 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
         return
     left, deaths = dict.fromkeys(sources), 0
     while left:
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(jobs, len(left)), mp_context=_processes()) as pool:
             asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
             try:
                 for future in as_completed(asked):
@@ -161,6 +163,15 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
                     raise Unavailable(
                         "processes keep dying; give the machine more memory or use fewer --jobs"
                     ) from None
+
+
+def _processes() -> BaseContext:
+    """Processes that are made from scratch; on Linux from one that has imported what they need, and nothing else."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _batches(found: Iterator[Treated]) -> Iterator[list[Treated]]:

@@ -45,8 +45,12 @@ def in_sample(source_digest: str, one_in: int) -> bool:
 
 
 def new_errors(source: Path, target: Path) -> frozenset[str]:
-    """Errors of the target that the source does not have, each without the value it is about."""
-    return _errors(target) - _errors(source)
+    """Errors of the target that the source does not have, each without the value it is about. None where the program
+    takes too long over one of them."""
+    try:
+        return _errors(target) - _errors(source)
+    except subprocess.TimeoutExpired:
+        return frozenset()
 
 
 def _errors(path: Path) -> frozenset[str]:

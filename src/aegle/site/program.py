@@ -11,7 +11,7 @@ from typing import Any
 from aegle import __version__, access, api, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Profile, Pseudonyms, Vault, profile
+from aegle.deid import Profile, Pseudonyms, Vault, profile, standard
 from aegle.deid.agreement import Agreements
 from aegle.deid.ledger import Ledger
 from aegle.deid.pixel_book import PixelBook
@@ -58,6 +58,9 @@ class SitePorts:
     door_port: int
     archive_port: int
     pages_port: int
+    copy_audit: Callable[[], bool] | None = (
+        None  #: copies the trail to where nobody can change it; None: there is no such place
+    )
 
 
 class SiteProgram:
@@ -109,6 +112,8 @@ class SiteProgram:
     def start(self) -> None:
         """Open the doors last, when everything behind them runs. Raises Overloaded when a port is taken."""
         self.ports.audit.append(access.event(Act.SITE_PROCESS_START, site=self.name, software=__version__))
+        if self.config.door.compare_one_in and not standard.installed():
+            logs.warning("dciodvfy is not installed: no output is compared by it", site=self.name)
         for server in self._servers:
             server.start()
         for loop in self._loops.values():
@@ -170,6 +175,7 @@ class SiteProgram:
             audit=self.ports.audit,
             second_look=self.second_look,
             settled=self._settled,
+            compare_one_in=self.config.door.compare_one_in,
         )
 
     def _settled(self, admission: Admission) -> None:
@@ -212,6 +218,8 @@ class SiteProgram:
             "heads": (self._exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
         }
+        if self.ports.copy_audit is not None:
+            steps["audit copy"] = (self.ports.copy_audit, 10.0)
         if folder := self.config.door.watch_folder:
             durable.private_folder(folder)
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
