@@ -229,7 +229,9 @@ def _settle_all(
     files = [treated.written for treated in batch if treated.written is not None]
     with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
         list(pool.map(durable.sync_file, files))
-    outcomes = [(treated, _settle(treated, task, quarantine)) for treated in batch]
+    outcomes = [(treated, _settle(treated, task)) for treated in batch]
+    if quarantine is not None:
+        _keep_held(outcomes, durable.private_folder(quarantine))
     settled = [outcome for _, outcome in outcomes if outcome is not None]
     places = [(task.output / item.name).parents for item in settled if item.name]
     for folder in {folder for parents in places for folder in parents[:3]}:
@@ -238,7 +240,7 @@ def _settle_all(
     return outcomes
 
 
-def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | None:
+def _settle(treated: Treated, task: Task) -> Settled | None:
     settled = treated.settled
     if settled is None:
         return None
@@ -252,26 +254,27 @@ def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | 
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             treated.written.replace(target)
-    if quarantine is not None:
-        _hold(treated.source, settled, durable.private_folder(quarantine))
     return settled
 
 
-def _hold(source: Path, settled: Settled, folder: Path) -> None:
+def _keep_held(outcomes: Sequence[tuple[Treated, Settled | None]], folder: Path) -> None:
     """Copy what is held, as it came, and name it in the table: the folder is as identified as the input.
 
-    What was held for its words and is written now leaves the folder and the table; its source stays where it is."""
-    name, table = f"{settled.source_digest[:32]}.dcm", folder / REASONS_FILE
-    if not settled.reason and not (folder / name).exists():
-        return
+    What was held for its words and is written now leaves the table and the folder; its source stays where it is."""
+    table, gone = folder / REASONS_FILE, []
     known = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
-    known.pop(name, None)
-    if settled.reason:
-        shutil.copyfile(source, folder / name)
-        known[name] = {"source": str(source), "reason": settled.reason, "detail": settled.detail}
-    durable.write(table, json.dumps(known, indent=1).encode())
-    if not settled.reason:
-        (folder / name).unlink()
+    before = dict(known)
+    for treated, settled in outcomes:
+        name = f"{settled.source_digest[:32]}.dcm" if settled else ""
+        if settled and settled.reason:
+            shutil.copyfile(treated.source, folder / name)
+            known[name] = {"source": str(treated.source), "reason": settled.reason, "detail": settled.detail}
+        elif known.pop(name, None) is not None:
+            gone.append(folder / name)
+    if known != before:
+        durable.write(table, json.dumps(known, indent=1).encode())
+    for path in gone:
+        path.unlink(missing_ok=True)
 
 
 def _require_same_run(ledger: Ledger, task: Task) -> None:
