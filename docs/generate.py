@@ -30,6 +30,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.door.allow[]": config.Peer,
     "sites.NAME.pacs": config.Pacs,
     "sites.NAME.pages": config.Pages,
+    "sites.NAME.archive": config.RemoteArchive,
     "sites.NAME.cloud": config.Cloud,
     "sites.NAME.deid": config.Deid,
     "sites.NAME.deid.pixels[]": config.PixelRule,

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from aegle import api, durable, logs
-from aegle.config import Cloud
+from aegle import api, config, durable, logs
 from aegle.errors import BadBundle, BadConfig, NotFound, PeerUnreachable
 from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration, register
@@ -27,7 +26,7 @@ from aegle.inference.bundle import Bundle, load, prove
 from aegle.inference.process import ModelProcess
 from aegle.inference.reading import Unfit, predicted, read_study, rejected
 from aegle.local.accounts import SqliteAccounts
-from aegle.local.archive import FileArchive
+from aegle.local.archive import FileArchive, RemoteArchive
 from aegle.local.audit import ChainedLines, heads_in
 from aegle.local.enrolment import CREDENTIAL, OperatorClient
 from aegle.local.home import Applied, Home
@@ -39,11 +38,15 @@ from aegle.pages.accounts import SignIn
 from aegle.pages.servers import HttpServer
 from aegle.ports import ArchiveReader, AuditSink, Secrets
 from aegle.protocols.dicomweb_client import DicomWebArchive
+from aegle.protocols.dicomweb_store import DicomWebStore
 from aegle.records import AuditHead, Prediction, Rejection, Request
 from aegle.site.folder import SiteFolder
 from aegle.site.heads import kept_heads
 from aegle.site.pages import site_shell
 from aegle.site.program import SitePorts, SiteProgram
+
+_GOOGLE_ARCHIVE = "healthcare.googleapis.com"
+_ARCHIVE_TIMEOUT_S = 300.0  #: between two bytes: an archive may take its time to write a slide
 
 
 def site_folder(home: Home, name: str) -> SiteFolder:
@@ -62,7 +65,7 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
         cloud = place.config.cloud
         own = _on_google(stack, cloud, folder, chain) if cloud else _on_this_machine(folder, applied, chain)
         stack.callback(own.hub.close)
-        archive = FileArchive(folder.archive)
+        archive = _archive(stack, place.config.archive, folder, own.secrets)
         stack.callback(archive.close)
         accounts = SqliteAccounts(folder.accounts)
         stack.callback(accounts.close)
@@ -85,6 +88,28 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
         yield program
 
 
+def _archive(
+    stack: ExitStack, remote: config.RemoteArchive | None, folder: SiteFolder, secrets: Secrets
+) -> FileArchive | RemoteArchive:
+    """The site's archive: its own folder, or the DICOMweb service that the configuration names."""
+    if remote is None:
+        return FileArchive(folder.archive)
+    client = stack.enter_context(httpx.Client(timeout=_ARCHIVE_TIMEOUT_S, trust_env=False))
+    return RemoteArchive(folder.archive, DicomWebStore(remote.url, _archive_auth(remote, secrets, client), client))
+
+
+def _archive_auth(remote: config.RemoteArchive, secrets: Secrets, client: httpx.Client) -> str | httpx.Auth:
+    if remote.token_secret is not None:
+        return secrets.get(remote.token_secret).decode()
+    if httpx.URL(remote.url).host != _GOOGLE_ARCHIVE:
+        return "none"
+    try:
+        from aegle.google import GoogleToken, machine_credentials
+    except ImportError:
+        raise BadConfig("an archive on Google Cloud needs its libraries: pip install 'aegle[gcp]'") from None
+    return GoogleToken(machine_credentials(), client)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Own:
     """The ports that depend on where a site's machine is."""
@@ -103,7 +128,7 @@ def _on_this_machine(folder: SiteFolder, applied: Applied, chain: ChainedLines) 
     return _Own(secrets=secrets, audit=chain, hub=hub)
 
 
-def _on_google(stack: ExitStack, cloud: Cloud, folder: SiteFolder, chain: ChainedLines) -> _Own:
+def _on_google(stack: ExitStack, cloud: config.Cloud, folder: SiteFolder, chain: ChainedLines) -> _Own:
     """On Google Cloud: this machine's identity opens its secrets, its log and the hub; no key is stored."""
     try:
         from aegle.google import CloudTrail, SecretManager, Session, machine_credentials, site_token
