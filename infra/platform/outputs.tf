@@ -1,0 +1,14 @@
+output "hub" {
+  description = "How sites reach the hub."
+  value       = module.hub.hub
+}
+
+output "certificate_record" {
+  description = "DNS record to set once."
+  value       = module.hub.certificate_record
+}
+
+output "sites" {
+  description = "What an operator needs to know of each site."
+  value       = { for name, site in module.site : name => site.site }
+}
