@@ -12,15 +12,22 @@ import pytest
 
 from aegle.provision import blueprint
 from aegle.provision.terraform import Terraform
+from infra import states
 from infra.standin import bindings, serve
 from infra.standin.provider import Provider
 from infra.standin.world import World
+from infra.states import States
 
 VERSIONS: Final = ("7.46.1", "8.7.0")
 """The providers at both ends of the blueprint's range."""
 
 _WHEELS: Final = {"7.46.1": "20.3.1", "8.7.0": "21.1.0"}  #: provider -> release of the bindings
 _BETA: Final = frozenset({"google_project_service_identity"})  #: types that only google-beta has
+_SPOILED: Final = frozenset(
+    f"google_{name}"
+    for name in ("compute_network_peering", "pubsub_topic", "service_account_key", "storage_bucket_iam_binding")
+)
+"""Types that only a spoiled blueprint uses (see `mutations`)."""
 FOLDER: Final = Path(os.environ.get("AEGLE_PROVIDERS", Path(__file__).parents[2] / ".venv" / "providers"))
 
 
@@ -31,18 +38,22 @@ class Cloud:
     world: World
     environment: dict[str, str]
     folder: Path  #: of this cloud's own files
+    states: States
 
-    def root(self, name: str, *, source: Path | None = None) -> Terraform:
-        """A root of the blueprint (or of another copy of it), with its state in this cloud's folder."""
-        work = self.folder / name
-        copied = source or blueprint.copy_to(self.folder, local_state=self.folder / "state")
-        terraform = Terraform(root=copied / name, work=work, environment=self.environment)
+    def root(self, name: str) -> Terraform:
+        """A root of the blueprint, copied, with its state in this cloud."""
+        copied = blueprint.copy_to(self.folder, {root: self.states.backend(root) for root in blueprint.ROOTS})
+        return self.at(copied / name)
+
+    def at(self, root: Path) -> Terraform:
+        """Terraform in a folder of the test's own."""
+        terraform = Terraform(root=root, work=self.folder / root.name, environment=self.environment)
         terraform.init()
         return terraform
 
-    def apply(self, terraform: Terraform, inputs: dict[str, Any]) -> bool:
+    def apply(self, terraform: Terraform, inputs: dict[str, Any], *, refresh: bool = True) -> bool:
         """Plan and apply; whether anything was to do."""
-        if not terraform.plan(inputs):
+        if not terraform.plan(inputs, refresh=refresh):
             return False
         for _ in terraform.apply():
             pass
@@ -50,20 +61,19 @@ class Cloud:
 
 
 @contextlib.contextmanager
-def open_cloud(folder: Path, version: str = VERSIONS[-1]) -> Iterator[Cloud]:
-    """A cloud in which nothing exists yet."""
+def open_cloud(
+    folder: Path, version: str = VERSIONS[-1], roles: frozenset[str] = frozenset(blueprint.roles())
+) -> Iterator[Cloud]:
+    """A cloud in which nothing exists yet; it refuses to grant other roles (none named: it grants any)."""
     world = World()
-    roles = frozenset(blueprint.roles())
-    providers = {
-        name: Provider(_declared(version, name), world, roles) for name in ("google", "google-beta")
-    }
-    with serve.serving(providers) as environment:
-        yield Cloud(world=world, environment=environment, folder=folder)
+    providers = {name: Provider(_declared(version, name), world, roles) for name in ("google", "google-beta")}
+    with serve.serving(providers) as environment, states.serving() as kept:
+        yield Cloud(world=world, environment=environment, folder=folder, states=kept)
 
 
 @functools.cache
 def _declared(version: str, provider: str) -> dict[str, Any]:
-    types = serve.types_in(blueprint.folder())
+    types = serve.types_in(blueprint.folder()) | _SPOILED
     wanted = types & _BETA if provider == "google-beta" else types - _BETA
     name = f"cdktn_provider_{provider.replace('-', '_')}-{_WHEELS[version]}-py3-none-any.whl"
     if not (FOLDER / name).exists():

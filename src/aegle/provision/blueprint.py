@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import aegle
 
 ROOTS: Final = ("foundation", "platform")
 _LOCK: Final = ".terraform.lock.hcl"
-_KEPT: Final = "Made by aegle from the blueprint; changes here are lost.\n"
+_NOTE: Final = "Made by aegle from the blueprint; changes here are lost.\n"
 
 
 def folder() -> Path:
@@ -32,26 +34,22 @@ def data(name: str) -> str:
     return (folder() / name).read_text(encoding="utf-8")
 
 
-def copy_to(work: Path, *, local_state: Path | None = None) -> Path:
+def copy_to(work: Path, backends: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> Path:
     """A fresh copy below `work`, keeping terraform's lock of provider versions; answers its folder.
 
-    With `local_state`, state is kept in files there rather than in a bucket."""
+    `backends` says for a root where its state is kept, when not in a bucket: `{"local": {"path": ...}}`."""
     target = work / "blueprint"
     locks = {root: _read(target / root / _LOCK) for root in ROOTS}
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(folder(), target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "tests", _LOCK))
-    (target / "NOTE.txt").write_text(_KEPT, encoding="utf-8")
+    shutil.copytree(folder(), target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", _LOCK))
+    (target / "NOTE.txt").write_text(_NOTE, encoding="utf-8")
     for root, lock in locks.items():
         if lock is not None:
             (target / root / _LOCK).write_bytes(lock)
-        if local_state is not None:
-            (target / root / "backend_override.tf.json").write_text(_local(local_state / f"{root}.tfstate"), encoding="utf-8")
+        if root in backends:
+            override = json.dumps({"terraform": {"backend": backends[root]}})
+            (target / root / "backend_override.tf.json").write_text(override, encoding="utf-8")
     return target
-
-
-def _local(path: Path) -> str:
-    block: dict[str, Any] = {"terraform": {"backend": {"local": {"path": str(path)}}}}
-    return json.dumps(block)
 
 
 def _read(path: Path) -> bytes | None:

@@ -44,13 +44,15 @@ class Terraform:
         """Check the configuration alone."""
         self._run("validate", "-no-color")
 
-    def plan(self, inputs: Mapping[str, Any], *, destroy: bool = False) -> bool:
-        """Compare with what is there; whether there is anything to do. The plan is kept in `plan_file`."""
+    def plan(self, inputs: Mapping[str, Any], *, destroy: bool = False, refresh: bool = True) -> bool:
+        """Compare with what is there; whether there is anything to do. The plan is kept in `plan_file`.
+
+        Without `refresh` the state is believed, and the cloud is not asked."""
         self.inputs_file.write_text(json.dumps(inputs, indent=1), encoding="utf-8")
         options = ["-input=false", "-no-color", f"-var-file={self.inputs_file}", f"-out={self.plan_file}"]
-        code = self._run(
-            "plan", "-detailed-exitcode", *options, *(["-destroy"] if destroy else []), good=(_NOTHING_TO_DO, _CHANGES)
-        ).returncode
+        options += ["-destroy"] if destroy else []
+        options += [] if refresh else ["-refresh=false"]
+        code = self._run("plan", "-detailed-exitcode", *options, good=(_NOTHING_TO_DO, _CHANGES)).returncode
         return code == _CHANGES
 
     def planned(self) -> dict[str, Any]:
@@ -77,7 +79,12 @@ class Terraform:
         command = self._command("apply", "-json", "-input=false", str(self.plan_file))
         errors: list[str] = []
         with subprocess.Popen(
-            command, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+            command,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
         ) as process:
             for line in process.stdout or ():
                 message = _message(line)
@@ -93,7 +100,12 @@ class Terraform:
 
     def _run(self, *arguments: str, good: tuple[int, ...] = (0,)) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
-            self._command(*arguments), env=self._environment(), capture_output=True, text=True, encoding="utf-8", check=False
+            self._command(*arguments),
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         )
         if done.returncode not in good:
             raise ProvisionFailed(f"terraform {arguments[0]}: {_words(done.stderr or done.stdout)}")
@@ -126,7 +138,11 @@ def _message(line: str) -> dict[str, Any]:
 
 def _error_of(message: Mapping[str, Any]) -> str:
     diagnostic = message.get("diagnostic", {})
-    parts = [diagnostic.get("address", ""), diagnostic.get("summary", message.get("@message", "")), diagnostic.get("detail", "")]
+    parts = [
+        diagnostic.get("address", ""),
+        diagnostic.get("summary", message.get("@message", "")),
+        diagnostic.get("detail", ""),
+    ]
     return ": ".join(part.strip() for part in parts if part)
 
 

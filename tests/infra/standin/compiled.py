@@ -64,7 +64,9 @@ class Binding:
 @dataclass(frozen=True, kw_only=True)
 class _Script:
     classes: dict[str, tuple[str, str]]  #: name -> (base class, body)
-    hcl: dict[str, dict[str, tuple[bool, str, str]]]  #: struct, in small letters -> field -> (is block, nesting, storage)
+    hcl: dict[
+        str, dict[str, tuple[bool, str, str]]
+    ]  #: struct, in small letters -> field -> (is block, nesting, storage)
 
 
 def read(text: str) -> Binding:
@@ -105,7 +107,12 @@ def _block(body: str, fields: dict[str, tuple[bool, str, str]], script: _Script,
             nesting, below, is_block = nested
             if is_block:
                 most = 1 if made[2].endswith("OutputReference") and nesting != "single" else 0
-                shape["blocks"][name] = {"nesting": nesting, "min": int("required" in flags), "max": most, "block": below}
+                shape["blocks"][name] = {
+                    "nesting": nesting,
+                    "min": int("required" in flags),
+                    "max": most,
+                    "block": below,
+                }
             else:  # a nested object that only the provider sets is an attribute
                 shape["attributes"][name] = {"type": _object(nesting, below), **flags}
         else:

@@ -34,11 +34,12 @@ _IDS: Final = {
     "google_storage_bucket": "{name}",
 }
 _PARTS: Final = (
-    "org_id folder project dicom_store_id dataset_id table_id secret_id repository crypto_key_id topic "
-    "subnetwork managed_zone patch_deployment_id link_id router disk instance location region zone bucket "
-    "name parent service service_account_id workload_identity_pool_id workload_identity_pool_provider_id "
-    "role member host_project service_project sink_name display_name policy_id"
-).split()
+    "org_id", "folder", "project", "dicom_store_id", "dataset_id", "table_id", "secret_id", "repository",
+    "crypto_key_id", "topic", "subnetwork", "managed_zone", "patch_deployment_id", "link_id", "router", "disk",
+    "instance", "location", "region", "zone", "bucket", "name", "parent", "service", "service_account_id",
+    "workload_identity_pool_id", "workload_identity_pool_provider_id", "role", "member", "host_project",
+    "service_project", "sink_name", "display_name", "policy_id",
+)  # fmt: skip
 """Arguments that together name a resource for which there is no template."""
 
 _AGENTS: Final = {

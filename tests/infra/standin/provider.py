@@ -23,32 +23,32 @@ class Provider:
             server_capabilities=MESSAGES["ServerCapabilities"](),
         )
 
-    def GetProviderSchema(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
+    def GetProviderSchema(self, request: Any) -> Any:
         return self._schema
 
-    def ValidateProviderConfig(self, request: Any) -> Any:  # noqa: N802
+    def ValidateProviderConfig(self, request: Any) -> Any:
         return MESSAGES["ProviderConfigResponse"]()
 
-    def StopProvider(self, request: Any) -> Any:  # noqa: N802
+    def StopProvider(self, request: Any) -> Any:
         return MESSAGES["Empty"]()
 
-    def ConfigureProvider(self, request: Any) -> Any:  # noqa: N802
+    def ConfigureProvider(self, request: Any) -> Any:
         self._cloud.project = (unpack(request.config) or {}).get("project")
         return MESSAGES["DiagnosticsResponse"]()
 
-    def ValidateResourceConfig(self, request: Any) -> Any:  # noqa: N802
+    def ValidateResourceConfig(self, request: Any) -> Any:
         values, shape = unpack(request.config), self._resources[request.type_name]
         found = [*rules.of_arguments(request.type_name, shape, values, self._roles)]
         return MESSAGES["DiagnosticsResponse"](diagnostics=[error(*one) for one in found])
 
-    def UpgradeResourceState(self, request: Any) -> Any:  # noqa: N802
+    def UpgradeResourceState(self, request: Any) -> Any:
         return MESSAGES["UpgradeResponse"](upgraded_state=MESSAGES["DynamicValue"](json=request.raw_state.json))
 
-    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+    def ReadResource(self, request: Any) -> Any:
         prior = unpack(request.current_state)
         return MESSAGES["ReadResponse"](new_state=pack(self._cloud.read(request.type_name, prior["id"])))
 
-    def PlanResourceChange(self, request: Any) -> Any:  # noqa: N802
+    def PlanResourceChange(self, request: Any) -> Any:
         prior, wanted = unpack(request.prior_state), unpack(request.proposed_new_state)
         if wanted is None:
             return MESSAGES["PlanResponse"](planned_state=request.proposed_new_state)
@@ -56,6 +56,8 @@ class Provider:
             planned, replaced = _undecided(self._resources[request.type_name], wanted), []
         else:
             planned, replaced = wanted, world.replaced_by(request.type_name, prior, wanted, UNKNOWN)
+        # A write-only value is in the configuration alone; the real provider too answers with nothing in its place.
+        planned |= {name: None for name in planned if name.endswith("_wo")}
         path, step = MESSAGES["AttributePath"], MESSAGES["Step"]
         return MESSAGES["PlanResponse"](
             planned_state=pack(planned),
@@ -63,7 +65,7 @@ class Provider:
             legacy_type_system=True,  # as the real provider, which is built on the older SDK
         )
 
-    def ApplyResourceChange(self, request: Any) -> Any:  # noqa: N802
+    def ApplyResourceChange(self, request: Any) -> Any:
         kind, prior, planned = request.type_name, unpack(request.prior_state), unpack(request.planned_state)
         answer = MESSAGES["ApplyResponse"]
         try:
@@ -85,7 +87,7 @@ class Provider:
             self._cloud.keep("update" if prior else "create", kind, identity, made)
             return made
 
-    def ImportResourceState(self, request: Any) -> Any:  # noqa: N802
+    def ImportResourceState(self, request: Any) -> Any:
         found = self._cloud.read(request.type_name, request.id)
         if found is None:
             return MESSAGES["ImportResponse"](diagnostics=[error(f"Cannot import {request.id}: it does not exist")])

@@ -34,9 +34,9 @@ def of_arguments(kind: str, shape: dict[str, Any], values: dict[str, Any], roles
     yield from _decided_by_google(shape, values, ())
     for start, (argument, pattern) in _NAMES.items():
         value = values.get(argument)
-        if (kind == start or start == "google_compute" and kind.startswith(start + "_")) and isinstance(value, str):
-            if not pattern.fullmatch(value):
-                yield f"invalid {argument} {value!r}", f"must match {pattern.pattern}", (argument,)
+        named = kind == start or (start == "google_compute" and kind.startswith(f"{start}_"))
+        if named and isinstance(value, str) and not pattern.fullmatch(value):
+            yield f"invalid {argument} {value!r}", f"must match {pattern.pattern}", (argument,)
     if "_iam_" in kind:
         yield from _grant(values, roles)
     yield from _addresses(values)

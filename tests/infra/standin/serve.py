@@ -67,4 +67,6 @@ def _handlers(provider: Provider) -> dict[str, Any]:
 def types_in(folder: Path) -> frozenset[str]:
     """Resource types that the configuration below a folder declares."""
     texts = (file.read_text(encoding="utf-8") for file in folder.rglob("*.tf"))
-    return frozenset(name for text in texts for name in re.findall(r'^\s*resource\s+"(google_\w+)"', text, re.MULTILINE))
+    return frozenset(
+        name for text in texts for name in re.findall(r'^\s*resource\s+"(google_\w+)"', text, re.MULTILINE)
+    )

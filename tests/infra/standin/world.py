@@ -17,7 +17,9 @@ _REPLACED_BY: Final = frozenset(
 )  # fmt: skip
 """Arguments whose change replaces the resource (the wheel does not say; these are the names for which Google does)."""
 
-_IN_PLACE: Final = frozenset({("google_project", "name"), ("google_project", "project"), ("google_logging_metric", "bucket")})
+_IN_PLACE: Final = frozenset(
+    {("google_project", "name"), ("google_project", "project"), ("google_logging_metric", "bucket")}
+)
 
 
 class Refusal(Exception):
