@@ -30,6 +30,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.door.allow[]": config.Peer,
     "sites.NAME.pacs": config.Pacs,
     "sites.NAME.pages": config.Pages,
+    "sites.NAME.deid": config.Deid,
+    "sites.NAME.deid.pixels[]": config.PixelRule,
 }
 NOTES = {
     "POST /v1/hello": "Both model and operating point are null for a laboratory. A hello without news is no act.",
@@ -102,6 +104,8 @@ def _value(shape: dict[str, Any]) -> str:
     bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     words = [f"{word} {shape[key]:g}" for key, word in bounds.items() if key in shape]
     pattern = [f"matching `{shape['pattern']}`"] if "pattern" in shape else []
+    if "enum" in shape.get("items", {}):
+        return "list of " + ", ".join(f"`{item}`" for item in shape["items"]["enum"])
     kind = {"array": "list of blocks, below", "object": "blocks by name"}.get(shape["type"], shape["type"])
     return ", ".join(["path" if shape.get("format") == "path" else kind, *words, *pattern])
 

@@ -42,10 +42,16 @@ class Act(StrEnum):
     SITE_STUDY_VIEW = "site:study:view"  #: a person opened a study
     SITE_STUDIES_LIST = "site:studies:list"  #: a person looked at the list of studies
     SITE_IDENTITY_VIEW = "site:identity:view"  #: a person saw a patient's name
+    SITE_IDENTITY_REVEAL = "site:identity:reveal"  #: a person had an alias undone, with the reason
+    SITE_REVEAL_CONFIRM = "site:reveal:confirm"  #: the second person stood by
     SITE_FRAME_READ = "site:frame:read"  #: a person's viewer read pixels of a study
     SITE_FILE_UPLOAD = "site:file:upload"  #: a person uploaded files
     SITE_QUARANTINE_VIEW = "site:quarantine:view"  #: a person looked at what is held
     SITE_QUARANTINE_SETTLE = "site:quarantine:settle"  #: a person decided about a held instance
+    SITE_VALUES_VIEW = "site:values:view"  #: a person looked at the words that wait for a decision
+    SITE_VALUE_DECIDE = "site:value:decide"  #: a person approved or denied a word of a kept attribute
+    SITE_PROFILE_PROPOSE = "site:profile:propose"  #: a person proposed a profile that lets more out than the default
+    SITE_PROFILE_AGREE = "site:profile:agree"  #: another person agreed to it
     SITE_AUDIT_VIEW = "site:audit:view"  #: a person read the audit trail of a site
     # pages, on either side
     PAGE_SESSION_OPEN = "page:session:open"  #: a person signed in, or was refused
@@ -77,6 +83,9 @@ class Act(StrEnum):
     CLI_AUDIT_VERIFY = "cli:audit:verify"  #: the audit trails were verified
     CLI_AUDIT_SHOW = "cli:audit:show"  #: an audit trail was read by a command
     CLI_FILES_SEND = "cli:files:send"  #: files were sent to a door by a command
+    CLI_VAULT_BACKUP = "cli:vault:backup"  #: a site's vault was copied, without its key
+    CLI_VAULT_RESTORE = "cli:vault:restore"  #: a backup took the place of a site's vault
+    CLI_VAULT_ROTATE = "cli:vault:rotate"  #: a site's vault was sealed under a new key
     CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
     CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
     CLI_ARCHIVE_EXPORT = "cli:archive:export"  #: a study was copied out of an archive
@@ -88,7 +97,7 @@ FACTS = frozenset(
     {
         "reason", "door", "peer", "sop_class", "transfer_syntax", "size_bytes", "digest", "count", "state", "attempt",
         "bundle", "policy", "threshold", "status", "route", "method", "role", "seconds", "retryable", "chain", "kind",
-        "role_from", "role_to", "profile", "software", "code", "rows",
+        "role_from", "role_to", "profile", "software", "code", "rows", "keyword",
     }
 )  # fmt: skip
 """The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value."""
@@ -114,17 +123,17 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 
 _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
+_ADMINISTER = {
+    Act.SITE_QUARANTINE_SETTLE, Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE,
+    Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL, Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
+}  # fmt: skip
 _INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
 
 ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
-    (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(
-        _SESSION | _INTAKE | {Act.SITE_QUARANTINE_SETTLE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE}
-    ),
+    (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),
     (SiteKind.HOSPITAL, Role.CLINICIAN): frozenset(_SESSION | _READ_STUDIES | {Act.SITE_IDENTITY_VIEW}),
     (SiteKind.HOSPITAL, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
-    (SiteKind.LAB, Role.ADMINISTRATOR): frozenset(
-        _SESSION | _INTAKE | {Act.SITE_QUARANTINE_SETTLE, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE}
-    ),
+    (SiteKind.LAB, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),
     (SiteKind.LAB, Role.CYTOLOGIST): frozenset(
         _SESSION | _READ_STUDIES | {Act.SITE_FILE_UPLOAD, Act.SITE_LABEL_RECORD, Act.SITE_QUARANTINE_VIEW}
     ),

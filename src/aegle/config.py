@@ -8,18 +8,33 @@ import difflib
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from aegle.errors import BadConfig
 from aegle.records import SiteKind
 
+M = TypeVar("M", bound=BaseModel)
 SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}[a-z0-9]")
 AeTitle = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,16}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+OptionName = Literal[
+    "modified_dates", "full_dates", "structured", "uids", "device", "institution", "patient", "descriptors", "graphics",
+    "safe_private",
+]  # fmt: skip
+DEFAULT_OPTIONS: tuple[OptionName, ...] = ("structured", "modified_dates")
 
 
 class _Model(BaseModel):
@@ -69,6 +84,56 @@ class Pages(_Model):
     bind: str = "127.0.0.1"  #: address the pages listen on
 
 
+class PixelRule(_Model):
+    """What somebody who looked at one device's pictures knows of them. It needs two people of the site, as options do."""
+
+    manufacturer: Annotated[str, Field(min_length=1)]  #: as the objects say, capitals apart
+    model: Annotated[str, Field(min_length=1)]  #: Manufacturer's Model Name, the same way
+    modality: str = ""  #: for pictures of this modality only
+    size: Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")] | None = (
+        None  #: COLUMNSxROWS, for pictures of this size only
+    )
+    keep: Literal["all", "regions", "unmasked"] = (
+        "unmasked"  #: all: nothing is burned in; regions: the declared ultrasound regions; unmasked: all but the mask
+    )
+    mask: tuple[
+        tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt], ...
+    ] = ()  #: [left, top, width, height] in pixels, painted over in every frame; needs a size
+    by: Annotated[str, Field(min_length=3)]  #: who looked, and when
+
+    @model_validator(mode="after")
+    def _mask_fits(self) -> Self:
+        if self.keep == "unmasked" and not self.mask:
+            raise ValueError("say what to mask, or keep: all, or keep: regions")
+        if self.mask and self.size is None:
+            raise ValueError("a mask is for pictures of one size: say size: COLUMNSxROWS")
+        return self
+
+
+class Deid(_Model):
+    """What de-identification does at a site. More than the default options lets more out, and needs two people of the
+    site: `aegle deid profile propose` and `agree`."""
+
+    profile: Path | None = (
+        None  #: a file with the three settings below, in place of them; beside aegle.yaml if relative
+    )
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = (
+        None  #: written into every object; default: `aegle-basic`, or `aegle-custom` with other options
+    )
+    options: tuple[OptionName, ...] = (
+        DEFAULT_OPTIONS  #: of PS3.15 §E.3; `aegle deid profile show` prints what each does
+    )
+
+    pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels
+        if self.profile is not None and here:
+            raise ValueError("name a profile file, or name, options and pixels here, not both")
+        return self
+
+
 class SiteConfig(_Model):
     """One hospital or laboratory."""
 
@@ -76,6 +141,7 @@ class SiteConfig(_Model):
     door: Door = Door()  #: how DICOM enters
     pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
     pages: Pages = Pages()  #: its web pages
+    deid: Deid = Deid()  #: what de-identification does
     archive_port: Port | None = None  #: of its DICOMweb endpoint; default: given by `aegle apply`
     operating_point: Annotated[float, Field(gt=0, lt=1)] | None = (
         None  #: threshold for this site; default: the bundle's
@@ -136,16 +202,35 @@ def _is_loopback(address: str) -> bool:
 
 def load(path: Path) -> Config:
     """Read and check `aegle.yaml`. Raises BadConfig with every mistake, one a line, each with its remedy."""
+    config = _read(path, Config, f"{path} is not there. Make it with: aegle site add NAME --kind hospital")
+    return config.model_copy(
+        update={"sites": {name: _with_profile(site, path.parent) for name, site in config.sites.items()}}
+    )
+
+
+def read_profile(path: Path) -> Deid:
+    """Read a de-identification profile: `name` and `options`. Raises BadConfig as `load` does."""
+    return _read(path, Deid, f"{path} is not there: a file with the name and the options of a profile")
+
+
+def _with_profile(site: SiteConfig, beside: Path) -> SiteConfig:
+    """The site with what its profile file says in place of the file's name."""
+    if site.deid.profile is None:
+        return site
+    return site.model_copy(update={"deid": read_profile(beside / site.deid.profile)})
+
+
+def _read(path: Path, model: type[M], missing: str) -> M:
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadConfig(f"{path} is not there. Make it with: aegle site add NAME --kind hospital") from None
+        raise BadConfig(missing) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise BadConfig(f"{path} is not YAML: {error}") from None
     try:
-        return Config.model_validate(raw or {})
+        return model.model_validate(raw or {})
     except ValidationError as error:
-        lines = [_explain(item, raw) for item in error.errors(include_url=False)]
+        lines = [_explain(model, item) for item in error.errors(include_url=False)]
         raise BadConfig(f"{path}:\n  " + "\n  ".join(lines)) from None
 
 
@@ -154,11 +239,11 @@ def schema() -> dict[str, Any]:
     return Config.model_json_schema()
 
 
-def _explain(item: Any, raw: Any) -> str:
+def _explain(model: type[BaseModel], item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
         return f"{where}: {item['msg']}"
-    known = _keys_at(item["loc"][:-1])
+    known = list(model.model_fields) if len(item["loc"]) == 1 else _keys_at(item["loc"][:-1])
     near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
     return f"{where}: unknown key; {hint}"
@@ -166,10 +251,10 @@ def _explain(item: Any, raw: Any) -> str:
 
 def _keys_at(path: tuple[str | int, ...]) -> list[str]:
     """Field names of the model that stands at a location of the file."""
-    models: dict[str, type[BaseModel]] = {"hub": HubConfig, "door": Door, "pacs": Pacs, "pages": Pages, "allow": Peer}
+    models: dict[str, type[BaseModel]] = {
+        "hub": HubConfig, "door": Door, "pacs": Pacs, "pages": Pages, "allow": Peer, "deid": Deid,
+    }  # fmt: skip
     names = [part for part in path if isinstance(part, str)]
-    if not names:
-        return list(Config.model_fields)
     if names[0] == "sites" and len(names) == 2:
         return list(SiteConfig.model_fields)
     model = models.get(names[-1])

@@ -34,6 +34,15 @@ def test_three_lines_are_a_site(tmp_path: Path) -> None:
         ("sites: {st-anna: {kind: lab, door: {allow: [{ae_title: A, address: nowhere}]}}}", "nowhere"),
         ("sites: {st-anna: {kind: hospital, operating_point: 1.5}}", "operating_point"),
         ("sites: {st-anna: {kind: lab}, ../etc: {kind: lab}}", "not a site name"),
+        (
+            "sites: {st-anna: {kind: lab, deid: {pixels: [{manufacturer: A, model: B, by: Me Too}]}}}",
+            "say what to mask",
+        ),
+        (
+            "sites: {st-anna: {kind: lab, deid: {pixels: [{manufacturer: A, model: B, by: Me Too, mask: [[0, 0, 9, 9]]}]}}}",
+            "say size: COLUMNSxROWS",
+        ),
+        ("sites: {st-anna: {kind: lab, deid: {pixels: [{manufacturer: A, model: B, keep: all}]}}}", "by"),
         ("a: [", "not YAML"),
     ],
 )

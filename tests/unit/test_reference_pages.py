@@ -37,7 +37,7 @@ def settings(schema: dict, place: str = "") -> Iterator[str]:
         path = f"{place}.{name}".lstrip(".")
         yield path
         for reference in set(re.findall(r"'#/\$defs/(\w+)'", str(shape))) - {"SiteKind"}:
-            below = {"SiteConfig": f"{path}.NAME", "Peer": f"{path}[]"}.get(reference, path)
+            below = {"SiteConfig": f"{path}.NAME", "Peer": f"{path}[]", "PixelRule": f"{path}[]"}.get(reference, path)
             yield from settings(definitions[reference], below)
 
 

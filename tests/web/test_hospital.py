@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from browsing import Person, until
 from playwright.sync_api import Browser
+from pydicom import dcmread
 from webstage import Reader, Stage, failed, predicted, rejected
 
 from aegle.demo.studies import SyntheticPatient, write_still
@@ -62,7 +63,7 @@ def test_an_empty_hospital_says_how_to_send_the_first_study(clara: Person) -> No
     is_clean(clara)
 
 
-@pytest.mark.parametrize("path", ["/", "/upload", "/held", "/audit", "/people", "/password"])
+@pytest.mark.parametrize("path", ["/", "/upload", "/held", "/values", "/audit", "/people", "/password"])
 def test_every_page_of_an_administrator_is_clean_while_empty(adam: Person, path: str) -> None:
     adam.go(path)
     is_clean(adam)
@@ -145,6 +146,39 @@ def test_a_held_study_is_settled_by_an_administrator_who_is_named(
     assert "adam" in row
     is_clean(adam)
     assert not hospital.program.quarantine.blocks(study_uid)
+
+
+def test_words_seen_for_the_first_time_are_decided_once_and_what_waited_goes_on(
+    hospital: Stage, adam: Person, drawn: Path
+) -> None:
+    patient = SyntheticPatient(patient_id="WEB-5", name="Web^Patient5")
+    (path,) = write_still(drawn / "5", seed=5, finding="NILM", patient=patient)
+    dataset = dcmread(path)
+    dataset.ManufacturerModelName, dataset.SoftwareVersions = "Ottokar's microscope", ["lens <b>", "Ottilie"]
+    dataset.save_as(path)
+    known = {study.study_uid for study in hospital.program.state.studies()}
+    hospital.take_in(path)
+    hospital.until(lambda: len(hospital.program.values.words()) == 3)
+    hospital.until(lambda: len(hospital.program.state.studies()) > len(known))
+    (study_uid,) = {study.study_uid for study in hospital.program.state.studies()} - known
+    assert "FIRST_SEEN_VALUE" in adam.go("/held").inner_text("main")
+    page = adam.go("/values")
+    assert "1 object waits for a decision" in page.inner_text("main")
+    is_clean(adam)
+    page.get_by_role("button", name="Approve Ottokar's microscope").click()
+    page.get_by_role("heading", name="Decided").wait_for()
+    page.get_by_role("button", name="Deny Ottilie").click()
+    page.get_by_role("button", name="Approve lens <b>").click()
+    page.get_by_role("heading", name="Nothing waits for a decision").wait_for()
+    is_clean(adam)
+    hospital.until(lambda: Step.SUBMITTED in hospital.program.state.timeline(study_uid))
+    (stored,) = hospital.program.studies.images(study_uid)
+    clean = dcmread(hospital.program.ports.archive.open(stored), stop_before_pixels=True)
+    assert clean.ManufacturerModelName == "Ottokar's microscope"
+    assert clean.SoftwareVersions == "lens <b>"
+    trail = [event for event in hospital.program.ports.audit.read(200) if event.act == "site:value:decide"]
+    assert {event.facts.get("keyword") for event in trail} >= {"ManufacturerModelName", "SoftwareVersions"}
+    assert "Ott" not in str(trail)
 
 
 def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) -> None:

@@ -1,36 +1,72 @@
-"""The commands. `aegle --help` shows them; each is a thin caller of a room below."""
+"""The commands. `aegle --help` shows them; each is a thin caller of a room below.
+
+Only the group that is asked for is imported: all rooms together take seconds, and `aegle deid run` needs two of them.
+"""
 
 import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import typer
 from rich.console import Console
 
 from aegle import __version__
-from aegle.cli import archive, deid, demo, labels, people, running, sending, sites, status, trail
 from aegle.errors import AegleError
 
-app = typer.Typer(
-    help="Aegle turns a medical-imaging model into a service for hospitals and laboratories.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-app.add_typer(sites.app, name="site")
-app.add_typer(people.app, name="account")
-app.add_typer(archive.app, name="archive")
-app.add_typer(deid.app, name="deid")
-app.add_typer(labels.app, name="labels")
-app.add_typer(trail.app, name="audit")
-app.add_typer(running.run_app, name="run", hidden=True)
-sites.register(app)
-running.register(app)
-sending.register(app)
-status.register(app)
-demo.register(app)
+#: Groups of commands, and the groups within them, by the words that name them.
+_GROUPS = {
+    "site": "aegle.cli.sites",
+    "account": "aegle.cli.people",
+    "archive": "aegle.cli.archive",
+    "deid": "aegle.cli.deid",
+    "deid values": "aegle.cli.values",
+    "deid bench": "aegle.cli.bench",
+    "deid profile": "aegle.cli.profiles",
+    "vault": "aegle.cli.vault",
+    "labels": "aegle.cli.labels",
+    "audit": "aegle.cli.trail",
+    "run": "aegle.cli.running",
+}
+_SINGLES = ("aegle.cli.sites", "aegle.cli.running", "aegle.cli.sending", "aegle.cli.status", "aegle.cli.demo")
+_HIDDEN = frozenset({"run"})
 
 
-@app.command()
+def assembled(*asked: str) -> typer.Typer:
+    """The root command: with what the words asked for need, or with everything."""
+    root = typer.Typer(
+        help="Aegle turns a medical-imaging model into a service for hospitals and laboratories.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    for path in _needed(asked):
+        group, _, name = path.partition(" ")
+        parent = import_module(_GROUPS[group]).app if name else root
+        if (name or group) not in {known.name for known in parent.registered_groups}:
+            parent.add_typer(import_module(_GROUPS[path]).app, name=name or group, hidden=path in _HIDDEN)
+    for module in () if asked and asked[0] in _GROUPS else _SINGLES:
+        import_module(module).register(root)
+    root.command()(version)
+    return root
+
+
+def _needed(asked: Sequence[str]) -> Iterator[str]:
+    group = asked[0] if asked and asked[0] in _GROUPS else ""
+    command = asked[1] if group and len(asked) > 1 and not asked[1].startswith("-") else ""
+    for path in _GROUPS:
+        first, _, second = path.partition(" ")
+        if group in {"", first} and (not second or command in {"", second}):
+            yield path
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app`, the whole command line, made when somebody asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    return assembled()
+
+
 def version() -> None:
     """Print the version."""
     print(__version__)  # noqa: T201
@@ -39,7 +75,7 @@ def version() -> None:
 def main() -> None:
     """Run a command; an error of ours is told in its own words, with a status of its own."""
     try:
-        app()
+        assembled(*sys.argv[1:])()
     except AegleError as error:
         Console(stderr=True).print(f"[bold red]{error.meaning.code}[/]  {error}", highlight=False, soft_wrap=True)
         sys.exit(75 if error.meaning.retryable else 1)  # 75: EX_TEMPFAIL, the same call may succeed later

@@ -18,6 +18,11 @@ ACTS = MappingProxyType(
         "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
         "audit show": Act.CLI_AUDIT_SHOW,
         "audit verify": Act.CLI_AUDIT_VERIFY,
+        "deid profile agree": Act.SITE_PROFILE_AGREE,
+        "deid profile propose": Act.SITE_PROFILE_PROPOSE,
+        "deid values approve": Act.SITE_VALUE_DECIDE,
+        "deid values deny": Act.SITE_VALUE_DECIDE,
+        "deid values list": Act.SITE_VALUES_VIEW,
         "demo": Act.HUB_PROCESS_START,
         "labels export": Act.HUB_LABELS_QUERY,
         "labels query": Act.HUB_LABELS_QUERY,
@@ -26,12 +31,30 @@ ACTS = MappingProxyType(
         "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,
         "status": Act.HUB_CONSOLE_VIEW,
         "up": Act.HUB_PROCESS_START,
+        "vault backup": Act.CLI_VAULT_BACKUP,
+        "vault restore": Act.CLI_VAULT_RESTORE,
+        "vault reveal": Act.SITE_IDENTITY_REVEAL,
+        "vault rotate": Act.CLI_VAULT_ROTATE,
     }
 )
 """The act of each command that changes or shows something that is kept. Written by the command itself, by the hub for a
 command that asks the hub, or by the programs that a command starts."""
 
-WITHOUT_ACT = frozenset({"account roles", "deid preview", "deid profile", "deid run", "plan", "site list", "version"})
+WITHOUT_ACT = frozenset(
+    {
+        "account roles",
+        "deid bench make",
+        "deid bench score",
+        "deid preview",
+        "deid profile check",
+        "deid profile proposals",
+        "deid profile show",
+        "deid run",
+        "plan",
+        "site list",
+        "version",
+    }
+)
 """Commands that explain, compare, or work on the caller's own files, with no hub and no site."""
 
 
@@ -42,6 +65,7 @@ def record(
     *,
     site: str = "",
     subject: str = "",
+    principal: str = "user:operator",
     **facts: str | int | float | bool,
 ) -> None:
     """Write a command's act into the trail of commands of a site, or of the hub. Durable on return.
@@ -50,6 +74,6 @@ def record(
     owner, folder = (site, place.site(site)) if site else ("hub", place.hub)
     trail = ChainedLines(folder / "audit", owner, "cli")
     try:
-        trail.append(access.event(act, outcome, principal="user:operator", site=site, subject=subject, **facts))
+        trail.append(access.event(act, outcome, principal=principal, site=site, subject=subject, **facts))
     finally:
         trail.close()

@@ -14,19 +14,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from aegle.deid import REASONS, Held, HoldReason, Option, Profile, Pseudonyms, check, deidentify, profile
+from aegle.cli.chosen import Options, ProfileFile, chosen, warn
+from aegle.deid import (
+    REASONS,
+    Decision,
+    Held,
+    HoldReason,
+    Pseudonyms,
+    check,
+    deidentify,
+    value_file,
+)
 from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
-from aegle.deid.table import rows
 from aegle.errors import NotFound
 
-app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E, with no site running.", no_args_is_help=True)
+app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
 console = Console()
 
-Options = Annotated[
-    list[Option] | None,
-    typer.Option("--option", help="PS3.15 option to turn on; repeat it. Default: structured and modified_dates."),
-]
-_DEFAULT = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
 _SOME_HELD = 3
 
 
@@ -40,21 +44,39 @@ def run(
         "aegle-deid.key"
     ),
     quarantine: Annotated[Path | None, typer.Option(help="Where held files are copied, with reasons.json.")] = None,
+    values: Annotated[
+        Path,
+        typer.Option(
+            help="CSV of decisions about words: keyword,value,decision (approve, deny or pending). What nobody has seen "
+            "is added as pending, and its file held. Keep it beside the key."
+        ),
+    ] = Path("aegle-deid-values.csv"),
     options: Options = None,
+    profile_file: ProfileFile = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
-    """De-identify a folder. Stop it at any time; the same command goes on.
+    """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
     Exit status: 0 when every file was written, 3 when some are held (also by an earlier run), 1 for an error.
     Without a vault nothing here can be given back its patient: use a site for that.
 
     Example: `aegle deid run exports/ clean/ --quarantine held/`
     """
-    require_apart(source, output, quarantine)
+    require_apart(source, output, quarantine, values)
     files = sorted(path for path in source.rglob("*") if path.is_file())
     if not files:
         raise NotFound(f"no file below {source}")
-    task = Task(output=output, key=load_key(key, make=True), profile_name=_name(options), options=_chosen(options))
+    rules = chosen(options, profile_file)
+    warn(rules)
+    secret = load_key(key, make=True)
+    task = Task(
+        output=output,
+        key=secret,
+        profile_name=rules.name,
+        options=rules.options,
+        pixel_rules=rules.pixel_rules,
+        values=values,
+    )
     reasons: Counter[str] = Counter()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -68,6 +90,8 @@ def run(
         summary = run_folder(files, task, quarantine, jobs, told)
     console.print(f"{summary.written} written, {summary.held} held, {summary.before} settled before.")
     _tell_reasons(reasons, quarantine)
+    if reasons[HoldReason.FIRST_SEEN_VALUE]:
+        _tell_values(values)
     if summary.held_in_all:
         raise typer.Exit(_SOME_HELD)
 
@@ -77,13 +101,14 @@ def preview(
     file: Annotated[Path, typer.Argument(help="One DICOM file.", exists=True, dir_okay=False)],
     key: Annotated[Path | None, typer.Option(help="Show the aliases of this key; default: of a random one.")] = None,
     options: Options = None,
+    profile_file: ProfileFile = None,
 ) -> None:
     """Show what would become of a file, attribute by attribute, from the same engine run dry.
 
     The output holds the file's identifiers: look at it where you may look at the file.
     """
     secret = load_key(key, make=False) if key else os.urandom(32)
-    rules = profile(_name(options), _chosen(options))
+    rules = chosen(options, profile_file)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "clean.dcm"
         done = deidentify(file, target, rules, Pseudonyms.from_secret(secret))
@@ -99,37 +124,24 @@ def preview(
     console.print(table)
 
 
-@app.command("profile")
-def show_profile(options: Options = None) -> None:
-    """Print the effective rules, row by row of Table E.1-1, and their digest."""
-    rules = profile(_name(options), _chosen(options))
-    table = Table("tag", "keyword", "basic profile", "done", title=f"{rules.name}, digest {rules.digest[:16]}…")
-    for row in rows():
-        table.add_row(f"{row.tag >> 16:04X},{row.tag & 0xFFFF:04X}", row.keyword, row.basic, _done(rules, row.tag))
-    console.print(table)
-    console.print(
-        f"Options: {', '.join(sorted(rules.options))}. Every tag without a rule is removed. Digest {rules.digest}"
-    )
-
-
-def _done(rules: Profile, tag: int) -> str:
-    rule = rules.rules.get(tag)
-    return rule.action.value if rule else "remove"
-
-
-def _chosen(options: list[Option] | None) -> frozenset[Option]:
-    return frozenset(options) if options else _DEFAULT
-
-
-def _name(options: list[Option] | None) -> str:
-    return "aegle-basic" if _chosen(options) == _DEFAULT else "aegle-custom"
-
-
 def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
     for reason, count in reasons.most_common():
         console.print(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
     if reasons and quarantine is None:
         console.print("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
+
+
+def _tell_values(path: Path) -> None:
+    """What to type next."""
+    waiting = sum(line.decision is Decision.PENDING for line in value_file.read(path))
+    if waiting:
+        console.print(
+            f"{waiting} value(s) wait for a decision in {path}. See them, decide, run the same command again:"
+        )
+        console.print(f"  aegle deid values list --values {path}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  aegle deid values approve NAME ... --values {path}     (or deny; or write it into the file)")
+    else:
+        console.print(f"Everything in {path} is decided: run the same command again.")
 
 
 def _changes(before: Dataset, after: Dataset) -> Iterator[tuple[str, str, str, str]]:

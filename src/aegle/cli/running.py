@@ -17,7 +17,7 @@ from aegle.local.processes import until_told
 from aegle.local.supervisor import Supervisor
 from aegle.protocols.dimse import Target
 
-run_app = typer.Typer(help="One program in this process; `aegle up` starts these.", no_args_is_help=True)
+app = typer.Typer(help="One program in this process; `aegle up` starts these.", no_args_is_help=True)
 console = Console()
 
 
@@ -38,7 +38,7 @@ def up(home_path: HomePath = HOME) -> None:
     Supervisor(place).run(stopping)
 
 
-@run_app.command()
+@app.command()
 def hub(home_path: HomePath = HOME) -> None:
     """The hub: database, API, warehouse, console."""
     logs.start("hub")
@@ -46,7 +46,7 @@ def hub(home_path: HomePath = HOME) -> None:
         until_told()
 
 
-@run_app.command()
+@app.command()
 def worker(
     number: Annotated[int, typer.Option(help="Which of this machine's workers.")] = 1, home_path: HomePath = HOME
 ) -> None:
@@ -55,7 +55,7 @@ def worker(
     wiring.run_worker(home(home_path), number)
 
 
-@run_app.command()
+@app.command()
 def site(name: str, home_path: HomePath = HOME) -> None:
     """One site: door, archive, requests, results, pages."""
     logs.start(name)
@@ -63,7 +63,7 @@ def site(name: str, home_path: HomePath = HOME) -> None:
         until_told()
 
 
-@run_app.command("demo-pacs")
+@app.command("demo-pacs")
 def demo_pacs(
     folder: Path,
     port: Annotated[int, typer.Option(help="Where it listens.")],

@@ -7,9 +7,10 @@ from aegle.deid.engine import deidentify, identify
 from aegle.deid.outcome import Deidentified, Identity
 from aegle.deid.profile import Profile, default_profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
-from aegle.deid.reasons import REASONS, Held, HoldReason, Reason
+from aegle.deid.reasons import REASONS, FirstSeen, Held, HoldReason, Reason
 from aegle.deid.restore import restore
 from aegle.deid.table import Option
+from aegle.deid.values import Decision, Values
 from aegle.deid.vault import Admission, Vault
 
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote values, and those are a patient's
@@ -17,7 +18,9 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quot
 __all__ = [
     "REASONS",
     "Admission",
+    "Decision",
     "Deidentified",
+    "FirstSeen",
     "Held",
     "HoldReason",
     "Identity",
@@ -25,6 +28,7 @@ __all__ = [
     "Profile",
     "Pseudonyms",
     "Reason",
+    "Values",
     "Vault",
     "check",
     "default_profile",

@@ -7,28 +7,26 @@ header's and, of the pixels, one piece of 1 MiB from each file.
 
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from pydicom import Dataset, FileDataset, dcmread
-from pydicom.datadict import dictionary_has_tag
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.encaps import parse_fragments
+from pydicom import Dataset
+from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
+from pydicom.dataelem import DataElement
 
 from aegle.deid.identifiers import IDENTIFYING, Search, words
 from aegle.deid.outcome import Deidentified
-from aegle.deid.part10 import DEFLATED, IMPLEMENTATION_VERSION
+from aegle.deid.part10 import IMPLEMENTATION_VERSION
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
+from aegle.deid.reading import Reading, opened
 from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.repaint import painted_well
 from aegle.deid.rules import DUMMIES, Action
 from aegle.deid.survey import MARK
-from aegle.deid.sweep import Region, same_pixels, sweep
+from aegle.deid.sweep import same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
 
-_PIXELS = 0x7FE00010
-_UNDEFINED = 0xFFFFFFFF
-_DEFER_BYTES = 1 << 16
 #: What every output says about itself; a patient called like a word of it is not left in it.
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
@@ -48,81 +46,70 @@ def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> H
 
 
 def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
-    original, written = _read(source), _read(target)
-    before, after = _pixel_region(source, original), _pixel_region(target, written)  # while they are still raw
-    fault = next(_faults(written, done, profile), None)
-    if fault:
-        return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
-    if done.transfer_syntax != DEFLATED and not same_pixels(before, after, blanks=done.blanked > 0):
-        return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
-    charset = _character_set(original)
-    found = _identifiers(original, profile, done)
-    where = _left_in(written, Search(found, charset)) or sweep(after, Search(found, charset, shortest=_RAW_SHORTEST))
-    return Held(reason=HoldReason.IDENTIFIER_LEFT, detail=where) if where else None
+    with opened(source, whole=False) as original, opened(target, whole=True) as written:
+        fault = next(_faults(written, done, profile), None)
+        if fault:
+            return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
+        if done.painted:
+            if not painted_well(source, target, done.painted):
+                return Held(reason=HoldReason.CHECK_FAILED, detail="the picture differs beside what was painted over")
+        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0):
+            return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
+        charset = _character_set(original.header)
+        found = _identifiers(original, profile, done)
+        where = _left_in(written, Search(found, charset)) or sweep(
+            written.pixels, Search(found, charset, shortest=_RAW_SHORTEST)
+        )
+        return Held(reason=HoldReason.IDENTIFIER_LEFT, detail=where) if where else None
 
 
-def _read(path: Path) -> FileDataset:
-    return dcmread(path, defer_size=_DEFER_BYTES)
-
-
-def _faults(written: FileDataset, done: Deidentified, profile: Profile) -> Iterator[str]:
+def _faults(written: Reading, done: Deidentified, profile: Profile) -> Iterator[str]:
     yield from _meta_faults(written, done)
-    for element in _elements(written):
-        yield from _element_faults(element, done, profile)
-    if written.get("PatientID") != done.patient_alias:
+    for tag, element in written.elements:
+        fault = _element_fault(tag, element, done, profile)
+        if fault:
+            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {fault}"
+    if written.header.get("PatientID") != done.patient_alias:
         yield "the patient's alias is not in its place"
-    if str(written.get("SOPInstanceUID")) != done.alias.sop_uid:
+    if str(written.header.get("SOPInstanceUID")) != done.alias.sop_uid:
         yield "the instance's alias is not in its place"
 
 
-def _meta_faults(written: FileDataset, done: Deidentified) -> Iterator[str]:
-    meta = written.file_meta
+def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
     expected = {
         "MediaStorageSOPClassUID": done.alias.sop_class,
         "MediaStorageSOPInstanceUID": done.alias.sop_uid,
         "TransferSyntaxUID": done.transfer_syntax,
     }
-    if any(str(meta.get(keyword)) != value for keyword, value in expected.items()):
+    if any(str(written.meta.get(keyword)) != value for keyword, value in expected.items()):
         yield "the file meta group does not describe the data set"
-    if written.preamble and any(written.preamble):
+    if written.preamble != bytes(128) + b"DICM":
         yield "the preamble holds data"
 
 
-def _elements(dataset: Dataset) -> Iterator[DataElement]:
-    """Every element at every depth; deferred values are not read."""
-    for tag in dataset.keys():  # noqa: SIM118 - iterating the dataset would read deferred values
-        raw: Any = dataset.get_item(tag)
-        if isinstance(raw, RawDataElement) and raw.value is None and raw.length:
-            continue
-        element = dataset[tag]
-        yield element
-        if element.VR == "SQ":
-            for item in element.value or ():
-                yield from _elements(item)
+def _element_fault(tag: int, element: DataElement, done: Deidentified, profile: Profile) -> str | None:
+    """What is wrong with one element of the output, if anything."""
+    rule = profile.rules.get(tag)
+    if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
+        return "is private or unknown"
+    if tag in _OURS:
+        return None
+    if rule.action is Action.REMOVE:
+        return "should have been removed"
+    if rule.action is Action.EMPTY and not element.is_empty:
+        return "should be empty"
+    if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
+        return "should hold its dummy value"
+    replaced = element.VR != "UI" or rule.action is Action.KEEP or not _original_uid(element, done)
+    return None if replaced else "holds a UID that was not replaced"
 
 
-def _element_faults(element: DataElement, done: Deidentified, profile: Profile) -> Iterator[str]:
-    name = f"({element.tag.group:04X},{element.tag.element:04X})"
-    rule = profile.rules.get(element.tag)
-    if element.tag.is_private or rule is None or not dictionary_has_tag(element.tag):
-        yield f"{name} is private or unknown"
-    elif element.tag in _OURS:
-        return
-    elif rule.action is Action.REMOVE:
-        yield f"{name} should have been removed"
-    elif rule.action is Action.EMPTY and not element.is_empty:
-        yield f"{name} should be empty"
-    elif rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
-        yield f"{name} should hold its dummy value"
-    elif element.VR == "UI":
-        yield from _uid_faults(name, element, done)
-
-
-def _uid_faults(name: str, element: DataElement, done: Deidentified) -> Iterator[str]:
+def _original_uid(element: DataElement, done: Deidentified) -> bool:
     values = element.value if element.VM > 1 else [element.value]
-    for value in values or ():
-        if value and not is_public(str(value)) and done.uids.get(str(value), str(value)) == str(value):
-            yield f"{name} holds a UID that was not replaced"
+    return any(
+        value and not is_public(str(value)) and done.uids.get(str(value), str(value)) == str(value)
+        for value in values or ()
+    )
 
 
 def _character_set(dataset: Dataset) -> tuple[str, ...]:
@@ -130,48 +117,35 @@ def _character_set(dataset: Dataset) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(str(term) for term in value)
 
 
-def _identifiers(original: Dataset, profile: Profile, done: Deidentified) -> set[str]:
+def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set[str]:
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
-    for element in _elements(original):
-        rule = profile.rules.get(element.tag)
+    for tag, element in original.elements:
+        rule = profile.rules.get(tag)
         if (rule and rule.action is Action.KEEP) or element.is_empty:
             continue
-        if element.VR == "PN" or element.tag in IDENTIFYING:
+        if element.VR == "PN" or tag in IDENTIFYING:
             values = element.value if element.VM > 1 else [element.value]
             found |= {word for value in values for word in words(element.VR, str(value))}
-    return {word for word in found if not Search([word], ()).hits(_OWN_WORDS) and word != done.patient_alias}
+    return {word for word in found if not _is_ours(word) and word != done.patient_alias}
 
 
-def _left_in(written: Dataset, search: Search) -> str | None:
+@lru_cache(maxsize=4096)
+def _is_ours(word: str) -> bool:
+    return Search([word], ()).hits(_OWN_WORDS)
+
+
+def _left_in(written: Reading, search: Search) -> str | None:
     """The first text element of the output that holds an identifier."""
-    for element in _elements(written):
-        if (element.VR in _SWEPT or _long_number(element)) and search.hits(
-            str(element.value).encode("utf-8", "replace")
-        ):
-            return f"({element.tag.group:04X},{element.tag.element:04X})"
-    return None
+    texts = [
+        (tag, str(element.value).encode("utf-8", "replace"))
+        for tag, element in written.elements
+        if element.VR in _SWEPT or _long_number(element)
+    ]
+    if not search.hits(b"\n".join(text for _, text in texts)):
+        return None
+    return next((f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag, text in texts if search.hits(text)), None)
 
 
 def _long_number(element: DataElement) -> bool:
     return element.VR == "IS" and len(str(element.value)) >= _LONG_NUMBER
-
-
-def _pixel_region(path: Path, dataset: FileDataset) -> Region:
-    """Where the file's pixel bytes lie; an empty region at the end where it has none that can be compared."""
-    size = path.stat().st_size
-    raw: Any = dataset.get_item(_PIXELS) if _PIXELS in dataset else None
-    if not isinstance(raw, RawDataElement) or dataset.file_meta.TransferSyntaxUID == DEFLATED:
-        return Region(path=path, start=size, end=size, fragments=())
-    if raw.length != _UNDEFINED:
-        return Region(path=path, start=raw.value_tell, end=raw.value_tell + raw.length, fragments=())
-    with path.open("rb") as file:
-        file.seek(raw.value_tell)
-        _, starts = parse_fragments(file)
-    return Region(path=path, start=raw.value_tell, end=_last_end(path, starts), fragments=tuple(starts))
-
-
-def _last_end(path: Path, starts: list[int]) -> int:
-    with path.open("rb") as file:
-        file.seek(starts[-1] + 4)
-        return starts[-1] + 8 + int.from_bytes(file.read(4), "little")

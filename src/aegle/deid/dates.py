@@ -7,6 +7,7 @@ from functools import lru_cache
 _DATE = re.compile(r"(\d{4})\.?(\d{2})?\.?(\d{2})?")
 
 
+@lru_cache(maxsize=4096)
 def moved(vr: str, value: str, days: int) -> str:
     """The value of a DA, DT or TM attribute (multi-valued too) after the move.
 
@@ -22,7 +23,6 @@ def _moved_one(vr: str, value: str, days: int) -> str:
     return _moved_datetime(value, days) if vr == "DT" else _hour(value)
 
 
-@lru_cache(maxsize=4096)
 def moved_date(value: str, days: int) -> str:
     """`YYYYMMDD`, `YYYY.MM.DD`, `YYYYMM` or `YYYY`, moved into the past; negative days move it back."""
     match = _DATE.fullmatch(value)

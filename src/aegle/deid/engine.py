@@ -4,43 +4,61 @@ Memory is that of the header, whatever the object's size. The same source, secre
 """
 
 import mmap
+import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
+from aegle.deid.codestreams import Blank
 from aegle.deid.identifiers import Search, texts
+from aegle.deid.judge import Verdict, judge
 from aegle.deid.outcome import Deidentified
+from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
-from aegle.deid.pixels import Pixels, prove
+from aegle.deid.pixels import Blanks, Extent, locate, prove
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.repaint import SYNTAX as REPAINTED_SYNTAX
+from aegle.deid.repaint import Repainted, repaint
 from aegle.deid.rewrite import Rewriter
-from aegle.deid.splice import Content, write
-from aegle.deid.survey import MARK, Survey, judge, look
-from aegle.deid.table import METHOD_CODES, Option
-from aegle.dicom.walk import BrokenEncoding, Buffer, Encoding
+from aegle.deid.splice import Content, write, write_deflated
+from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey, look
+from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
+from aegle.deid.values import Values, tell
+from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer, Encoding
 from aegle.records import InstanceRef
 
+_Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
-def deidentify(source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
-    """Write `source` clean to `target`, durable when this returns, or say why not and leave no target.
 
+def deidentify(
+    source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None = None
+) -> Deidentified | Held:
+    """Write `source` clean to `target`, or say why not and leave no target.
+
+    The target is a file of a work folder: whole when this returns, and not yet durable. Whoever keeps it syncs it and
+    moves it into place; after a crash what stands there is thrown away.
+    `values` says which words kept text may hold: an object with others is held as FIRST_SEEN_VALUE. Without it any
+    word passes that is not the object's own identifier: for whoever looks at each result himself.
     Any content whatever ends in one of the two. Raises StorageFull, and OSError when a path cannot be used.
     """
     try:
         with _opened(source, target.parent) as origin:
-            return _deidentified(origin, target, profile, pseudonyms)
+            return _deidentified(origin, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, None)
 
 
 def _held(stopped: Holding | BrokenEncoding, source: InstanceRef | None) -> Held:
     reason = stopped.reason if isinstance(stopped, Holding) else HoldReason(stopped.flaw)
-    return Held(reason=reason, detail=str(stopped), source=source)
+    first_seen = stopped.first_seen if isinstance(stopped, Holding) else frozenset()
+    return Held(reason=reason, detail=str(stopped), source=source, first_seen=first_seen)
 
 
 def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
@@ -65,8 +83,8 @@ class _Origin:
 
 @contextmanager
 def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
-    with source.open("rb") as file:
-        if not source.stat().st_size:
+    with source.open("rb", buffering=0) as file:
+        if not os.fstat(file.fileno()).st_size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             syntax, pos = read_meta(data)
@@ -77,64 +95,113 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
 
 
-def _deidentified(origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified | Held:
+def _deidentified(
+    origin: _Origin, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
+) -> Deidentified | Held:
     survey = look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos)
     try:
-        return _cleaned(origin, survey, target, profile, pseudonyms)
+        return _cleaned(origin, survey, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, survey.source)
 
 
-def _cleaned(origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Deidentified:
-    syntax = SYNTAXES[origin.syntax]
-    certified = judge(survey)
-    alias = patient_alias(survey, pseudonyms)
-    inserted = _insertions(syntax.encoding, alias, profile, certified=certified)
-    rewriter = Rewriter(
-        data=origin.data,
-        rules=profile.rules,
-        pseudonyms=pseudonyms,
-        patient_alias=alias,
-        character_set=survey.character_set,
-        target=syntax.encoding,
-        insertions=inserted,
-    )
-    header, pixels, tail = _rewritten(rewriter, origin, survey)
-    ref = _alias_of(survey.source, pseudonyms)
-    meta = write_meta(ref.sop_class, ref.sop_uid, origin.syntax)
-    content = Content(meta=meta, header=header, pixels=pixels, tail=tail, deflate=origin.syntax == DEFLATED)
-    size = write(target, content, origin.file, origin.data)
+def _cleaned(
+    origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
+) -> Deidentified:
+    pseudonyms = profile.naming(pseudonyms)
+    verdict = judge(survey, profile.pixel_rules)
+    with _repainted(origin, survey, verdict, target.parent) as repainted:
+        alias = patient_alias(survey, pseudonyms)
+        encoding = SYNTAXES[origin.syntax].encoding
+        rewriter = Rewriter(
+            data=origin.data,
+            rules=profile.rules,
+            pseudonyms=pseudonyms,
+            patient_alias=alias,
+            character_set=survey.character_set,
+            target=encoding,
+            insertions=_insertions(encoding, alias, profile, verdict, repainted),
+            values=values,
+        )
+        parts = _rewritten(rewriter, origin, survey)
+        if rewriter.first_seen:
+            raise Holding(HoldReason.FIRST_SEEN_VALUE, tell(rewriter.first_seen), frozenset(rewriter.first_seen))
+        ref = _alias_of(survey.source, pseudonyms)
+        syntax = REPAINTED_SYNTAX if repainted else origin.syntax
+        meta = write_meta(ref.sop_class, ref.sop_uid, syntax)
+        blanked = _write_repainted(repainted, target, meta, parts) if repainted else 0
+        if not repainted:
+            blanked = _write(origin, survey, target, meta, parts, verdict)
     return Deidentified(
         alias=ref,
         source=survey.source,
         patient_alias=alias,
         uids=dict(rewriter.uids),
         identity=survey.identity,
-        counts=dict(rewriter.counts),
+        counts=Counter(rewriter.done),
         profile_digest=profile.digest,
-        transfer_syntax=origin.syntax,
-        size_bytes=size,
-        pixels_certified=certified,
-        blanked=len(pixels.blanks) if pixels else 0,
+        transfer_syntax=syntax,
+        size_bytes=target.stat().st_size,
+        pixels_certified=verdict.certified,
+        blanked=blanked,
+        painted=verdict.boxes,
     )
 
 
-def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[bytes, Pixels | None, bytes]:
+@contextmanager
+def _repainted(origin: _Origin, survey: Survey, verdict: Verdict, scratch_folder: Path) -> Iterator[Repainted | None]:
+    """The painted element in a file of its own, while the block runs; None where painting in place does, or none is due."""
+    if not verdict.boxes or in_place(survey, SYNTAXES[origin.syntax]):
+        yield None
+        return
+    if SYNTAXES[origin.syntax].encoding is not EXPLICIT_LE or origin.syntax == DEFLATED:
+        raise Holding(HoldReason.BURNED_IN_RISK, "a picture encoded like this cannot be painted over")
+    with tempfile.TemporaryDirectory(dir=scratch_folder) as folder:
+        yield repaint(Path(origin.file.name), Path(folder) / "element", verdict.boxes)
+
+
+def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _Parts, verdict: Verdict) -> int:
+    """Write the file; answers in how many places its pixel data were blanked."""
+    header, pixels, tail = parts
+
+    def proof() -> Collection[Blank]:
+        if pixels is None:
+            return ()
+        blanks = Blanks()
+        blanks.add(painted(verdict.boxes, survey, pixels))
+        blanks.add(prove(origin.data, pixels, SYNTAXES[origin.syntax], survey))
+        return blanks
+
+    if origin.syntax == DEFLATED:
+        return write_deflated(target, meta, Content(head=header, pixels=pixels, tail=tail, proof=proof), origin.data)
+    return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=proof), origin.file)
+
+
+def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Parts) -> int:
+    """Write the file with the painted element in place of the source's."""
+    header, _, tail = parts
+    with repainted.path.open("rb", buffering=0) as file:
+        pixels = Extent(start=0, value=12, end=os.fstat(file.fileno()).st_size, swapped=False, fragments=None)
+        return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=tuple), file)
+
+
+def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
     found = Search(rewriter.identifiers, survey.character_set)
     if not found.hits(b"\n".join(rewriter.kept_text)):
         return result
     rewriter.forbidden = found
-    rewriter.counts.clear()
+    rewriter.done.clear()
+    rewriter.first_seen.clear()
     return _pass(rewriter, origin, survey)
 
 
-def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[bytes, Pixels | None, bytes]:
-    header = rewriter.header(origin.pos)
-    if rewriter.pixels is None:
+def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
+    header = rewriter.header(survey.heads)
+    if not survey.has_pixels:
         return header, None, b""
-    pixels = prove(origin.data, rewriter.pixels, SYNTAXES[origin.syntax], survey)
+    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax])
     return header, pixels, rewriter.tail(pixels.end)
 
 
@@ -156,30 +223,47 @@ def _alias_of(source: InstanceRef, pseudonyms: Pseudonyms) -> InstanceRef:
     )
 
 
-def _insertions(encoding: Encoding, alias: str, profile: Profile, *, certified: bool) -> Mapping[int, bytes]:
+def _insertions(
+    encoding: Encoding, alias: str, profile: Profile, verdict: Verdict, repainted: Repainted | None
+) -> Mapping[int, bytes]:
     """The elements that every written object has, whatever its source had there (PS3.15 §E.1.1)."""
     method = "\\".join((MARK, profile.digest, profile.name)).encode()
+    options = (*sorted(profile.options), *((CLEAN_PIXELS,) if verdict.boxes else ()))
     values = {
         0x00100010: (b"PN", f"{alias}^".encode()),
         0x00100020: (b"LO", alias.encode()),
-        0x00120062: (b"CS", b"YES" if certified else b"NO"),
+        0x00120062: (b"CS", b"YES" if verdict.certified else b"NO"),
         0x00120063: (b"LO", method),
-        0x00120064: (b"SQ", _method_codes(encoding, profile)),
+        0x00120064: (b"SQ", _method_codes(encoding, options)),
         0x00280303: (b"CS", _temporal(profile)),
     }
-    return {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
+    if verdict.boxes:
+        values[BURNED_IN] = (b"CS", b"NO")
+    elements = {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
+    return elements | _new_encoding(repainted) if repainted else elements
 
 
-def _method_codes(encoding: Encoding, profile: Profile) -> bytes:
+def _new_encoding(repainted: Repainted) -> dict[int, bytes]:
+    """What describes the pixels once they are encoded anew; nothing where an attribute has to go."""
+    colour = repainted.photometric == "YBR_RCT"
+    return {
+        PHOTOMETRIC: EXPLICIT_LE.emit(PHOTOMETRIC, b"CS", repainted.photometric.encode()),
+        0x00280006: EXPLICIT_LE.emit(0x00280006, b"US", b"\0\0") if colour else b"",
+        0x7FE00001: b"",  # the extended offset table and its lengths belong to the source's frames
+        0x7FE00002: b"",
+    }
+
+
+@lru_cache
+def _method_codes(encoding: Encoding, options: tuple[Option | str, ...]) -> bytes:
     emit = encoding.emit
-    chosen = (None, *sorted(profile.options))
     return b"".join(
         encoding.item(
             emit(0x00080100, b"SH", METHOD_CODES[option][0].encode())
             + emit(0x00080102, b"SH", b"DCM")
             + emit(0x00080104, b"LO", METHOD_CODES[option][1].encode())
         )
-        for option in chosen
+        for option in (None, *options)
     )
 
 

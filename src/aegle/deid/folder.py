@@ -9,26 +9,35 @@ import json
 import multiprocessing
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from aegle import durable
+from aegle.deid import value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
-from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.table import Option
+from aegle.deid.values import Values
 from aegle.errors import BadConfig, Conflict, Unavailable
 
 LEDGER, REPORT, REASONS_FILE = ".aegle-deid.db", "report.json", "reasons.json"
 _WORK = ".aegle-work"
+_VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
 _MOST_DEATHS = 20
+_BATCH, _BATCH_SECONDS = 64, 1.0  #: files that are settled together, and how long the first may wait for the last
+_SYNCS = 8  #: of files at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +48,19 @@ class Task:
     key: bytes  #: the 32-byte secret of the pseudonyms
     profile_name: str
     options: frozenset[Option]
+    pixel_rules: tuple[PixelRule, ...] = ()
+    values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
     def profile(self) -> Profile:
         """The rules in force."""
-        return profile(self.profile_name, self.options)
+        return profile(self.profile_name, self.options, self.pixel_rules)
+
+    @property
+    def values_in_force(self) -> Values:
+        """The decisions as they were when the run began."""
+        path = self.output / _WORK / _VALUES
+        return _values(path, path.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +70,7 @@ class Treated:
     source: Path
     settled: Settled | None
     written: Path | None = None  #: in the work folder, clean and checked
+    first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: what must be decided before it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +81,7 @@ class Summary:
     held: int
     before: int  #: settled by an earlier run
     held_in_all: int  #: held by this run and those before
+    first_seen: int  #: values that this run was the first to meet, now pending in the file of decisions
 
 
 def run_folder(
@@ -74,37 +93,56 @@ def run_folder(
 ) -> Summary:
     """Treat files, `jobs` at a time. Held ones are copied to `quarantine` with a table of reasons, where one is named.
 
-    Raises BadConfig when the output folder belongs to a run with another key or profile, Unavailable when processes keep
-    dying.
+    A file held for its words alone is treated again by the next run, which finds them decided.
+    Raises BadConfig when the output folder belongs to a run with another key or profile, or the decisions cannot be read,
+    Unavailable when processes keep dying.
     """
+    decisions = value_file.read(task.values) if task.values else []
     work = durable.private_folder(task.output / _WORK)
     shutil.rmtree(work)
-    durable.private_folder(work)
+    value_file.write(durable.private_folder(work) / _VALUES, decisions)
     ledger = Ledger(task.output / LEDGER)
+    first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
-        found = [0, 0, 0]
-        for treated in _treat_all(sources, task, jobs):
-            outcome = _settle(treated, task, ledger, quarantine)
-            found[0 if outcome is None else 1 if outcome.reason else 2] += 1
-            told(Treated(source=treated.source, settled=outcome))
+        found, new = [0, 0, 0], 0
+        for batch in _batches(_treat_all(sources, task, jobs)):
+            seen = frozenset().union(*(treated.first_seen for treated in batch))
+            new += _remember(task.values, seen - first_seen)
+            first_seen |= seen
+            for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+                found[0 if outcome is None else 1 if outcome.reason else 2] += 1
+                told(Treated(source=treated.source, settled=outcome))
         durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
-        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all)
+        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
     finally:
         ledger.close()
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _remember(values: Path | None, first_seen: Collection[FirstSeen]) -> int:
+    return value_file.add(values, first_seen) if values and first_seen else 0
+
+
+@lru_cache(maxsize=1)
+def _values(path: Path, written_ns: int) -> Values:
+    return value_file.values_of(value_file.read(path))
+
+
 def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treated]:
-    left, deaths = list(sources), 0
+    """In this process when one is enough; else in others, which may die."""
+    if jobs == 1:
+        yield from (treat(path, task) for path in sources)
+        return
+    left, deaths = dict.fromkeys(sources), 0
     while left:
         with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
             asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
             try:
                 for future in as_completed(asked):
                     treated = future.result()
-                    left.remove(treated.source)
+                    del left[treated.source]
                     yield treated
             except BrokenProcessPool:
                 deaths += 1
@@ -114,24 +152,41 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
                     ) from None
 
 
+def _batches(found: Iterator[Treated]) -> Iterator[list[Treated]]:
+    """A few at a time, so that one wait for the disk settles them all."""
+    batch: list[Treated] = []
+    began = time.monotonic()
+    for treated in found:
+        batch.append(treated)
+        if len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS:
+            yield batch
+            batch, began = [], time.monotonic()
+    yield batch
+
+
 def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
-    pseudonyms = Pseudonyms.from_secret(task.key)
+    pseudonyms = _pseudonyms(task.key)
     digest = pseudonyms.source_digest(source)
-    ledger = Ledger(task.output / LEDGER, read_only=True)
-    known = ledger.is_settled(digest)
-    ledger.close()
+    with closing(Ledger(task.output / LEDGER, read_only=True)) as ledger:
+        known = ledger.is_settled(digest)
     if known:
         return Treated(source=source, settled=None)
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
-    done = deidentify(source, target, task.profile, pseudonyms)
+    done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
     if isinstance(done, Deidentified):
         doubt = check(source, target, done, task.profile)
         if doubt is None:
             return Treated(source=source, settled=_clean(done, digest), written=target)
         target.unlink()
         done = doubt
-    return Treated(source=source, settled=Settled(source_digest=digest, reason=done.reason, detail=done.detail))
+    settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
+    return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+@lru_cache(maxsize=1)
+def _pseudonyms(key: bytes) -> Pseudonyms:
+    return Pseudonyms.from_secret(key)
 
 
 def _clean(done: Deidentified, digest: str) -> Settled:
@@ -142,7 +197,23 @@ def _clean(done: Deidentified, digest: str) -> Settled:
     )
 
 
-def _settle(treated: Treated, task: Task, ledger: Ledger, quarantine: Path | None) -> Settled | None:
+def _settle_all(
+    batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
+) -> list[tuple[Treated, Settled | None]]:
+    """Everything of the batch moved into place and written down, durable on return."""
+    written = [treated.written for treated in batch if treated.written is not None]
+    with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
+        list(pool.map(durable.sync_file, written))
+    outcomes = [(treated, _settle(treated, task, quarantine)) for treated in batch]
+    settled = [outcome for _, outcome in outcomes if outcome is not None]
+    places = [(task.output / item.name).parents for item in settled if item.name]
+    for folder in {folder for parents in places for folder in parents[:3]}:
+        durable.sync_folder(folder)
+    ledger.settle(settled)
+    return outcomes
+
+
+def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | None:
     settled = treated.settled
     if settled is None:
         return None
@@ -155,21 +226,27 @@ def _settle(treated: Treated, task: Task, ledger: Ledger, quarantine: Path | Non
             settled = Settled(source_digest=settled.source_digest, reason=changed.reason, detail=changed.detail)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
-            durable.settle(treated.written, target)
-    if settled.reason and quarantine is not None:
+            treated.written.replace(target)
+    if quarantine is not None:
         _hold(treated.source, settled, durable.private_folder(quarantine))
-    ledger.settle(settled)
     return settled
 
 
 def _hold(source: Path, settled: Settled, folder: Path) -> None:
-    """Copy what is held, as it came, and name it in the table: the folder is as identified as the input."""
-    name = f"{settled.source_digest[:32]}.dcm"
-    shutil.copyfile(source, folder / name)
-    table = folder / REASONS_FILE
+    """Copy what is held, as it came, and name it in the table: the folder is as identified as the input.
+
+    What was held for its words and is written now leaves the folder and the table; its source stays where it is."""
+    name, table = f"{settled.source_digest[:32]}.dcm", folder / REASONS_FILE
+    if not settled.reason and not (folder / name).exists():
+        return
     known = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
-    known[name] = {"source": str(source), "reason": settled.reason, "detail": settled.detail}
+    known.pop(name, None)
+    if settled.reason:
+        shutil.copyfile(source, folder / name)
+        known[name] = {"source": str(source), "reason": settled.reason, "detail": settled.detail}
     durable.write(table, json.dumps(known, indent=1).encode())
+    if not settled.reason:
+        (folder / name).unlink()
 
 
 def _require_same_run(ledger: Ledger, task: Task) -> None:
@@ -183,7 +260,14 @@ def _require_same_run(ledger: Ledger, task: Task) -> None:
 
 
 def _report(ledger: Ledger, task: Task) -> dict[str, object]:
-    return {"profile": task.profile_name, "profile_digest": task.profile.digest, **ledger.report()}
+    return {
+        "profile": task.profile_name,
+        "profile_digest": task.profile.digest,
+        "options": sorted(task.options),
+        "weaker_than_default_by": list(task.profile.weaker_by),
+        "values_digest": task.values_in_force.digest,
+        **ledger.report(),
+    }
 
 
 def _digest(path: Path) -> str:

@@ -6,7 +6,8 @@ Words that say nothing (ANONYMOUS, HOSPITAL) and words under three letters are n
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -58,12 +59,13 @@ def _encodings(character_set: tuple[str, ...]) -> list[str]:
             return ["iso8859"]
 
 
-def words(vr: str, text: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def words(vr: str, text: str) -> frozenset[str]:
     """What to search for of one identifying value: the parts of a name, the whole of anything else."""
     text = text.strip(" \0")
     if vr == "PN":
-        return {part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3)}
-    return {part.strip() for part in text.split("\\") if _telling(part.strip(), 4)}
+        return frozenset(part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3))
+    return frozenset(part.strip() for part in text.split("\\") if _telling(part.strip(), 4))
 
 
 def _telling(word: str, shortest: int) -> bool:
@@ -77,12 +79,11 @@ class Search:
 
     def __init__(self, found: Iterable[str], character_set: Sequence[str], shortest: int = 0) -> None:
         """`shortest` drops words of fewer characters, for searches through bytes that are not text."""
-        codecs = dict.fromkeys([*_UNICODE, *encodings(character_set), "latin-1"])
+        codecs = (*_UNICODE, *encodings(character_set), "latin-1")
         self._forms: dict[bytes, tuple[str, bool]] = {}
         for word in found:
-            for form in {word, word.lower(), word.upper()} if len(word) >= shortest else ():
-                for codec in codecs:
-                    self._add(form, codec)
+            if len(word) >= shortest:
+                self._forms.update(_forms(word, codecs))
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -93,12 +94,16 @@ class Search:
         found = (form for form in self._forms if form in lowered)
         return any(_guarded(form, *self._forms[form]).search(lowered) for form in found)
 
-    def _add(self, word: str, codec: str) -> None:
-        try:
-            form = word.encode(codec).lower()
-        except (UnicodeError, LookupError):
-            return
-        self._forms.setdefault(form, (word, codec.startswith("utf-16")))
+
+@lru_cache(maxsize=4096)
+def _forms(word: str, codecs: tuple[str, ...]) -> Mapping[bytes, tuple[str, bool]]:
+    """How a word may stand in lowered bytes: each form with its word, and whether it takes two bytes a letter."""
+    forms: dict[bytes, tuple[str, bool]] = {}
+    for written in {word, word.lower(), word.upper()}:
+        for codec in codecs:
+            with suppress(UnicodeError, LookupError):
+                forms.setdefault(written.encode(codec).lower(), (written, codec.startswith("utf-16")))
+    return forms
 
 
 def _guarded(form: bytes, word: str, wide: bool) -> re.Pattern[bytes]:

@@ -3,9 +3,11 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from aegle.deid.reasons import HoldReason
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (
@@ -45,16 +47,22 @@ class Ledger:
         return str(known)
 
     def is_settled(self, source_digest: str) -> bool:
-        """Whether these very bytes were treated before."""
-        found = self._database.execute("SELECT 1 FROM settled WHERE source_digest = ?", (source_digest,)).fetchone()
+        """Whether these very bytes were treated before. Those held for their words alone are not: they may be decided."""
+        query = "SELECT 1 FROM settled WHERE source_digest = ? AND reason <> ?"
+        found = self._database.execute(query, (source_digest, HoldReason.FIRST_SEEN_VALUE)).fetchone()
         return found is not None
 
-    def settle(self, item: Settled) -> None:
-        """Durable on return."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?)",
-            (item.source_digest, item.name, item.reason, item.detail, json.dumps(item.counts, sort_keys=True)),
-        )
+    def settle(self, items: Sequence[Settled]) -> None:
+        """All or none; durable on return."""
+        self._database.execute("BEGIN IMMEDIATE")
+        with self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?)",
+                [
+                    (item.source_digest, item.name, item.reason, item.detail, json.dumps(item.counts, sort_keys=True))
+                    for item in items
+                ],
+            )
 
     def all(self) -> Iterator[Settled]:
         """Everything settled, in a stable order."""

@@ -8,6 +8,7 @@ from typing import Self
 
 from pydicom.charset import convert_encodings, decode_bytes
 
+from aegle.deid.masks import Box
 from aegle.records import InstanceRef
 
 #: Patient and study attributes that the vault keeps so that a result can be put under the real patient.
@@ -76,7 +77,8 @@ class Deidentified:
     transfer_syntax: str
     size_bytes: int
     pixels_certified: bool  #: whether (0012,0062) says YES
-    blanked: int  #: comment segments blanked in codestreams
+    blanked: int  #: comment segments blanked in codestreams, runs of samples painted over
+    painted: tuple[Box, ...] = ()  #: what was painted over in every frame
 
     def __repr__(self) -> str:
         """By alias only."""

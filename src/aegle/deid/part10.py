@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from aegle.deid.reasons import HoldReason
+from aegle.deid.reasons import FirstSeen, HoldReason
 from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Encoding
 
 IMPLEMENTATION_CLASS_UID = "2.25.310537898599605036630900832192921062084"
@@ -43,9 +43,9 @@ SYNTAXES: Mapping[str, Syntax] = {
 class Holding(Exception):
     """Stops the work on one object; the engine turns it into `Held`. Never leaves this room."""
 
-    def __init__(self, reason: HoldReason, detail: str) -> None:
+    def __init__(self, reason: HoldReason, detail: str, first_seen: frozenset[FirstSeen] = frozenset()) -> None:
         super().__init__(detail)
-        self.reason = reason
+        self.reason, self.first_seen = reason, first_seen
 
 
 def read_meta(data: mmap.mmap) -> tuple[str, int]:

@@ -1,104 +1,168 @@
 """The pixel data as bytes: where they lie, and the proof that they hold the pictures and nothing else."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from aegle.deid.codestreams import Blank, j2k_blanks, jpeg_blanks
+from aegle.deid.codestreams import Blank, Scan, unproven
+from aegle.deid.jpeg import JpegScan
+from aegle.deid.jpeg2000 import Jpeg2000Scan
 from aegle.deid.part10 import Holding, Syntax
 from aegle.deid.reasons import HoldReason
+from aegle.deid.runlength import RunLengthScan
 from aegle.deid.survey import Survey
-from aegle.dicom.walk import UNDEFINED, Buffer, Head, fragments
+from aegle.dicom.walk import HELD_MAX_BYTES, UNDEFINED, Buffer, Fragments, Head, let_go
 
 _MAGIC = {"jpeg": b"\xff\xd8\xff", "j2k": b"\xff\x4f\xff\x51"}
 _JOINED_MAX_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pixels:
-    """The PixelData element of the source, to be spliced into the target as it is but for `blanks`."""
+class Extent:
+    """Where the PixelData element lies in the source, and its fragments where it has some."""
 
     start: int  #: of the element's header
+    value: int
     end: int  #: after its value or delimiter
-    blanks: tuple[Blank, ...]
+    swapped: bool  #: samples of 8 bits lie swapped in pairs: OW in big endian
+    fragments: Fragments | None
 
 
-def prove(data: Buffer, head: Head, syntax: Syntax, survey: Survey) -> Pixels:
-    """Find the extent and what must be blanked. Raises Holding, BrokenEncoding."""
-    if head.length != UNDEFINED:
-        if syntax.codec not in {"native"}:
-            raise Holding(HoldReason.PIXELS_UNPROVEN, "compressed pixel data of defined length")
-        return _native(data, head, survey)
-    if syntax.codec == "native":
-        raise Holding(HoldReason.PIXELS_UNPROVEN, "fragments in an uncompressed transfer syntax")
-    return _encapsulated(data, head, syntax)
+class Blanks(Collection[Blank]):
+    """Positions to overwrite, in order; 17 bytes of memory each."""
+
+    def __init__(self, found: Sequence[Blank] = ()) -> None:
+        self._spans, self._fills = array("Q"), bytearray()
+        self.add(found)
+
+    def add(self, found: Iterable[Blank]) -> None:
+        """Append some, positions in the file."""
+        for at, length, fill in found:
+            self._spans.extend((at, length))
+            self._fills += fill
+
+    def __len__(self) -> int:
+        return len(self._fills)
+
+    def __iter__(self) -> Iterator[Blank]:
+        for number in range(len(self)):
+            yield self._spans[2 * number], self._spans[2 * number + 1], bytes((self._fills[number],))
+
+    def __contains__(self, blank: object) -> bool:
+        return any(blank == each for each in self)
 
 
-def _native(data: Buffer, head: Head, survey: Survey) -> Pixels:
-    surplus = head.length - survey.native_bytes
+def locate(data: Buffer, head: Head, syntax: Syntax) -> Extent:
+    """Find the element's extent. Raises Holding, BrokenEncoding."""
+    encapsulated = head.length == UNDEFINED
+    if encapsulated == (syntax.codec == "native"):
+        raise unproven("fragments in an uncompressed transfer syntax, or none in a compressed one")
+    fragments = Fragments.walk(data, head.value, len(data)) if encapsulated else None
+    end = fragments.end if fragments else head.value + head.length
+    swapped = syntax.encoding.big_endian and head.vr == b"OW"
+    return Extent(start=head.start, value=head.value, end=end, swapped=swapped, fragments=fragments)
+
+
+def prove(data: Buffer, extent: Extent, syntax: Syntax, survey: Survey) -> Collection[Blank]:
+    """Show that the pixel data are the image the survey describes; answers what must be blanked. Raises Holding."""
+    if extent.fragments is None:
+        return _native(data, extent, survey)
+    if not len(extent.fragments):
+        raise unproven("no frame in the pixel data")
+    _require_offsets(data, extent.fragments)
+    return _encapsulated(data, extent.fragments, syntax, survey)
+
+
+def _native(data: Buffer, extent: Extent, survey: Survey) -> Collection[Blank]:
+    surplus = extent.end - extent.value - survey.native_bytes
     if surplus < 0:
         raise Holding(HoldReason.TRUNCATED, "fewer pixel bytes than the header describes")
-    end = head.value + head.length
-    if surplus > 1 and any(data[end - surplus : end].strip(b"\0")):
-        raise Holding(HoldReason.PIXELS_UNPROVEN, "more pixel bytes than the header describes")
-    swapped = survey.big_endian and head.vr == b"OW"  # 8-bit samples are swapped in pairs there
-    pad = ((end - 2 if swapped else end - 1, 1, b"\0"),) if surplus == 1 else ()
-    return Pixels(start=head.start, end=end, blanks=pad)
+    if surplus > 1 and any(data[extent.end - surplus : extent.end].strip(b"\0")):
+        raise unproven("more pixel bytes than the header describes")
+    return [(extent.end - (2 if extent.swapped else 1), 1, b"\0")] if surplus == 1 else []
 
 
-def _encapsulated(data: Buffer, head: Head, syntax: Syntax) -> Pixels:
-    table, *parts, delimiter = fragments(syntax.encoding, data, head.value, len(data))
-    if not parts:
-        raise Holding(HoldReason.PIXELS_UNPROVEN, "no frame in the pixel data")
-    _require_offsets(data, table, parts)
-    blanks: list[Blank] = []
-    for first, last in _frames(data, parts, syntax.codec):
-        blanks += _blanks(data, parts[first:last], syntax.codec)
-    return Pixels(start=head.start, end=delimiter.value, blanks=tuple(blanks))
+def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Survey) -> Collection[Blank]:
+    blanks, scan = Blanks(), _scan(data, syntax.codec, survey)
+    frames, held = 0, fragments.table[0]
+    for first, last in _frames(data, fragments, _MAGIC.get(syntax.codec, b"")):
+        frames += 1
+        start, length = fragments[first]
+        if start - held > HELD_MAX_BYTES:
+            let_go(data, held, start)
+            held = start
+        if last - first == 1:
+            blanks.add(scan(start, start + length))
+        else:
+            parts = [fragments[number] for number in range(first, last)]
+            joined = _joined(data, parts)
+            blanks.add(_split(parts, _scan(joined, syntax.codec, survey)(0, len(joined))))
+    if frames != survey.number("frames"):
+        raise unproven("more or fewer frames than the header describes")
+    return blanks
 
 
-def _require_offsets(data: Buffer, table: Head, parts: list[Head]) -> None:
+def _scan(data: Buffer, codec: str, survey: Survey) -> Scan:
+    if codec == "jpeg":
+        return JpegScan(data)
+    if codec == "j2k":
+        return Jpeg2000Scan(data)
+    if codec == "rle":
+        bits = survey.number("bits")
+        plane_bits = survey.number("rows") * survey.number("columns") * min(bits, 8)
+        return RunLengthScan(data, survey.number("samples") * -(-bits // 8), -(-plane_bits // 8))
+    return _RawScan(data, survey.frame_bytes)
+
+
+class _RawScan:
+    """Frames that are only encapsulated (PS3.5 §A.4.11): as long as the image's, padded to even length."""
+
+    def __init__(self, data: Buffer, frame_bytes: int) -> None:
+        self._data, self._frame_bytes = data, frame_bytes
+
+    def __call__(self, pos: int, end: int) -> Sequence[Blank]:
+        if not 0 <= end - pos - self._frame_bytes <= 1:
+            raise unproven("a frame is longer or shorter than the header describes")
+        return [(end - 1, 1, b"\0")] if end - pos > self._frame_bytes else []
+
+
+def _require_offsets(data: Buffer, fragments: Fragments) -> None:
     """Refuse a basic offset table that holds anything but the offsets of fragments, in order."""
-    starts = {part.start - parts[0].start for part in parts}
-    raw = data[table.value : table.value + table.length]
-    entries = [int.from_bytes(raw[at : at + 4], "little") for at in range(0, len(raw), 4)]
-    if len(raw) % 4 or not starts.issuperset(entries) or entries != sorted(entries):
-        raise Holding(HoldReason.PIXELS_UNPROVEN, "the offset table does not point to frames")
+    start, length = fragments.table
+    entries = array("I", data[start : start + length]) if length % 4 == 0 else None
+    known = iter(fragments.offsets())
+    if entries is None or not all(any(entry == offset for offset in known) for entry in entries):
+        raise unproven("the offset table does not point to frames")
 
 
-def _frames(data: Buffer, parts: list[Head], codec: str) -> Iterator[tuple[int, int]]:
+def _frames(data: Buffer, fragments: Fragments, magic: bytes) -> Iterator[tuple[int, int]]:
     """Runs of fragments that make one frame: a frame begins where its codec's magic number stands."""
-    if codec not in _MAGIC:
-        return iter(())
-    magic = _MAGIC[codec]
-    starts = [n for n, part in enumerate(parts) if data[part.value : part.value + len(magic)] == magic]
-    if not starts or starts[0]:
-        raise Holding(HoldReason.PIXELS_UNPROVEN, "the first fragment does not begin a frame")
-    return pairwise([*starts, len(parts)])
+    first = 0
+    for number, (start, _) in enumerate(fragments):
+        if magic and data[start : start + len(magic)] != magic:
+            if not number:
+                raise unproven("the first fragment does not begin a frame")
+            continue
+        if number:
+            yield first, number
+        first = number
+    yield first, len(fragments)
 
 
-def _blanks(data: Buffer, parts: list[Head], codec: str) -> list[Blank]:
-    scan = jpeg_blanks if codec == "jpeg" else j2k_blanks
-    if len(parts) == 1:
-        return list(scan(data, parts[0].value, parts[0].value + parts[0].length))
-    return _split_blanks(data, parts, list(scan(*_joined(data, parts))))
-
-
-def _joined(data: Buffer, parts: list[Head]) -> tuple[bytes, int, int]:
-    if sum(part.length for part in parts) > _JOINED_MAX_BYTES:
+def _joined(data: Buffer, parts: Sequence[tuple[int, int]]) -> bytes:
+    if sum(length for _, length in parts) > _JOINED_MAX_BYTES:
         raise Holding(HoldReason.TOO_LARGE, "one frame in several fragments is beyond the bound")
-    whole = b"".join(data[part.value : part.value + part.length] for part in parts)
-    return whole, 0, len(whole)
+    return b"".join(data[start : start + length] for start, length in parts)
 
 
-def _split_blanks(data: Buffer, parts: list[Head], blanks: list[Blank]) -> list[Blank]:
+def _split(parts: Sequence[tuple[int, int]], blanks: Sequence[Blank]) -> list[Blank]:
     """Blanks of a frame in several fragments, from positions in the joined frame to positions in the file."""
     result: list[Blank] = []
     begin = 0
-    for part in parts:
+    for start, size in parts:
         for at, length, fill in blanks:
-            low, high = max(at, begin), min(at + length, begin + part.length)
+            low, high = max(at, begin), min(at + length, begin + size)
             if low < high:
-                result.append((part.value + low - begin, high - low, fill))
-        begin += part.length
+                result.append((start + low - begin, high - low, fill))
+        begin += size
     return result

@@ -1,15 +1,26 @@
 """A profile: the options chosen, the rules they come to, and one digest that names the whole."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from aegle.deid.classes import CLASSES
+from aegle.deid.masks import Box, Keep, PixelRule
+from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import Rule, compile_rules
-from aegle.deid.table import EDITION, Option
+from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
 from aegle.errors import BadConfig
+
+if TYPE_CHECKING:
+    from aegle import config
+    from aegle.config import Deid
+
+DEFAULT_NAME, CUSTOM_NAME = "aegle-basic", "aegle-custom"
+NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,25 +30,66 @@ class Profile:
     name: str
     options: frozenset[Option]
     rules: Mapping[int, Rule]  #: tag -> rule; a tag that is not here is removed
-    digest: str  #: SHA-256 over edition, options, rules and admitted SOP classes
+    pixel_rules: tuple[PixelRule, ...]  #: what is known of devices' pictures
+    digest: str  #: SHA-256 over edition, options, rules, pixel rules and admitted SOP classes
+
+    @property
+    def weaker_by(self) -> tuple[str, ...]:
+        """What lets more out than the default profile does; empty for one as strict or stricter."""
+        options = (option.value for option in Option if option in self.options - DEFAULT_OPTIONS)
+        return (*options, *(f"pictures of {rule.manufacturer} {rule.model}" for rule in self.pixel_rules))
+
+    def naming(self, pseudonyms: Pseudonyms) -> Pseudonyms:
+        """The pseudonyms under this profile: where UIDs are retained, a UID is its own alias."""
+        return pseudonyms.with_own_uids() if Option.UIDS in self.options else pseudonyms
 
 
 def default_profile() -> Profile:
     """Basic profile with clean structured content and modified dates."""
-    return profile("aegle-basic", frozenset({Option.STRUCTURED, Option.MODIFIED_DATES}))
+    return profile(DEFAULT_NAME, DEFAULT_OPTIONS)
+
+
+def configured(settings: "Deid") -> Profile:
+    """The profile of a site's settings or of a profile file. Raises BadConfig for one that cannot be used."""
+    options = frozenset(Option(name) for name in settings.options)
+    rules = tuple(_pixel_rule(rule) for rule in settings.pixels)
+    usual = options == DEFAULT_OPTIONS and not rules
+    return profile(settings.name or (DEFAULT_NAME if usual else CUSTOM_NAME), options, rules)
+
+
+def _pixel_rule(settings: "config.PixelRule") -> PixelRule:
+    columns, rows = (int(number) for number in (settings.size or "0x0").split("x"))
+    return PixelRule(
+        manufacturer=settings.manufacturer,
+        model=settings.model,
+        modality=settings.modality,
+        columns=columns,
+        rows=rows,
+        keep=Keep(settings.keep),
+        boxes=tuple(Box(*box) for box in settings.mask),
+        by=settings.by,
+    )
 
 
 @cache
-def profile(name: str, options: frozenset[Option]) -> Profile:
-    """The profile with these options. Raises BadConfig when dates are asked for both in full and modified."""
+def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...] = ()) -> Profile:
+    """The profile with these options.
+
+    Raises BadConfig when dates are asked for both in full and modified, and for an option that nobody can turn on."""
+    if not NAME.fullmatch(name):
+        raise BadConfig("a profile's name has 1 to 32 of a-z, 0-9 and hyphen: it is written into every object")
+    for option in sorted(options & REFUSED.keys()):
+        raise BadConfig(f"option {option}: {REFUSED[option]}")
     if {Option.FULL_DATES, Option.MODIFIED_DATES} <= options:
         raise BadConfig("choose full_dates or modified_dates, not both")
     rules = compile_rules(options)
-    return Profile(name=name, options=options, rules=MappingProxyType(rules), digest=_digest(options, rules))
+    digest = _digest(options, rules, pixel_rules)
+    return Profile(name=name, options=options, rules=MappingProxyType(rules), pixel_rules=pixel_rules, digest=digest)
 
 
-def _digest(options: frozenset[Option], rules: Mapping[int, Rule]) -> str:
+def _digest(options: frozenset[Option], rules: Mapping[int, Rule], pixel_rules: tuple[PixelRule, ...]) -> str:
     lines = [f"edition {EDITION}", *(f"option {option}" for option in sorted(options))]
     lines += [f"{tag:08X} {rule.action} {rule.vr.decode()}" for tag, rule in sorted(rules.items())]
+    lines += [f"pixels {rule}" for rule in pixel_rules]
     lines += [f"class {uid} {row.risk}" for uid, row in sorted(CLASSES.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

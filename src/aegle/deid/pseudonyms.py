@@ -36,6 +36,12 @@ class Pseudonyms:
             raise BadConfig(f"the pseudonym secret must be {SECRET_BYTES} bytes")
         return cls({purpose: _subkey(secret, purpose) for purpose in _PURPOSES})
 
+    def with_own_uids(self) -> "Pseudonyms":
+        """The same maps, but every UID stands for itself (Retain UIDs Option)."""
+        same = Pseudonyms(self._keys)
+        same.uid = lru_cache(maxsize=1)(str)
+        return same
+
     def _uid(self, original: str) -> str:
         """The alias of a UID under 2.25 (PS3.5 §B.2); a UID of the standard or of a public coding scheme is itself."""
         return original if is_public(original) else _uuid_uid(self._mac("uid", original))

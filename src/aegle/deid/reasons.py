@@ -26,6 +26,7 @@ class HoldReason(StrEnum):
     CHECK_FAILED = "CHECK_FAILED"
     ALREADY_ALIASED = "ALREADY_ALIASED"
     CHANGED_SOURCE = "CHANGED_SOURCE"
+    FIRST_SEEN_VALUE = "FIRST_SEEN_VALUE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +39,22 @@ class Reason:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FirstSeen:
+    """A value of a kept text attribute that nobody has decided about. It may be a patient's: it goes to the site's list
+    of values (`aegle.deid.values`) and nowhere else."""
+
+    keyword: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Held:
     """An instance that does not leave: the reason, and a detail that never holds a patient's value."""
 
     reason: HoldReason
     detail: str
     source: InstanceRef | None = field(default=None, repr=False)  #: the original UIDs, where they could be read
+    first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: under FIRST_SEEN_VALUE: decide these
 
 
 REASONS: dict[HoldReason, Reason] = {
@@ -84,7 +95,8 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.BURNED_IN_RISK: Reason(
         text="Text may be burned into the picture.",
-        remedy="Look at the picture. If it is clean, let its source state Burned In Annotation = NO and resend it.",
+        remedy="Look at the device's pictures, then write a pixel rule for it into the profile, or have it state "
+        "Burned In Annotation = NO.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."
@@ -113,5 +125,10 @@ REASONS: dict[HoldReason, Reason] = {
     HoldReason.CHANGED_SOURCE: Reason(
         text="An object with this UID was admitted before with other content.",
         remedy="Decide whether the new one replaces it.",
+    ),
+    HoldReason.FIRST_SEEN_VALUE: Reason(
+        text="An attribute that is kept holds words that nobody at this site has looked at yet.",
+        remedy="Approve or deny each value once, on the Values page or with `aegle deid values`; "
+        "the object then goes on by itself.",
     ),
 }

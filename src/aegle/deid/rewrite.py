@@ -1,17 +1,18 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aegle.deid import icc
 from aegle.deid.dates import moved
 from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import Pseudonyms, is_public
-from aegle.deid.reasons import HoldReason
+from aegle.deid.reasons import FirstSeen, HoldReason
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.values import GATED, Judged, Values
 from aegle.dicom.walk import (
     ITEM_END,
     PIXEL_DATA,
@@ -31,9 +32,15 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
-_SWEPT = frozenset({b"CS", b"LO", b"SH", b"UC", b"UR"})
+_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _LONG_NUMBER = 7  #: characters from which an integer may be somebody's number rather than a count
-_NUMBER = re.compile(rb"[0-9+\-.eE \\\0]*")
+#: What a kept value of these VRs may be made of: prose under them is refused.
+_FORMS: Mapping[bytes, re.Pattern[bytes]] = {
+    **dict.fromkeys((b"DS", b"IS"), re.compile(rb"[0-9+\-.eE \\\0]*")),
+    **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
+    b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
+    b"UI": re.compile(rb"[0-9. \\\0]*"),
+}
 _IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
 
 
@@ -48,48 +55,43 @@ class Rewriter:
     character_set: Sequence[str]
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
+    values: Values | None = None  #: which words kept text may hold; None to take any
     forbidden: Search | None = None  #: kept text in which this is found is replaced
-    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    done: list[tuple[int, str]] = field(default_factory=list)  #: (tag, what was done to it), each time
     uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
     kept_text: list[bytes] = field(default_factory=list)
-    pixels: Head | None = None
+    first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
 
     def __post_init__(self) -> None:
         self._kept_bytes = 0
         self._days = self.pseudonyms.shift_days(self.patient_alias)
         self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
-            Action.EMPTY: lambda rule, raw: b"",
-            Action.DUMMY: lambda rule, raw: DUMMIES[rule.vr],
             Action.UID: self._mapped,
             Action.SHIFT: self._shifted,
             Action.TOKEN: self._token,
             Action.PATIENT: self._patient,
         }
 
-    def header(self, pos: int) -> bytes:
-        """The top level from `pos` up to PixelData, which is left in `pixels`, or to the end of the object."""
+    def header(self, heads: Sequence[Head]) -> bytes:
+        """The top level up to PixelData or to the end of the object; `heads` are its elements."""
         self._kept_bytes = 0
-        pending = sorted(self.insertions, reverse=True)
+        pending = [*sorted(self.insertions, reverse=True)]
         parts: list[bytes] = []
-        run = pos
         end = len(self.data)
-        while pos < end:
-            head = self.target.head(self.data, pos, end)
-            due = pending and pending[-1] <= head.tag
-            kept, after = self._element(self.target, head, end, 0) if head.tag != PIXEL_DATA else (b"", pos)
-            if head.tag in self.insertions:
-                kept = b""
-            if due or kept is not None:
-                parts += (self.data[run : head.start], self._due(pending, head.tag), kept or b"")
-                run = after if kept is not None else head.start
+        run = heads[0].start if heads else end
+        for head in heads:
+            if pending and pending[-1] <= head.tag:
+                parts += (self.data[run : head.start], self._due(pending, head.tag))
+                run = head.start
             if head.tag == PIXEL_DATA:
-                self.pixels = head
+                end = head.start
                 break
-            pos = after
-        else:
-            parts.append(self.data[run:pos])
-        parts.append(self._due(pending, SEQUENCE_END))
+            kept, after = self._element(self.target, head, end, 0)
+            if kept is not None or head.tag in self.insertions:
+                parts += (self.data[run : head.start], kept if kept and head.tag not in self.insertions else b"")
+                run = after
+        parts += (self.data[run:end], self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
 
     def _due(self, pending: list[int], tag: int) -> bytes:
@@ -113,7 +115,7 @@ class Rewriter:
             parts.append(self.data[pos:after] if kept is None else kept)
             pos, last = after, head.tag
         if pos < end:
-            self.counts[0xFFFFFFFF, "trailing bytes dropped"] += 1
+            self.done.append((0xFFFFFFFF, "trailing bytes dropped"))
         return _bounded(b"".join(parts))
 
     def _dataset(self, source: Encoding, pos: int, end: int, depth: int, *, open_ended: bool) -> tuple[bytes, int]:
@@ -137,40 +139,49 @@ class Rewriter:
 
     def _element(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes | None, int]:
         """What stands for the element in the target (None: its own bytes) and where it ends in the source."""
-        if head.tag >> 16 == 0xFFFE:
-            raise BrokenEncoding(Flaw.MALFORMED, "a delimiter in the wrong place")
-        rule = self.rules.get(head.tag)
-        if rule is None or (depth and head.tag == PIXEL_DATA):
-            return self._dropped(source, head, end, depth)
-        if rule.vr == b"SQ":
-            return self._sequence(source, head, rule, end, depth)
-        if head.length == UNDEFINED:
-            return self._dropped(source, head, end, depth)
-        after = head.value + head.length
-        self._note_identifiers(head, rule)
-        if rule.action is Action.KEEP:
+        tag, vr, _, value, length = head
+        rule = self.rules.get(tag)
+        if rule is None or rule.vr == b"SQ" or length == UNDEFINED or tag == PIXEL_DATA:
+            return self._structured(source, head, rule, end, depth)
+        after = value + length
+        action = rule.action
+        if action is Action.KEEP:
             return self._kept(source, head, rule), after
-        self.counts[head.tag, rule.action] += 1
-        if rule.action is Action.REMOVE:
-            return b"", after
-        if head.length > VALUE_MAX_BYTES and rule.action not in {Action.EMPTY, Action.DUMMY}:
-            raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
-        value = self._replacements[rule.action](rule, self.data[head.value : min(after, head.value + VALUE_MAX_BYTES)])
-        return self.target.emit(head.tag, rule.vr, value), after
+        if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
+            self._note_identifiers(head, rule)
+        self.done.append((tag, action))
+        return self._replaced(head, rule), after
 
-    def _dropped(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
-        tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
-        self.counts[tag, Action.REMOVE] += 1
-        return b"", value_end(source, self.data, head, end, depth)
+    def _structured(
+        self, source: Encoding, head: Head, rule: Rule | None, end: int, depth: int
+    ) -> tuple[bytes | None, int]:
+        """As `_element`, for sequences and for whatever must go whole."""
+        if head.tag >= 0xFFFE0000:
+            raise BrokenEncoding(Flaw.MALFORMED, "a delimiter in the wrong place")
+        is_sequence = rule is not None and rule.vr == b"SQ" and (not source.explicit or head.vr in {b"SQ", b"UN"})
+        if rule is None or not is_sequence:
+            tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
+            self.done.append((tag, Action.REMOVE))
+            return b"", value_end(source, self.data, head, end, depth)
+        return self._sequence(source, head, rule, end, depth)
+
+    def _replaced(self, head: Head, rule: Rule) -> bytes:
+        """The element that a rule other than `keep` puts in place of this one."""
+        if rule.action is Action.REMOVE:
+            return b""
+        if rule.action is Action.EMPTY or rule.action is Action.DUMMY:
+            return _constant(self.target, head.tag, rule.vr, rule.action)
+        if head.length > VALUE_MAX_BYTES:
+            raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
+        value = self._replacements[rule.action](rule, self.data[head.value : head.value + head.length])
+        return self.target.emit(head.tag, rule.vr, value)
 
     def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
         """A sequence's items are walked whatever its rule, so that the identifiers in them are known."""
-        if source.explicit and head.vr not in {b"SQ", b"UN"}:
-            return self._dropped(source, head, end, depth)
         content, after = self._items(source, head, end, depth)
         if rule.action is Action.ENTER:
             return self.target.emit(head.tag, b"SQ", content), after
-        self.counts[head.tag, rule.action] += 1
+        self.done.append((head.tag, rule.action))
         return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
 
     def _items(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
@@ -198,12 +209,17 @@ class Rewriter:
             raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
-            return self._refused(head)
-        if vr in {b"DS", b"IS"} and not _NUMBER.fullmatch(self.data, head.value, head.value + head.length):
-            return self._refused(head)
+            return self._refused(head, rule)
+        form = _FORMS.get(vr)
+        if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
+            return self._refused(head, rule)
         if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
-            self.counts[head.tag, "identifier replaced"] += 1
+            self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
+        if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
+            return self.target.emit(head.tag, vr, judged.value)
+        if vr == b"UI":
+            self._note_uids(head)
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
@@ -216,13 +232,21 @@ class Rewriter:
         self.kept_text.append(raw)
         return self.forbidden is not None and self.forbidden.hits(raw)
 
-    def _refused(self, head: Head) -> bytes:
-        self.counts[head.tag, "wrong form removed"] += 1
-        return b""
+    def _judged(self, head: Head, vr: bytes, values: Values) -> Judged | None:
+        """What the site's decisions make of a kept value; notes what nobody has decided about."""
+        raw = self.data[head.value : head.value + head.length]
+        judged = values.judge(head.tag, vr, raw, self.character_set)
+        if judged is not None:
+            self.first_seen |= judged.first_seen
+            self.done.append((head.tag, "denied value emptied"))
+        return judged
+
+    def _refused(self, head: Head, rule: Rule) -> bytes:
+        """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
+        self.done.append((head.tag, "wrong form emptied"))
+        return self.target.emit(head.tag, rule.vr, b"")
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:
-        if rule.action is Action.KEEP or not (rule.vr == b"PN" or head.vr == b"PN" or head.tag in IDENTIFYING):
-            return
         raw = self.data[head.value : head.value + min(head.length, 4096)]
         vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
         self.identifiers |= words(vr, texts(raw, self.character_set))
@@ -234,6 +258,11 @@ class Rewriter:
             if not is_public(original):
                 self.uids[alias] = original
         return "\\".join(aliases).encode()
+
+    def _note_uids(self, head: Head) -> None:
+        """UIDs that an option keeps are their own aliases."""
+        values = self.data[head.value : head.value + head.length].decode("latin-1").split("\\")
+        self.uids |= {value: value for value in (part.strip(" \0") for part in values) if not is_public(value)}
 
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:
         return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")
@@ -247,6 +276,12 @@ class Rewriter:
         text = texts(raw, self.character_set).strip(" \0")
         alias = self.pseudonyms.patient_id(text)
         return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""
+
+
+@lru_cache(maxsize=4096)
+def _constant(target: Encoding, tag: int, vr: bytes, action: Action) -> bytes:
+    """The element that stands for any value under `empty` or `dummy`."""
+    return target.emit(tag, vr, DUMMIES[vr] if action is Action.DUMMY else b"")
 
 
 def _bounded(header: bytes) -> bytes:

@@ -76,6 +76,7 @@ _OURS: Mapping[int, Action] = {
     0x00080005: Action.KEEP,  # SpecificCharacterSet
     0x00080119: Action.KEEP,  # LongCodeValue and URNCodeValue are codes, not prose; swept like any kept text
     0x00080120: Action.KEEP,
+    0x04000500: Action.REMOVE,  # EncryptedAttributesSequence: an earlier tool's sealed originals
     0x00100010: Action.PATIENT,
     0x00100033: Action.REMOVE,  # birth and death dates in another calendar: the table forgets them
     0x00100034: Action.REMOVE,
@@ -112,6 +113,8 @@ _KEPT_TEXT = frozenset(_KEPT_TEXT_KEYWORDS.split())
 
 _FREE_TEXT = frozenset({"PN", "LT", "ST", "UT", "UC", "UR", "AE"})
 _TIMES = frozenset({"DA", "DT", "TM"})
+_OPAQUE = frozenset({"OB", "UN"})
+_CLEANABLE = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})  # text that the gate for words judges
 #: OB attributes whose bytes are described by the standard and cannot hold prose; ICC text is blanked by the engine.
 _OPEN_BYTES_KEPT = frozenset({0x00282000, 0x7FE00010})
 _OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})  # float pixels: no admitted class has them
@@ -140,16 +143,29 @@ def compile_rules(options: frozenset[Option]) -> dict[int, Rule]:
 
 
 def row_action(row: Row, vr: str, options: frozenset[Option]) -> Action:
-    """What one row of the table comes to under the chosen options; `vr` is the dictionary's."""
-    for option in options:
-        code = row.options.get(option)
-        if code == "K":
-            return Action.ENTER if vr == "SQ" else Action.KEEP
-        if code == "C" and option is Option.STRUCTURED:
-            return Action.ENTER
-        if code == "C" and option is Option.MODIFIED_DATES and vr in _TIMES:
-            return Action.SHIFT
+    """What one row of the table comes to under the chosen options; `vr` is the dictionary's.
+
+    Where two chosen options speak, the one declared first does: a date that one keeps and another moves is moved."""
+    for option in Option:
+        action = _option_action(option, row.options.get(option, ""), vr) if option in options else None
+        if action is not None:
+            return action
     return _basic(row, vr)
+
+
+def _option_action(option: Option, code: str, vr: str) -> Action | None:
+    """What an option does to a row of its own; None where it says nothing, or more than can be done: the basic profile
+    then holds. `K` keeps; `C` moves a date, enters a sequence, and keeps a text whose words are known or approved. Bytes
+    (OB, UN) can be neither read nor cleaned."""
+    if not code or vr in _OPAQUE:
+        return None
+    if vr == "SQ":
+        return Action.ENTER
+    if code == "K":
+        return Action.KEEP
+    if option is Option.MODIFIED_DATES:
+        return Action.SHIFT if vr in _TIMES else None
+    return Action.KEEP if vr in _CLEANABLE else None
 
 
 def _basic(row: Row, vr: str) -> Action:
@@ -173,7 +189,7 @@ def _net(tag: int, keyword: str, vr: str, options: frozenset[Option]) -> Action:
     if vr == "SQ":
         return Action.ENTER
     if vr == "UI":
-        return Action.UID
+        return Action.KEEP if Option.UIDS in options else Action.UID
     if vr in _TIMES:
         return Action.KEEP if Option.FULL_DATES in options else Action.SHIFT
     if vr in _FREE_TEXT or (vr in {"OB", "UN"} and tag not in _OPEN_BYTES_KEPT):

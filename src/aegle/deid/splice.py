@@ -1,131 +1,133 @@
-"""Writing the target: new header bytes, then the source's pixel bytes spliced file to file, then the tail.
+"""Writing the target: new header bytes, then the source's pixel bytes copied file to file, then the tail.
 
-Peak memory is the header's; the pixels pass through the kernel (`copy_file_range`) or, where that is missing, through
-a buffer of 1 MiB.
+Peak memory is the header's and a buffer of 1 MiB. (A copy within the kernel is no faster here: the new header moves the
+pixels off their page boundaries.)
 """
 
 import errno
 import os
-import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import IO
 
-from aegle.deid.pixels import Pixels
+from aegle.deid.codestreams import Blank
+from aegle.deid.pixels import Extent
 from aegle.dicom.walk import Buffer
 from aegle.errors import StorageFull
 
 _CHUNK = 1 << 20
+_WORTH_A_THREAD = 8 << 20  #: bytes from which pixels are copied while they are still being proved
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """Everything that goes into one file, in order."""
+    """Everything that goes into one file, in order. `proof` answers what is blanked in the pixels, or raises."""
 
-    meta: bytes
-    header: bytes
-    pixels: Pixels | None
+    head: bytes
+    pixels: Extent | None
     tail: bytes
-    deflate: bool
+    proof: Callable[[], Collection[Blank]]
 
 
-def write(target: Path, content: Content, source: IO[bytes], data: Buffer) -> int:
-    """Write `target` and make it durable; answers its size in bytes. On any failure there is no target.
+def write(target: Path, content: Content, source: IO[bytes]) -> int:
+    """Write `target` and answer how many blanks it has. On any failure there is no target. Raises StorageFull.
 
-    `data` is what positions refer to; where it is not deflated it is the content of `source`. Raises StorageFull.
+    Not durable: a target that stands after a power cut may be incomplete, and whoever keeps it syncs it first.
     """
-    part = target.with_name(target.name + ".part")
+    pixels = content.pixels
+    little = pixels is None or pixels.end - pixels.start < _WORTH_A_THREAD
+    blanks = content.proof() if little else ()
+    with _created(target) as file:
+        _write_all(file, content.head)
+        if pixels is not None and little:
+            _copy(source, file, pixels, Event())
+        elif pixels is not None:
+            with _copying(source, file, pixels):
+                blanks = content.proof()
+        if pixels is not None:
+            _blank(file, blanks, len(content.head) - pixels.start)
+        _write_all(file, content.tail)
+    return len(blanks)
+
+
+def write_deflated(target: Path, meta: bytes, content: Content, data: Buffer) -> int:
+    """As `write`, the data set deflated (PS3.5 §A.5); the source is inflated already, in `data`."""
+    blanks = content.proof()
+    packer = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    written = 0
+    with _created(target) as file:
+        _write_all(file, meta)
+        for piece in _pieces(content, data, blanks):
+            packed = packer.compress(piece)
+            _write_all(file, packed)
+            written += len(packed)
+        packed = packer.flush()
+        _write_all(file, packed + bytes((written + len(packed)) & 1))
+    return len(blanks)
+
+
+@contextmanager
+def _created(target: Path) -> Iterator[IO[bytes]]:
+    """The target, open for writing; gone when the block fails."""
     try:
-        with part.open("w+b", buffering=0) as file:
-            _deflate(file, content, data) if content.deflate else _splice(file, content, source)
-            os.fsync(file.fileno())
-            size = os.fstat(file.fileno()).st_size
-        part.replace(target)
-        sync_folder(target.parent)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull("no room for the de-identified copy; free space on the site's disk") from None
+        with target.open("w+b", buffering=0) as file:
+            yield file
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise StorageFull("the disk is full or read-only; the source is untouched") from error
         raise
-    finally:
-        part.unlink(missing_ok=True)
-    return size
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder durable; Windows needs and knows no such call."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _copying(source: IO[bytes], target: IO[bytes], pixels: Extent) -> Iterator[None]:
+    """Copies the pixels while the block runs; stops early when it fails."""
+    stop = Event()
+    with ThreadPoolExecutor(1) as pool:
+        copied = pool.submit(_copy, source, target, pixels, stop)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            yield
+        except BaseException:
+            stop.set()
+            raise
+        copied.result()
 
 
-def _splice(file: IO[bytes], content: Content, source: IO[bytes]) -> None:
-    _write_all(file, content.meta + content.header)
-    if content.pixels:
-        start = len(content.meta) + len(content.header)
-        _copy(source, file, content.pixels.start, content.pixels.end)
-        for at, length, fill in content.pixels.blanks:
-            file.seek(start + at - content.pixels.start)
-            _write_all(file, fill * length)
+def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> None:
+    left = pixels.end - pixels.start
+    source.seek(pixels.start)
+    while left and not stop.is_set():
+        piece = source.read(min(_CHUNK, left))
+        if not piece:
+            raise OSError(errno.EIO, "the source became shorter while it was read")
+        _write_all(target, piece)
+        left -= len(piece)
+
+
+def _blank(file: IO[bytes], blanks: Collection[Blank], shift: int) -> None:
+    """Overwrite segments, from positions in the source; the file stands at its end before and after."""
+    for at, length, fill in blanks:
+        file.seek(at + shift)
+        _write_all(file, fill * length)
+    if blanks:
         file.seek(0, os.SEEK_END)
-    _write_all(file, content.tail)
 
 
-def _write_all(file: IO[bytes], data: bytes) -> None:
+def _write_all(file: IO[bytes], data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
-def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
-    """Append `source[start:end]` to `target`."""
-    start = _copy_in_kernel(source, target, start, end)
-    source.seek(start)
-    while start < end:
-        chunk = source.read(min(_CHUNK, end - start))
-        if not chunk:
-            raise OSError(errno.EIO, "the source became shorter while it was read")
-        _write_all(target, chunk)
-        start += len(chunk)
-
-
-def _copy_in_kernel(source: IO[bytes], target: IO[bytes], start: int, end: int) -> int:
-    """Copy as much as the kernel will; answers the position reached."""
-    if sys.platform == "linux":
-        while start < end:
-            try:
-                copied = os.copy_file_range(source.fileno(), target.fileno(), end - start, offset_src=start)
-            except OSError as error:
-                if error.errno in _FULL:
-                    raise
-                break
-            if not copied:
-                break
-            start += copied
-    return start
-
-
-def _deflate(file: IO[bytes], content: Content, data: Buffer) -> None:
-    packer = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
-    _write_all(file, content.meta)
-    written = 0
-    for piece in _pieces(content, data):
-        packed = packer.compress(piece)
-        _write_all(file, packed)
-        written += len(packed)
-    packed = packer.flush()
-    _write_all(file, packed + bytes((written + len(packed)) & 1))  # even length, PS3.5 §A.5
-
-
-def _pieces(content: Content, data: Buffer) -> Iterator[bytes]:
-    yield content.header
+def _pieces(content: Content, data: Buffer, blanks: Collection[Blank]) -> Iterator[bytes]:
+    yield content.head
     if content.pixels:
-        blanks = content.pixels.blanks
         for at in range(content.pixels.start, content.pixels.end, _CHUNK):
             stop = min(at + _CHUNK, content.pixels.end)
             piece = bytearray(data[at:stop])

@@ -1,76 +1,68 @@
 """Raw bytes of two files compared and searched, in pieces, for the independent check."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise, zip_longest
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from aegle.deid.identifiers import Search
+from aegle.deid.reading import Region
 
 _PIECE = 1 << 20
 _OVERLAP = 512  #: longer than any identifier in any encoding
-_FRAGMENT_HEAD, _FRAGMENT_TAIL = 2048, 64  #: where compressed frames could carry words
-
-
-@dataclass(frozen=True, kw_only=True)
-class Region:
-    """The pixel bytes of one file: `[start, end)`, and where each fragment starts when they are encapsulated."""
-
-    path: Path
-    start: int
-    end: int
-    fragments: tuple[int, ...]
+_FRAME_HEAD, _FRAME_TAIL = 2048, 64  #: bytes at the ends of a compressed frame that could carry words
+_DATA_FOLLOW = (b"\xff\xda", b"\xff\x93")  #: SOS of JPEG, SOD of JPEG 2000: after them stand samples
 
 
 def same_pixels(before: Region, after: Region, *, blanks: bool) -> bool:
     """Whether both regions hold the same bytes; with `blanks`, but for bytes that became a space or zero."""
-    if before.end - before.start != after.end - after.start:
+    size = before.end - before.start
+    if size != after.end - after.start:
         return False
-    pairs = zip_longest(_pieces(before), _pieces(after), fillvalue=b"")
+    pairs = zip(_pieces(before), _pieces(after), strict=True)
     return all(old == new or (blanks and _only_blanked(old, new)) for old, new in pairs)
 
 
 def _pieces(region: Region) -> Iterator[bytes]:
-    with region.path.open("rb") as file:
-        file.seek(region.start)
-        left = region.end - region.start
-        while left > 0:
-            piece = file.read(min(_PIECE, left))
-            if not piece:
-                return
-            left -= len(piece)
-            yield piece
+    region.file.seek(region.start)
+    for at in range(region.start, region.end, _PIECE):
+        yield region.file.read(min(_PIECE, region.end - at))
 
 
 def _only_blanked(old: bytes, new: bytes) -> bool:
-    if len(old) != len(new):
-        return False
     was, now = np.frombuffer(old, np.uint8), np.frombuffer(new, np.uint8)
     changed = now[was != now]
     return bool(np.isin(changed, (0x00, 0x20)).all())
 
 
 def sweep(region: Region, search: Search) -> str | None:
-    """Where raw bytes of the file hold an identifier: in what surrounds the pixels, or in the head or tail of a
+    """Where raw bytes of the data hold an identifier: in what surrounds the pixels, or in the head or tail of a
     compressed frame. Uncompressed pixels are not searched: they were compared with what the header describes."""
     if not search:
         return None
-    with region.path.open("rb") as file:
-        size = file.seek(0, 2)
-        for start, end in ((0, region.start), (region.end, size)):
-            if any(search.hits(_read(file, at - _OVERLAP, at + _PIECE, end)) for at in range(start, end, _PIECE)):
+    for start, end in ((0, region.start), (region.end, len(region.data))):
+        for at in range(start, end, _PIECE):
+            if search.hits(region.data[max(0, at - _OVERLAP) : min(at + _PIECE, end)]):
                 return "raw bytes around the pixels"
-        for start, end in pairwise((*region.fragments, region.end)):
-            if search.hits(
-                _read(file, start, start + _FRAGMENT_HEAD, end) + _read(file, end - _FRAGMENT_TAIL, end, end)
-            ):
-                return "a compressed frame"
-    return None
+    return "a compressed frame" if any(map(search.hits, _frame_ends(region))) else None
 
 
-def _read(file: IO[bytes], start: int, stop: int, end: int) -> bytes:
-    file.seek(max(0, start))
-    return file.read(min(stop, end) - max(0, start))
+def _frame_ends(region: Region) -> Iterator[bytes]:
+    """What could hold words in frames, joined to pieces of about a megabyte; a head like the one before it once."""
+    parts, size, last = [], 0, b""
+    for start, length in region.fragments or ():
+        region.file.seek(start)
+        head = _words_of(region.file.read(min(length, _FRAME_HEAD)))
+        if head != last:
+            parts.append(head)
+        region.file.seek(max(start, start + length - _FRAME_TAIL))
+        parts.append(region.file.read(min(length, _FRAME_TAIL)))
+        size, last = size + len(parts[-1]) + (len(head) if head != last else 0), head
+        if size > _PIECE:
+            yield b"\n".join(parts)
+            parts, size = [], 0
+    yield b"\n".join(parts)
+
+
+def _words_of(head: bytes) -> bytes:
+    ends = [at for mark in _DATA_FOLLOW if (at := head.find(mark)) >= 0]
+    return head[: min(ends)] if ends else head

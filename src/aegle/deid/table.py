@@ -11,24 +11,45 @@ EDITION = "2026d"
 
 
 class Option(StrEnum):
-    """The options of PS3.15 §E.3 that this engine can honour; the value is the table's column."""
+    """The options of PS3.15 §E.3; the value is the table's column. Declared in the order in which they are asked."""
 
     MODIFIED_DATES = "modified_dates"
-    STRUCTURED = "structured"
     FULL_DATES = "full_dates"
+    STRUCTURED = "structured"
+    UIDS = "uids"
     DEVICE = "device"
     INSTITUTION = "institution"
     PATIENT = "patient"
+    DESCRIPTORS = "descriptors"
+    GRAPHICS = "graphics"
+    SAFE_PRIVATE = "safe_private"
 
+
+#: The options of the default profile. Every other one lets more out, and a site's profile with it needs two people.
+DEFAULT_OPTIONS = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
+
+#: Options that nobody can turn on here, and why.
+REFUSED: Mapping[Option, str] = {
+    Option.GRAPHICS: "an overlay is a picture in which a name may be drawn, and nothing here can clean one: "
+    "overlays and curves are always removed",
+    Option.SAFE_PRIVATE: "every private attribute is removed; no list of safe ones is honoured yet",
+}
+
+CLEAN_PIXELS = "clean_pixels"  #: the one option (§E.3.1) that is no column of the table: pixel rules bring it about
 
 #: (0012,0064) codes of CID 7050: the profile itself under None, then each option.
-METHOD_CODES: dict[Option | None, tuple[str, str]] = {
+METHOD_CODES: Mapping[Option | str | None, tuple[str, str]] = {
     None: ("113100", "Basic Application Confidentiality Profile"),
+    CLEAN_PIXELS: ("113101", "Clean Pixel Data Option"),
+    Option.GRAPHICS: ("113103", "Clean Graphics Option"),
     Option.STRUCTURED: ("113104", "Clean Structured Content Option"),
+    Option.DESCRIPTORS: ("113105", "Clean Descriptors Option"),
     Option.FULL_DATES: ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
     Option.MODIFIED_DATES: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
     Option.PATIENT: ("113108", "Retain Patient Characteristics Option"),
     Option.DEVICE: ("113109", "Retain Device Identity Option"),
+    Option.UIDS: ("113110", "Retain UIDs Option"),
+    Option.SAFE_PRIVATE: ("113111", "Retain Safe Private Option"),
     Option.INSTITUTION: ("113112", "Retain Institution Identity Option"),
 }
 

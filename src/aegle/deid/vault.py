@@ -5,24 +5,20 @@ pseudonym secret nor ever in the same backup; each value is bound to its row's k
 between rows do not open. Aliases, keyed digests and the UIDs of our own results stand in clear.
 """
 
-import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from aegle.deid.outcome import Deidentified, Identity
-from aegle.errors import BadConfig, Conflict, NotFound, StorageFull, Unreadable
+from aegle.deid.seals import Seals
+from aegle.errors import Conflict, NotFound, StorageFull, Unreadable
 from aegle.records import InstanceRef
 
-KEY_BYTES = 32
-_NONCE_BYTES = 12
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seal (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uid (alias TEXT PRIMARY KEY, original BLOB NOT NULL) WITHOUT ROWID;
@@ -39,7 +35,7 @@ _SELECT_ADMISSION = (
 )
 _KEEP_STUDY = "INSERT OR IGNORE INTO study VALUES (?, ?, ?)"
 _REPLACE_STUDY = "INSERT OR REPLACE INTO study VALUES (?, ?, ?)"
-_SEAL_TEXT = b"aegle vault 1"
+SEAL_TEXT = b"aegle vault 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +47,28 @@ class Admission:
     archived_digest: str | None  #: SHA-256 of the file in the archive
 
 
+@dataclass(kw_only=True, eq=False)
+class _Recording:
+    """One instance on its way into the vault."""
+
+    done: Deidentified
+    source_digest: str
+    archived_digest: str | None
+    replace: bool
+    failure: Exception | None = None
+    settled: bool = False
+
+
 class Vault:
     """One site's vault. Safe to share between the threads of its one process."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
-        """Open or make the vault. Raises BadConfig for a key of the wrong length, Unreadable for the wrong key."""
-        if len(key) != KEY_BYTES:
-            raise BadConfig(f"the vault's key must be {KEY_BYTES} bytes")
-        self._cipher = AESGCM(key)
+    def __init__(self, path: Path, key: bytes, *older: bytes) -> None:
+        """Open or make the vault; what `older` keys sealed is still read. Raises BadConfig for a key of the wrong length,
+        Unreadable when none of them opens it."""
+        self._seals = Seals(key, *older)
         self._lock = threading.RLock()
+        self._waiting: deque[_Recording] = deque()
+        self.commits = 0  #: transactions of `record` so far
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
@@ -75,19 +84,54 @@ class Vault:
         Raises Conflict when the study is known under another patient, or the instance with other source bytes, unless
         a person decided that this one replaces it.
         """
-        with self._transaction():
-            if not replace:
-                self._require_same(done, source_digest)
-            self._db.executemany(
-                "INSERT OR IGNORE INTO uid VALUES (?, ?)",
-                [(alias, self._sealed("uid", alias, original.encode())) for alias, original in done.uids.items()],
-            )
-            identity = self._sealed("study", done.alias.study_uid, done.identity.to_json())
-            self._db.execute(
-                _REPLACE_STUDY if replace else _KEEP_STUDY,
-                (done.alias.study_uid, done.patient_alias, identity),
-            )
-            self._keep_instance(done, source_digest, archived_digest)
+        recording = _Recording(done=done, source_digest=source_digest, archived_digest=archived_digest, replace=replace)
+        self._waiting.append(recording)
+        with self._lock:  # whoever comes in commits for all that wait: several instances, one fsync
+            if not recording.settled:
+                self._commit_waiting(recording)
+        if recording.failure is not None:
+            raise recording.failure
+
+    def _commit_waiting(self, ours: _Recording) -> None:
+        batch = [ours]
+        while self._waiting:
+            other = self._waiting.popleft()
+            batch += [other] if other is not ours else []
+        try:
+            with self._transaction():
+                for recording in batch:
+                    self._write(recording)
+            self.commits += 1
+        except Exception as failure:  # noqa: BLE001 - each thread that waits for this commit raises it
+            for recording in batch:
+                recording.failure = failure
+        for recording in batch:
+            recording.settled = True
+
+    def _write(self, recording: _Recording) -> None:
+        """Into the open transaction; a conflict undoes this instance alone."""
+        self._db.execute("SAVEPOINT instance")
+        try:
+            self._keep(recording)
+        except Conflict as conflict:
+            recording.failure = conflict
+            self._db.execute("ROLLBACK TO instance")
+        self._db.execute("RELEASE instance")
+
+    def _keep(self, recording: _Recording) -> None:
+        done, replace = recording.done, recording.replace
+        if not replace:
+            self._require_same(done, recording.source_digest)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO uid VALUES (?, ?)",
+            [(alias, self._seals.seal("uid", alias, original.encode())) for alias, original in done.uids.items()],
+        )
+        identity = self._seals.seal("study", done.alias.study_uid, done.identity.to_json())
+        self._db.execute(
+            _REPLACE_STUDY if replace else _KEEP_STUDY,
+            (done.alias.study_uid, done.patient_alias, identity),
+        )
+        self._keep_instance(done, recording.source_digest, recording.archived_digest)
 
     def admission(self, sop_alias: str) -> Admission | None:
         """What is known of the instance with this alias (`Pseudonyms.uid` of the source's SOP Instance UID)."""
@@ -102,14 +146,14 @@ class Vault:
         row = self._one("SELECT original FROM uid WHERE alias = ?", alias)
         if row is None:
             raise NotFound("the vault does not know this UID")
-        return self._opened("uid", alias, row[0]).decode()
+        return self._seals.open("uid", alias, row[0]).decode()
 
     def identity(self, study_alias: str) -> Identity:
         """The patient and study attributes of the first instance of this study. Raises NotFound, Unreadable."""
         row = self._one("SELECT identity FROM study WHERE alias = ?", study_alias)
         if row is None:
             raise NotFound("the vault does not know this study")
-        return Identity.from_json(self._opened("study", study_alias, row[0]))
+        return Identity.from_json(self._seals.open("study", study_alias, row[0]))
 
     def patient_alias(self, study_alias: str) -> str:
         """The alias of the study's patient. Raises NotFound."""
@@ -117,6 +161,12 @@ class Vault:
         if row is None:
             raise NotFound("the vault does not know this study")
         return str(row[0])
+
+    def studies_of(self, patient_alias: str) -> list[str]:
+        """The aliases of a patient's studies, in ascending order."""
+        with self._lock:
+            rows = self._db.execute("SELECT alias FROM study WHERE patient_alias = ? ORDER BY alias", (patient_alias,))
+            return [str(row[0]) for row in rows]
 
     def remember_result(self, sop_uid: str, alias_sop_uid: str = "") -> None:
         """Note a result of ours by the UID under which it leaves for the PACS. Durable, idempotent."""
@@ -142,9 +192,9 @@ class Vault:
         with self._transaction():
             row = self._one("SELECT value FROM seal WHERE name = ?", "seal")
             if row is None:
-                self._db.execute("INSERT INTO seal VALUES (?, ?)", ("seal", self._sealed("seal", "", _SEAL_TEXT)))
+                self._db.execute("INSERT INTO seal VALUES (?, ?)", ("seal", self._seals.seal("seal", "", SEAL_TEXT)))
             else:
-                self._opened("seal", "", row[0])
+                self._seals.open("seal", "", row[0])
 
     def _require_same(self, done: Deidentified, source_digest: str) -> None:
         study = self._one("SELECT patient_alias FROM study WHERE alias = ?", done.alias.study_uid)
@@ -186,16 +236,6 @@ class Vault:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
-    def _sealed(self, kind: str, alias: str, value: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, value, _bound(kind, alias))
-
-    def _opened(self, kind: str, alias: str, sealed: bytes) -> bytes:
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(kind, alias))
-        except (InvalidTag, ValueError, TypeError):
-            raise Unreadable("the vault's key is wrong, or a value of the vault was changed") from None
-
 
 def _admission(row: tuple[Any, ...] | None) -> Admission | None:
     if row is None:
@@ -203,7 +243,3 @@ def _admission(row: tuple[Any, ...] | None) -> Admission | None:
     study, series, sop, sop_class, source, archived = row
     alias = InstanceRef(study_uid=study, series_uid=series, sop_uid=sop, sop_class=sop_class)
     return Admission(alias=alias, source_digest=source, archived_digest=archived)
-
-
-def _bound(kind: str, alias: str) -> bytes:
-    return f"aegle vault 1\0{kind}\0{alias}".encode()

@@ -4,11 +4,15 @@ Every function takes a buffer (bytes or a memory map) and positions in it, check
 `BrokenEncoding` for anything that does not fit; no other exception leaves this module. Nesting is bounded.
 """
 
+from __future__ import annotations  # array[int] cannot be evaluated before Python 3.12
+
 import mmap
+import sys
+from array import array
 from collections.abc import Iterator
 from enum import StrEnum
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from aegle.errors import MEANING, BadDicom, Meaning
 
@@ -19,6 +23,7 @@ ITEM = 0xFFFEE000
 ITEM_END = 0xFFFEE00D
 SEQUENCE_END = 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
+HELD_MAX_BYTES = 2 << 20  #: of a map that is read through, in memory at a time
 MAX_DEPTH = 24  #: sequences within sequences; real objects stay below 10
 
 LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
@@ -59,6 +64,9 @@ class Head(NamedTuple):
     length: int  #: bytes, or UNDEFINED
 
 
+_new = tuple.__new__  #: makes a Head in half the time of its own constructor; there is one for each element
+
+
 class Encoding:
     """One of the three ways to encode a data set: reads headers, writes elements."""
 
@@ -77,17 +85,22 @@ class Encoding:
             raise BrokenEncoding(Flaw.TRUNCATED, "an element header is cut short")
         group, element, vr, length = self._short.unpack_from(data, pos)
         value = pos + 8
-        if group == 0xFFFE or not self.explicit:
-            vr, length = b"", self._long.unpack_from(data, pos + 4)[0]
-        elif vr in LONG_VRS:
-            if pos + 12 > end:
-                raise BrokenEncoding(Flaw.TRUNCATED, "an element header is cut short")
-            length, value = self._long.unpack_from(data, value)[0], pos + 12
-        elif vr not in SHORT_VRS:
-            raise BrokenEncoding(Flaw.MALFORMED, f"an unknown VR in element ({group:04X},{element:04X})")
+        if vr not in SHORT_VRS or group == 0xFFFE or not self.explicit:
+            vr, value, length = self._wide(data, pos, end)
         if length != UNDEFINED and value + length > end:
             raise BrokenEncoding(Flaw.TRUNCATED, f"the value of ({group:04X},{element:04X}) passes the end")
-        return Head(group << 16 | element, vr, pos, value, length)
+        return _new(Head, (group << 16 | element, vr, pos, value, length))
+
+    def _wide(self, data: Buffer, pos: int, end: int) -> tuple[bytes, int, int]:
+        """VR, position and length of a value whose length takes four bytes: of items, in implicit VR, of the long VRs."""
+        group, element, vr, _ = self._short.unpack_from(data, pos)
+        if group == 0xFFFE or not self.explicit:
+            return b"", pos + 8, self._long.unpack_from(data, pos + 4)[0]
+        if vr not in LONG_VRS:
+            raise BrokenEncoding(Flaw.MALFORMED, f"an unknown VR in element ({group:04X},{element:04X})")
+        if pos + 12 > end:
+            raise BrokenEncoding(Flaw.TRUNCATED, "an element header is cut short")
+        return vr, pos + 12, self._long.unpack_from(data, pos + 8)[0]
 
     def emit(self, tag: int, vr: bytes, value: bytes) -> bytes:
         """A whole element; odd values are padded as PS3.5 §6.2 asks.
@@ -126,12 +139,13 @@ def elements(encoding: Encoding, data: Buffer, pos: int, end: int) -> Iterator[H
     """Headers of one level, in order, nested content stepped over; PixelData is the last one given."""
     while pos < end:
         head = encoding.head(data, pos, end)
-        if head.tag >> 16 == 0xFFFE:
+        tag, _, _, value, length = head
+        if tag >= 0xFFFE0000:
             raise BrokenEncoding(Flaw.MALFORMED, "an item delimiter outside a sequence")
         yield head
-        if head.tag == PIXEL_DATA:
+        if tag == PIXEL_DATA:
             return
-        pos = value_end(encoding, data, head, end)
+        pos = value + length if length != UNDEFINED else value_end(encoding, data, head, end)
 
 
 def value_end(encoding: Encoding, data: Buffer, head: Head, end: int, depth: int = 0) -> int:
@@ -170,6 +184,65 @@ def require_item(item: Head, depth: int) -> None:
         raise BrokenEncoding(Flaw.MALFORMED, "a sequence holds something other than an item")
     if depth > MAX_DEPTH:
         raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
+
+
+def let_go(data: Buffer, start: int, stop: int) -> None:
+    """Give back the memory of what was read of a map, where the system knows how; it maps pages around each one read."""
+    if sys.platform != "win32" and not isinstance(data, bytes):
+        first = max(0, start - _AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+        if stop > first:
+            data.madvise(mmap.MADV_DONTNEED, first, stop - first)
+
+
+_AROUND = 1 << 20
+
+
+class Fragments:
+    """Where the fragments of encapsulated data (PS3.5 §A.4) lie: (start, length) of each value. 16 bytes of memory each."""
+
+    def __init__(self, spans: array[int], end: int) -> None:
+        self._spans = spans
+        self.end = end  #: after the delimiter
+
+    @classmethod
+    def walk(cls, data: Buffer, pos: int, end: int) -> Self:
+        """Of the items from `pos`, the offset table first. Raises BrokenEncoding."""
+        spans, held = array("Q"), pos
+        while pos + 8 <= end:
+            if pos - held > HELD_MAX_BYTES:
+                let_go(data, held, pos)
+                held = pos
+            tag, length = _ITEM_HEAD.unpack_from(data, pos)
+            pos += 8
+            if tag == _SEQUENCE_END_HEAD and spans:
+                return cls(spans, pos)
+            if tag != _ITEM_HEAD_TAG or length == UNDEFINED:
+                raise BrokenEncoding(Flaw.MALFORMED, "encapsulated data holds something other than fragments")
+            spans.extend((pos, length))
+            pos += length
+        raise BrokenEncoding(Flaw.TRUNCATED, "encapsulated data is cut short")
+
+    @property
+    def table(self) -> tuple[int, int]:
+        """The basic offset table."""
+        return self._spans[0], self._spans[1]
+
+    def __len__(self) -> int:
+        return len(self._spans) // 2 - 1
+
+    def __getitem__(self, number: int) -> tuple[int, int]:
+        return self._spans[2 * number + 2], self._spans[2 * number + 3]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self._spans[2::2], self._spans[3::2], strict=True)
+
+    def offsets(self) -> Iterator[int]:
+        """Of each fragment's item from the first one's, as an offset table has them."""
+        return (start - self._spans[2] for start in self._spans[2::2])
+
+
+_ITEM_HEAD = Struct("<LL")  # group and element of a little endian tag as one number: the element in the upper half
+_ITEM_HEAD_TAG, _SEQUENCE_END_HEAD = 0xE000FFFE, 0xE0DDFFFE
 
 
 def fragments(encoding: Encoding, data: Buffer, pos: int, end: int) -> Iterator[Head]:

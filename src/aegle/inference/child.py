@@ -13,10 +13,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from aegle.bounds import limit_memory
 from aegle.errors import BadBundle, Refused, Unreadable
 from aegle.inference import blocks
 from aegle.inference.blocks import Block
-from aegle.inference.bounds import limit_memory
 from aegle.inference.messages import Ended, Message, arrays_in, arrays_message, receive, send
 from aegle.inference.pixels import RGB, decode
 from aegle.inference.quality import measure

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from aegle.bounds import limit_memory
 from aegle.errors import Refused, Unreadable
-from aegle.inference.bounds import limit_memory
 from aegle.inference.messages import Ended, Message, arrays_message, receive, send
 from aegle.inference.pixels import PixelFormat, decode
 

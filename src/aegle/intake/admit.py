@@ -13,9 +13,10 @@ from pathlib import Path
 from aegle import access, durable, faults
 from aegle.access import Act
 from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify, identify
+from aegle.deid.value_book import ValueBook
 from aegle.dicom.uids import is_uid
 from aegle.errors import Conflict, Refused
-from aegle.intake.quarantine import Quarantine
+from aegle.intake.quarantine import Entry, Quarantine, Settlement
 from aegle.intake.spool import Spool, Spooled
 from aegle.ports import Archive, AuditSink
 from aegle.records import AuditOutcome, StoredInstance
@@ -52,6 +53,7 @@ class Intake:
     profile: Profile
     pseudonyms: Pseudonyms
     vault: Vault
+    values: ValueBook
     archive: Archive
     quarantine: Quarantine
     audit: AuditSink
@@ -60,6 +62,11 @@ class Intake:
     def admit(self, item: Spooled) -> Admission:
         """Settle one instance. Raises Unavailable (disk full, archive away) and what nobody foresaw: it stays spooled."""
         return self._settle(item, self._decide(item))
+
+    def decided(self) -> list[Entry]:
+        """What was held for words that are all decided now, and can be tried again."""
+        waiting = [entry for entry in self.quarantine.entries() if entry.state is Settlement.OPEN and entry.waits_for]
+        return [entry for entry in waiting if not self.values.is_waiting(entry.waits_for)]
 
     def give_up(self, item: Spooled, error: str) -> Admission:
         """Hold an instance whose admission fails, again and again, with an error nobody foresaw, named by its class."""
@@ -102,7 +109,7 @@ class Intake:
         target = durable.private_folder(self.work) / f"{item.name}.dcm"
         try:
             with durable.storage():
-                done = deidentify(item.path, target, self.profile, self.pseudonyms)
+                done = deidentify(item.path, target, self.profile, self.pseudonyms, self.values.current())
             if isinstance(done, Held):
                 return self._hold(item, done, alias)
             faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
@@ -125,7 +132,7 @@ class Intake:
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 
     def _hold(self, item: Spooled, held: Held, alias: str) -> Admission:
-        entry = self.quarantine.hold(item, held, alias)
+        entry = self.quarantine.hold(item, held, alias, self.values.add(held.first_seen) if held.first_seen else ())
         self._tell(Act.INTAKE_INSTANCE_HOLD, item, entry.entry_id, AuditOutcome.REFUSED, reason=held.reason)
         faults.reach(faults.Point.INTAKE_HELD)
         return Admission(settled=Settled.HELD, study_alias=alias, reason=held.reason)

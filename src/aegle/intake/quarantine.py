@@ -15,7 +15,7 @@ from aegle import api, durable
 from aegle.deid import REASONS, Held, HoldReason
 from aegle.errors import Conflict, NotFound
 from aegle.intake import sealed
-from aegle.intake.spool import Door, Spooled
+from aegle.intake.spool import Door, Spool, Spooled
 
 
 class Settlement(StrEnum):
@@ -40,6 +40,7 @@ class Entry:
     state: Settlement = Settlement.OPEN
     settled_by: str = ""  #: the person at the site who decided
     settled_at: datetime | None = None
+    waits_for: tuple[str, ...] = ()  #: words that must be decided first, by their names in the site's list of values
 
     @property
     def blocks_study(self) -> bool:
@@ -59,7 +60,7 @@ class Quarantine:
         self._folder = durable.private_folder(folder)
         self._key = key
 
-    def hold(self, item: Spooled, held: Held, study_alias: str) -> Entry:
+    def hold(self, item: Spooled, held: Held, study_alias: str, waits_for: tuple[str, ...] = ()) -> Entry:
         """Seal an object with its reason; durable on return. Holding the same spooled object again gives the same entry."""
         entry_id = entry_id_of(item.name)
         entry = Entry(
@@ -70,6 +71,7 @@ class Quarantine:
             detail=held.detail,
             study_alias=study_alias,
             size_bytes=item.path.stat().st_size,
+            waits_for=waits_for,
         )
         sealed.seal(item.path, self._object(entry_id), self._key, entry_id)
         self._write(entry)
@@ -99,6 +101,15 @@ class Quarantine:
         entry = replace(entry, state=state, settled_by=by, settled_at=datetime.now(UTC))
         self._write(entry)
         return entry
+
+    def retry(self, entry_id: str, spool: Spool, by: str) -> Entry:
+        """Give an open object back to the spool. Raises NotFound; Conflict where it was decided before.
+
+        Spool first, then write down: a crash in between leaves an object that comes in twice, never one that is lost."""
+        entry = self.entry(entry_id)
+        if entry.state is Settlement.OPEN:
+            spool.receive(self.read(entry_id), entry.door)
+        return self.settle(entry_id, Settlement.RETRIED, by)
 
     def read(self, entry_id: str) -> Iterator[bytes]:
         """The object itself, in blocks. Whoever calls this has audited it."""

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from aegle import durable
 from aegle.config import Config, SiteConfig
+from aegle.deid import agreement
+from aegle.deid.agreement import Agreements
+from aegle.deid.profile import configured
 from aegle.local.home import Applied, AppliedHub, AppliedSite, Home, same_hub
 from aegle.local.secrets import FileSecrets
 from aegle.ports import Change
@@ -36,7 +39,10 @@ class LocalProvisioner:
         return changes
 
     def apply(self) -> Sequence[Change]:
-        """Make it so, idempotent; answers what was done."""
+        """Make it so, idempotent; answers what was done. Raises BadConfig for a profile that two people must agree to
+        first."""
+        for name, site in self._config.sites.items():
+            Agreements(self._home.site(name) / agreement.FILE).require(configured(site.deid), name)
         changes = self.plan()
         durable.private_folder(self._home.root)
         hub_secrets = FileSecrets(durable.private_folder(self._home.hub) / "secrets")

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from aegle.deid import agreement
+
 
 @dataclass(frozen=True, kw_only=True)
 class SiteFolder:
@@ -55,6 +57,16 @@ class SiteFolder:
     def accounts(self) -> Path:
         """People who may sign in."""
         return self.root / "accounts.db"
+
+    @property
+    def values(self) -> Path:
+        """Words of kept attributes and what was decided about them; they may be patients'."""
+        return self.root / "values.db"
+
+    @property
+    def agreements(self) -> Path:
+        """Weaker profiles that two people of the site agreed to."""
+        return self.root / agreement.FILE
 
     @property
     def outbox(self) -> Path:

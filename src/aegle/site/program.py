@@ -9,9 +9,12 @@ from typing import Any
 from aegle import __version__, access, api, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Pseudonyms, Vault, default_profile
+from aegle.deid import Pseudonyms, Vault
+from aegle.deid.agreement import Agreements
+from aegle.deid.profile import configured
+from aegle.deid.value_book import ValueBook
 from aegle.intake.admit import Admission, Intake, Settled
-from aegle.intake.quarantine import Quarantine
+from aegle.intake.quarantine import Entry, Quarantine
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
@@ -56,8 +59,11 @@ class SiteProgram:
         secrets = ports.secrets
         self.state = SiteState(folder.state)
         folder.tidy(keep={item.file for item in self.state.waiting_to_be_sent()})
-        self.pseudonyms = Pseudonyms.from_secret(secrets.get("pseudonym-secret"))
-        self.vault = Vault(folder.vault, secrets.get("vault-key"))
+        self.profile = configured(config.deid)
+        Agreements(folder.agreements).require(self.profile, name)
+        self.pseudonyms = self.profile.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
+        self.vault = Vault(folder.vault, secrets.get("vault-key"), *secrets.versions("vault-key")[1:])
+        self.values = ValueBook(folder.values)
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
         self.quarantine = Quarantine(folder.quarantine, secrets.get("quarantine-key"))
         self.studies = Studies(
@@ -107,11 +113,19 @@ class SiteProgram:
         self.pictures.close()
         self.labels.close()
         self.vault.close()
+        self.values.close()
         self.state.close()
 
     def wake(self, loop: str) -> None:
         """There is something to do for one of the loops."""
         self._loops[loop].wake()
+
+    def retry(self, entry: Entry, by: str) -> None:
+        """Give a held object back to the spool; its study is not complete meanwhile. Raises NotFound, Conflict."""
+        if entry.study_alias:
+            self.state.touch(entry.study_alias)
+        self.quarantine.retry(entry.entry_id, self.spool, by)
+        self.wake("intake")
 
     # --- parts
 
@@ -120,9 +134,10 @@ class SiteProgram:
             site=self.name,
             spool=self.spool,
             work=self.folder.work,
-            profile=default_profile(),
+            profile=self.profile,
             pseudonyms=self.pseudonyms,
             vault=self.vault,
+            values=self.values,
             archive=self.ports.archive,
             quarantine=self.quarantine,
             audit=self.ports.audit,
@@ -133,6 +148,13 @@ class SiteProgram:
         self.fates.note(admission)
         if admission.study_alias and admission.settled in (Settled.ADMITTED, Settled.REPEATED, Settled.HELD):
             self.state.touch(admission.study_alias)
+
+    def _retry_decided(self) -> bool:
+        """What waited for words that a page or a command has decided goes back to the spool."""
+        decided = self.intake.decided()
+        for entry in decided:
+            self.retry(entry, by="its words were decided")
+        return bool(decided)
 
     def _make_dimse(self) -> DimseDoor:
         door = self.config.door
@@ -149,6 +171,7 @@ class SiteProgram:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
             "intake": (Admissions(spool=self.spool, intake=self.intake).admit_waiting, 0.5),
+            "values": (self._retry_decided, 2.0),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),

@@ -20,6 +20,15 @@ ACTS = {
     "archive check": Act.CLI_ARCHIVE_CHECK,
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
+    "vault backup": Act.CLI_VAULT_BACKUP,
+    "vault restore": Act.CLI_VAULT_RESTORE,
+    "vault rotate": Act.CLI_VAULT_ROTATE,
+    "vault reveal": Act.SITE_IDENTITY_REVEAL,
+    "deid profile propose": Act.SITE_PROFILE_PROPOSE,
+    "deid profile agree": Act.SITE_PROFILE_AGREE,
+    "deid values list": Act.SITE_VALUES_VIEW,  # with --site; a CSV is the person's own
+    "deid values approve": Act.SITE_VALUE_DECIDE,
+    "deid values deny": Act.SITE_VALUE_DECIDE,
     "labels query": Act.HUB_LABELS_QUERY,  # the hub writes it
     "labels export": Act.HUB_LABELS_QUERY,
     "audit verify": Act.CLI_AUDIT_VERIFY,
@@ -39,7 +48,11 @@ NONE = {
     "account roles": "prints a table of the program",
     "deid run": "works on a folder of the person's own, with no site",
     "deid preview": "works on a folder of the person's own, with no site",
-    "deid profile": "prints a table of the program",
+    "deid bench make": "writes a synthetic corpus of its own",
+    "deid bench score": "reads a synthetic corpus and what a tool made of it",
+    "deid profile show": "prints a table of the program",
+    "deid profile check": "reads a file of the person's own",
+    "deid profile proposals": "reads who agreed to which profile, no study",
     "run demo-pacs": "stands in for somebody else's program",
 }
 

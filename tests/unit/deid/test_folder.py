@@ -140,3 +140,43 @@ def test_an_output_below_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         require_apart(tmp_path, tmp_path)
     require_apart(tmp_path / "in", tmp_path / "out", None)
+
+
+def with_values(source: Path, tmp_path: Path) -> Summary:
+    profile = default_profile()
+    values = Task(
+        output=tmp_path / "clean",
+        key=bytes(32),
+        profile_name=profile.name,
+        options=profile.options,
+        values=tmp_path / "values.csv",
+    )
+    return run_folder(sorted(source.iterdir()), values, tmp_path / "held", 1)
+
+
+def test_a_run_after_the_decisions_completes_the_folder(tmp_path: Path) -> None:
+    source, listed = tmp_path / "in", tmp_path / "values.csv"
+    source.mkdir()
+    for number, model in enumerate(("Ottokar's own", "Ottilie's own", "LightSpeed Plus")):
+        dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        dataset.ManufacturerModelName = model
+        dataset.save_as(source / f"{number}.dcm")
+    first = with_values(source, tmp_path)
+    assert (first.written, first.held, first.first_seen) == (1, 2, 2)
+    reasons = json.loads((tmp_path / "held" / REASONS_FILE).read_text())
+    assert [row["reason"] for row in reasons.values()] == ["FIRST_SEEN_VALUE"] * 2
+    assert "Ott" not in json.dumps([row["detail"] for row in reasons.values()])
+    assert with_values(source, tmp_path).first_seen == 0
+    text = listed.read_text().replace("Ottokar's own,pending", "Ottokar's own,approve")
+    listed.write_text(text.replace("Ottilie's own,pending", "Ottilie's own,deny"))
+    last = with_values(source, tmp_path)
+    assert (last.written, last.held, last.before, last.held_in_all) == (2, 0, 1, 0)
+    models = {pydicom.dcmread(path).ManufacturerModelName for path in written(tmp_path)}
+    assert models == {"Ottokar's own", "", "LightSpeed Plus"}
+    assert json.loads((tmp_path / "held" / REASONS_FILE).read_text()) == {}
+    assert list((tmp_path / "held").glob("*.dcm")) == []
+    report = json.loads((tmp_path / "clean" / REPORT).read_text())
+    assert report["held"] == {}
+    assert len(report["values_digest"]) == 64
+    assert b"Ottilie" not in (tmp_path / "clean" / REPORT).read_bytes() + (tmp_path / "clean" / LEDGER).read_bytes()

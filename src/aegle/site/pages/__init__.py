@@ -14,12 +14,14 @@ from aegle.site.pages.slide import SlidePages
 from aegle.site.pages.studies import StudyPages
 from aegle.site.pages.trail import TrailPages
 from aegle.site.pages.upload import UploadPages
+from aegle.site.pages.values import ValuePages
 from aegle.site.program import SiteProgram
 
 _NAVIGATION = (
     ("/", "Studies", Act.SITE_STUDIES_LIST),
     ("/upload", "Upload", Act.SITE_FILE_UPLOAD),
     ("/held", "Held", Act.SITE_QUARANTINE_VIEW),
+    ("/values", "Values", Act.SITE_VALUES_VIEW),
     ("/audit", "Audit", Act.SITE_AUDIT_VIEW),
     ("/people", "People", Act.PAGE_ACCOUNT_CHANGE),
 )
@@ -39,6 +41,7 @@ def site_shell(program: SiteProgram, sign_in: SignIn, audit: AuditSink) -> Shell
             slides,
             UploadPages(shell=shell, program=program),
             HeldPages(shell=shell, program=program),
+            ValuePages(shell=shell, program=program),
             TrailPages(shell=shell, program=program),
             PeoplePages(shell=shell, sign_in=sign_in, audit=audit),
         )

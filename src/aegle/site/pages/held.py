@@ -10,7 +10,6 @@ from aegle.access import Act
 from aegle.deid import REASONS
 from aegle.errors import BadMessage
 from aegle.intake.quarantine import Settlement
-from aegle.intake.spool import Door
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.site.pages import words
 from aegle.site.program import SiteProgram
@@ -77,11 +76,11 @@ class HeldPages:
         return RedirectResponse("/held", 303)
 
     def _settle(self, visit: Visit, decision: Settlement) -> None:
-        """Spool first, then write down: a crash in between leaves an object that comes in twice, never one that is lost."""
-        quarantine, entry = self.program.quarantine, self.program.quarantine.entry(visit.request.path_params["entry"])
-        if decision is Settlement.RETRIED and entry.state is Settlement.OPEN:
-            self.program.spool.receive(quarantine.read(entry.entry_id), Door(entry.door))
-        quarantine.settle(entry.entry_id, decision, by=visit.principal.name)
-        self.program.wake("intake")
+        program, by = self.program, visit.principal.name
+        entry = program.quarantine.entry(visit.request.path_params["entry"])
+        if decision is Settlement.RETRIED:
+            program.retry(entry, by)
+            return
+        program.quarantine.settle(entry.entry_id, decision, by)
         if entry.study_alias:
-            self.program.state.touch(entry.study_alias)
+            program.state.touch(entry.study_alias)

@@ -1,0 +1,182 @@
+"""De-identification beside `cp` of the same files: 400 slices of 520 KB, 60 stills of 6 MB, one slide of 310 MB.
+
+The engine alone in this process; `aegle deid run` with every check, its start included, with one process and two; each
+installed rival by its own command. Order rotates; figures are medians of three runs and ratios to `cp` in the same run.
+Then the memory that belongs to one process over a slide of 5 GB, a file with holes. Needs 2 GB of disk.
+"""
+
+import os
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import deid_corpus as corpus
+
+from aegle.bench import rivals
+from aegle.deid import Deidentified, Pseudonyms, Values, default_profile, deidentify
+
+RUNS = 3
+SLIDE_BYTES = 310_000_000
+HUGE_TILES, HUGE_TILE_BYTES = 2_500, 2_000_000
+RIVAL_LIMIT_S = 300
+GOALS = {
+    "engine": {"ct": 2.0, "stills": 2.0, "slide": 2.0},
+    "aegle deid run, 2 processes": {"ct": 8.0, "slide": 3.0},
+}
+Contender = Callable[[Sequence[Path], Path], None]
+
+
+def copy(files: Sequence[Path], output: Path) -> None:
+    """The floor."""
+    subprocess.run(["cp", *map(str, files), str(output)], check=True)
+
+
+def engine(files: Sequence[Path], output: Path) -> None:
+    """In this process, without the check."""
+    profile, pseudonyms, values = default_profile(), Pseudonyms.from_secret(bytes(32)), Values()
+    for path in files:
+        done = deidentify(path, output / path.name, profile, pseudonyms, values)
+        assert isinstance(done, Deidentified), done
+
+
+def command(jobs: int) -> Contender:
+    """`aegle deid run`."""
+
+    def run(files: Sequence[Path], output: Path) -> None:
+        key = output.parent / "key"
+        key.write_text("00" * 32)
+        places = [str(files[0].parent), str(output), "--key", str(key), "--values", str(output.parent / "values.csv")]
+        arguments = [sys.executable, "-m", "aegle", "deid", "run", *places, "--jobs", str(jobs)]
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+        assert sum(1 for _ in output.rglob("2.25.*.dcm")) == len(files)
+
+    return run
+
+
+def rival(tool: rivals.Rival) -> Contender:
+    """A tool by its own command; it may refuse files, and is stopped when it takes too long."""
+
+    def run(files: Sequence[Path], output: Path) -> None:
+        arguments = tool.command(files[0].parent, output, output.parent)
+        subprocess.run(arguments, check=False, capture_output=True, timeout=RIVAL_LIMIT_S)
+
+    return run
+
+
+def measured(contenders: Mapping[str, Contender], files: Sequence[Path], scratch: Path) -> dict[str, float]:
+    """Seconds of each; the order rotates, and one that takes too long is asked once."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    order = list(contenders)
+    for _ in range(RUNS):
+        for name in order:
+            if seconds[name] and seconds[name][-1] > RIVAL_LIMIT_S / 10:
+                continue
+            seconds[name].append(timed(contenders[name], files, scratch))
+        order = order[1:] + order[:1]
+    return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def timed(contender: Contender, files: Sequence[Path], scratch: Path) -> float:
+    """Seconds of one run into an empty folder, with nothing left to write when it starts."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    (scratch / "out").mkdir(parents=True)
+    os.sync()
+    began = time.perf_counter()
+    try:
+        contender(files, scratch / "out")
+    except subprocess.TimeoutExpired:
+        return float("inf")
+    return time.perf_counter() - began
+
+
+def write_huge(path: Path) -> None:
+    """A slide of 5 GB whose tiles are a head, a hole and an end."""
+    tile = corpus.jpeg(corpus.blank_tile(), quality=80)
+    corpus.slide_header(HUGE_TILES).save_as(path, enforce_file_format=True)
+    with path.open("r+b") as file:
+        file.seek(0, 2)
+        file.write(corpus.OPEN_PIXELS)
+        for _ in range(HUGE_TILES):
+            file.write(corpus.ITEM + struct.pack("<L", HUGE_TILE_BYTES) + tile[:-2])
+            file.seek(HUGE_TILE_BYTES - len(tile), 1)
+            file.write(tile[-2:])
+        file.write(corpus.SEQUENCE_END)
+
+
+def private_mb(files: Sequence[Path], scratch: Path) -> float:
+    """Peak of the memory that is `aegle deid run`'s own, in MB (Linux: Private_* of smaps_rollup)."""
+    peak, done = [0], threading.Event()
+    child: list[int] = []
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            peak[0] = max([peak[0], *map(private_kb, child)])
+
+    def run(files: Sequence[Path], output: Path) -> None:
+        (output.parent / "key").write_text("00" * 32)
+        arguments = [sys.executable, "-m", "aegle", "deid", "run", str(files[0].parent), str(output), "--jobs", "1"]
+        arguments += ["--key", str(output.parent / "key"), "--values", str(output.parent / "values.csv")]
+        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
+            child.append(process.pid)
+            assert process.wait() == 0
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        timed(run, files, scratch)
+    finally:
+        done.set()
+        watcher.join()
+    return peak[0] / 1024
+
+
+def private_kb(pid: int) -> int:
+    """Private memory of a process now; 0 where it cannot be known."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
+def show(kind: str, seconds: Mapping[str, float]) -> None:
+    """One table."""
+    print(f"\n{kind}")
+    for name, taken in seconds.items():
+        goal = GOALS.get(name, {}).get(kind)
+        told = f"   goal {goal}" if goal else ""
+        print(f"  {name:36} {taken:8.2f} s   {taken / seconds['cp']:7.2f} x cp{told}", flush=True)
+
+
+def main() -> None:
+    """Print every figure."""
+    contenders: dict[str, Contender] = {"cp": copy, "engine": engine}
+    contenders |= {f"aegle deid run, {jobs} process{'es'[: 2 * (jobs > 1)]}": command(jobs) for jobs in (1, 2)}
+    found = rivals.installed() if "--ours" not in sys.argv else []
+    contenders |= {tool.name: rival(tool) for tool in found}
+    print("rivals:", ", ".join(tool.name for tool in found) or "none asked for, or none installed")
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        for kind in ("ct", "stills", "slide", "huge"):
+            (base / kind).mkdir()
+        corpus.write_ct(base / "ct", 400)
+        corpus.write_stills(base / "stills", 60)
+        corpus.write_slide(base / "slide", SLIDE_BYTES)
+        for kind in ("ct", "stills", "slide"):
+            show(kind, measured(contenders, sorted((base / kind).iterdir()), base / "work"))
+            shutil.rmtree(base / kind)
+        write_huge(base / "huge" / "slide.dcm")
+        print(
+            f"\nslide of 5 GB: {private_mb([base / 'huge' / 'slide.dcm'], base / 'work'):.0f} MB private at its peak   goal 64"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""`aegle deid values list|approve|deny`: the words that were seen for the first time, decided once per site."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from aegle.access import Act
+from aegle.cli.acts import record
+from aegle.cli.places import HOME, HomePath, home
+from aegle.deid import Decision, value_file
+from aegle.deid.value_book import ValueBook
+from aegle.deid.value_file import Line
+from aegle.errors import BadMessage, NotFound
+from aegle.site.folder import SiteFolder
+
+app = typer.Typer(
+    help="Decide about words in kept attributes that nobody has seen before. The list may hold patients' data.",
+    no_args_is_help=True,
+)
+console = Console()
+
+Site = Annotated[str, typer.Option("--site", help="A site's list.")]
+File = Annotated[Path | None, typer.Option("--values", help="The CSV of a run over a folder.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Which values, by the names that `list` shows.")]
+Keyword = Annotated[str, typer.Option(help="Every value that waits in this attribute.")]
+Every = Annotated[bool, typer.Option("--all", help="Every value that waits.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Word:
+    name: str
+    keyword: str
+    value: str
+    decision: Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Words:
+    """A site's list or a file's, while a command has it open."""
+
+    words: Sequence[_Word]
+    decide: Callable[[_Word, Decision], None]
+
+
+@app.command("list")
+def show(
+    site: Site = "",
+    values: File = None,
+    everything: Annotated[bool, typer.Option("--decided", help="Also what is decided.")] = False,
+    home_path: HomePath = HOME,
+) -> None:
+    """List the values that wait. They may be patients' data: look at them where you may look at the images.
+
+    Example: `aegle deid values list --site st-anna`
+    """
+    with _opened(site, values, home_path, Act.SITE_VALUES_VIEW) as found:
+        words = [word for word in found.words if everything or word.decision is Decision.PENDING]
+    table = Table("name", "attribute", "value", "decision")
+    for word in words:
+        table.add_row(word.name, word.keyword, escape(word.value), word.decision.value)
+    console.print(table if words else "Nothing waits for a decision.")
+    if any(word.decision is Decision.PENDING for word in words):
+        where = f"--site {site}" if site else f"--values {values}"
+        console.print(
+            f"Decide: aegle deid values approve NAME ... {where}   (or deny; or --keyword ATTRIBUTE, or --all)"
+        )
+
+
+@app.command()
+def approve(
+    names: Names = None,
+    keyword: Keyword = "",
+    every: Every = False,
+    site: Site = "",
+    values: File = None,
+    home_path: HomePath = HOME,
+) -> None:
+    """Let values stay: they say nothing about a person. What waited for them goes on.
+
+    Example: `aegle deid values approve 3f0c9a1e --site st-anna`
+    """
+    _decide(Decision.APPROVE, _chosen(names, keyword, every=every), site, values, home_path)
+
+
+@app.command()
+def deny(
+    names: Names = None,
+    keyword: Keyword = "",
+    every: Every = False,
+    site: Site = "",
+    values: File = None,
+    home_path: HomePath = HOME,
+) -> None:
+    """Have values emptied wherever they stand. What waited for them goes on without them."""
+    _decide(Decision.DENY, _chosen(names, keyword, every=every), site, values, home_path)
+
+
+def _chosen(names: list[str] | None, keyword: str, *, every: bool) -> Callable[[_Word], bool]:
+    if sum((bool(names), bool(keyword), every)) != 1:
+        raise BadMessage("say which values: their names, --keyword ATTRIBUTE, or --all")
+    if names:
+        return lambda word: word.name in names
+    return lambda word: word.decision is Decision.PENDING and (every or word.keyword == keyword)
+
+
+def _decide(
+    decision: Decision, chosen: Callable[[_Word], bool], site: str, values: Path | None, home_path: Path
+) -> None:
+    with _opened(site, values, home_path, Act.SITE_VALUE_DECIDE) as found:
+        words = [word for word in found.words if chosen(word)]
+        if not words:
+            raise NotFound("no such value waits here; `aegle deid values list` shows what does")
+        for word in words:
+            found.decide(word, decision)
+    said = "approved" if decision is Decision.APPROVE else "denied"
+    then = f"{site} tries again what waited for them." if site else "Run `aegle deid run` again; it goes on."
+    console.print(f"{len(words)} value(s) {said}. {then}")
+
+
+@contextmanager
+def _opened(site: str, values: Path | None, home_path: Path, act: Act) -> Iterator[_Words]:
+    if bool(site) == bool(values):
+        raise BadMessage("say which list: --site NAME, or --values FILE")
+    with _of_site(site, home_path, act) if values is None else _of_file(values) as found:
+        yield found
+
+
+@contextmanager
+def _of_site(site: str, home_path: Path, act: Act) -> Iterator[_Words]:
+    place = home(home_path)
+    place.require_applied().site(site)
+    with closing(ValueBook(SiteFolder(root=place.site(site)).values)) as book:
+        words = [
+            _Word(name=word.digest, keyword=word.keyword, value=word.value, decision=word.decision)
+            for word in book.words()
+        ]
+        if act is Act.SITE_VALUES_VIEW:
+            record(place, act, site=site, count=len(words))
+
+        def decide(word: _Word, decision: Decision) -> None:
+            record(place, act, site=site, subject=word.name, keyword=word.keyword, state=decision.value)
+            book.decide(word.name, decision, by="operator")
+
+        yield _Words(words=words, decide=decide)
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[_Words]:
+    lines = {_name(line): line for line in value_file.read(path)}
+
+    def decide(word: _Word, decision: Decision) -> None:
+        lines[word.name] = replace(lines[word.name], decision=decision)
+
+    words = [
+        _Word(name=name, keyword=line.keyword, value=line.value, decision=line.decision) for name, line in lines.items()
+    ]
+    yield _Words(words=words, decide=decide)
+    if any(lines[word.name].decision is not word.decision for word in words):
+        value_file.write(path, lines.values())
+
+
+def _name(line: Line) -> str:
+    return hashlib.sha256("\0".join(line.key).encode("utf-8", "surrogateescape")).hexdigest()[:8]

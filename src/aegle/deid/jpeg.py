@@ -1,0 +1,133 @@
+"""Text inside JPEG and JPEG-LS frames: comments and application segments (ISO 10918-1 Annex B, ISO 14495-1 Annex C).
+
+Peak memory: one window.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
+from aegle.dicom.walk import Buffer
+
+WINDOW = 1 << 20  #: bytes looked through at a time
+_EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+#: Segments an image may have: frame and scan headers, tables, those of JPEG-LS (F7, F8), APPn and COM.
+_JPEG_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xF7, 0xF8, _COM}) - {0xC8}
+_HEAD_MAX_BYTES = 1 << 16  #: of a header that is remembered
+_JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
+#: The second byte of a marker in entropy-coded data: not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
+_ENDS_DATA = np.zeros(256, bool)
+_ENDS_DATA[0x80:0xFF] = True
+_ENDS_DATA[0xD0:0xD8] = False
+
+
+class Markers:
+    """The markers in entropy-coded data, found a window at a time."""
+
+    def __init__(self, data: Buffer) -> None:
+        self._data = data
+        self._start = self._stop = 0
+        self._found: list[int] = []
+
+    def find(self, pos: int, end: int) -> int:
+        """Position of the first one from `pos`, or `end`."""
+        while pos < end:
+            if not self._start <= pos < self._stop:
+                self._look(pos)
+            at = bisect_left(self._found, pos)
+            if at < len(self._found):
+                return min(self._found[at], end)
+            pos = self._stop
+        return end
+
+    def _look(self, pos: int) -> None:
+        stop = min(pos + WINDOW, len(self._data))
+        view = np.frombuffer(self._data, np.uint8, min(stop + 1, len(self._data)) - pos, pos)
+        at = np.flatnonzero(view[:-1] == 0xFF)
+        self._found = (at[_ENDS_DATA[view[at + 1]]] + pos).tolist()
+        self._start, self._stop = pos, stop
+
+
+class JpegScan:
+    """Finds what to blank in JPEG and JPEG-LS images: COM, APPn but plain JFIF and Adobe, and what follows the end.
+
+    Images that follow one another mostly have the same header: it is read once.
+    """
+
+    def __init__(self, data: Buffer) -> None:
+        self._data = data
+        self._markers = Markers(data)
+        self._head, self._head_blanks = b"", list[Blank]()
+
+    def __call__(self, pos: int, end: int) -> Sequence[Blank]:
+        """Of the image at `pos`. Raises Holding when it is not one."""
+        size = len(self._head)
+        if size and self._data[pos : min(pos + size, end)] == self._head:
+            found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
+            return self._scans(pos + size, end, found)
+        return self._scans(self._header(pos, end, found := []), end, found)
+
+    def _header(self, pos: int, end: int, found: list[Blank]) -> int:
+        """Up to the data of the first scan."""
+        if self._data[pos : pos + 2] != b"\xff\xd8":
+            raise unproven("a frame does not start as a JPEG image")
+        stop, ended = self._segments(pos + 2, end, found)
+        if ended:
+            raise unproven("a frame ends before its image does")
+        self._head = self._data[pos:stop] if stop - pos <= _HEAD_MAX_BYTES else b""
+        self._head_blanks = [(at - pos, length, fill) for at, length, fill in found]
+        return stop
+
+    def _scans(self, pos: int, end: int, found: list[Blank]) -> Sequence[Blank]:
+        ended = False
+        while not ended:
+            pos, ended = self._segments(self._markers.find(pos, end), end, found)
+        found += after(self._data, pos, end)
+        return found
+
+    def _segments(self, pos: int, end: int, found: list[Blank]) -> tuple[int, bool]:
+        """Walk segments up to the data of a scan, or to the image's end; answers where, and whether it is the end."""
+        while True:
+            pos, marker = next_marker(self._data, pos, end)
+            if marker == _EOI or marker in _STANDALONE:
+                if marker == _EOI:
+                    return pos, True
+                continue
+            length = segment_length(self._data, pos, end)
+            if marker not in _JPEG_SEGMENTS or not _fits(marker, self._data[pos + 2 : pos + length]):
+                raise unproven("a frame holds a segment that no image has")
+            if marker == _COM or (0xE0 <= marker <= 0xEF and not _needed(self._data, marker, pos, length)):
+                found.append((pos + 2, length - 2, b" "))
+            pos += length
+            if marker == _SOS:
+                return pos, False
+
+
+def _fits(marker: int, content: bytes) -> bool:
+    """Whether a table or header segment is as long as what it declares, so that nothing can follow it unread."""
+    if marker == 0xDB:
+        return _tables_fit(content, lambda at: 64 << (content[at] >> 4 & 1))
+    if marker == 0xC4:
+        return _tables_fit(content, lambda at: 16 + sum(content[at + 1 : at + 17]))
+    if marker == _SOS:
+        return len(content) >= 1 and len(content) == 4 + 2 * content[0]
+    if (0xC0 <= marker <= 0xCF and marker != 0xCC) or marker == 0xF7:
+        return len(content) >= 6 and len(content) == 6 + 3 * content[5]
+    return marker not in {0xDC, 0xDD} or len(content) == 2
+
+
+def _tables_fit(content: bytes, size: Callable[[int], int]) -> bool:
+    at = 0
+    while at < len(content):
+        at += 1 + size(at)
+    return at == len(content)
+
+
+def _needed(data: Buffer, marker: int, pos: int, length: int) -> bool:
+    """Whether decoders need the segment and its form leaves no room for text."""
+    if marker == 0xE0:
+        return length == _JFIF_BYTES + 2 and data[pos + 2 : pos + 7] == b"JFIF\0"
+    return marker == 0xEE and length == 14 and data[pos + 2 : pos + 7] == b"Adobe"

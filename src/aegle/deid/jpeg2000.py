@@ -1,0 +1,54 @@
+"""Text inside JPEG 2000 and HTJ2K codestreams: comment segments (ISO 15444-1 Annex A)."""
+
+from collections.abc import Sequence
+
+from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
+from aegle.dicom.walk import Buffer
+
+_EOC, _SOT, _SOD, _COM = 0xD9, 0x90, 0x93, 0x64
+#: Segments of the main header and of tile-part headers (Table A.2, ISO 15444-15 Annex A), SOT and COM apart.
+_SEGMENTS = frozenset({0x50, 0x51, 0x52, 0x53, 0x55, 0x57, 0x58, 0x59, 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x61, 0x63})
+
+
+class Jpeg2000Scan:
+    """Finds what to blank in codestreams: the text of every COM, and what follows the end."""
+
+    def __init__(self, data: Buffer) -> None:
+        self._data = data
+
+    def __call__(self, pos: int, end: int) -> Sequence[Blank]:
+        """Of the codestream at `pos`. Raises Holding when it is not one."""
+        data, found = self._data, list[Blank]()
+        if data[pos : pos + 4] != b"\xff\x4f\xff\x51":
+            raise unproven("a frame does not start as a JPEG 2000 codestream")
+        pos, tile_end, tiles = pos + 2, 0, 0
+        while True:
+            pos, marker = next_marker(data, pos, end)
+            if marker == _EOC:
+                break
+            if marker == _SOD:  # the tile-part's data follow its header
+                if tile_end < pos:
+                    raise unproven("a tile-part without its header")
+                pos, tile_end = tile_end, 0
+                continue
+            length = segment_length(data, pos, end)
+            if marker == _SOT:
+                tile_end, tiles = _tile_part_end(data, pos, end), tiles + 1
+            elif marker == _COM and length > 4:
+                found.append((pos + 4, length - 4, b" "))
+            elif marker not in _SEGMENTS | {_COM}:
+                raise unproven("a frame holds a segment that no codestream has")
+            pos += length
+        if not tiles:
+            raise unproven("a frame ends before its image does")
+        found += after(data, pos, end)
+        return found
+
+
+def _tile_part_end(data: Buffer, pos: int, end: int) -> int:
+    """End of the tile-part whose SOT parameters start at `pos`; length 0 means up to the end of the codestream."""
+    length = int.from_bytes(data[pos + 4 : pos + 8], "big")
+    stop = pos - 2 + length if length else data.rfind(b"\xff\xd9", pos, end)
+    if not pos < stop <= end:
+        raise unproven("a tile-part passes the end of its frame")
+    return stop

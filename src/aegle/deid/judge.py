@@ -1,0 +1,98 @@
+"""Whether an object may be de-identified at all, and what must be painted over in its pictures."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aegle.deid.classes import CLASSES, PixelRisk
+from aegle.deid.masks import Box, Keep, PixelRule, clip, fitting, outside
+from aegle.deid.part10 import Holding
+from aegle.deid.pseudonyms import is_public
+from aegle.deid.reasons import HoldReason
+from aegle.deid.survey import (
+    BURNED_IN,
+    CONVERSION_TYPE,
+    IMAGE_TYPE,
+    LABEL_IN_IMAGE,
+    MARK,
+    METHOD,
+    RECOGNIZABLE,
+    SOP_CLASS,
+    Survey,
+)
+from aegle.records import InstanceRef
+
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
+_CAPTURED = frozenset({"SCREEN SAVE", "SCREENSHOT", "SECONDARY CAPTURE"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What follows for the pixels of an object that may be de-identified."""
+
+    certified: bool  #: free of identity once the boxes are painted over: (0012,0062) may say YES
+    boxes: tuple[Box, ...] = ()  #: to be painted over in every frame
+
+
+def judge(survey: Survey, rules: Sequence[PixelRule]) -> Verdict:
+    """What is to be done with the pixels. Raises Holding for an object that may not be de-identified."""
+    row = CLASSES.get(survey.text(SOP_CLASS))
+    _require_uids(survey.source)
+    if survey.text(METHOD).startswith(MARK):
+        raise Holding(HoldReason.ALREADY_ALIASED, "its De-identification Method is ours")
+    if row is None:
+        raise Holding(HoldReason.UNKNOWN_SOP_CLASS, "SOP class not on the list")
+    if row.risk is PixelRisk.NONE:
+        if survey.has_pixels:
+            raise Holding(HoldReason.PIXELS_UNPROVEN, "pixel data in a kind of object that has none")
+        return Verdict(certified=True)
+    _refuse_pictures_of_people(survey)
+    rule = fitting(rules, survey.device)
+    return _by_rule(survey, rule) if rule else _by_its_word(survey, row.risk)
+
+
+def _require_uids(source: InstanceRef) -> None:
+    uids = (source.study_uid, source.series_uid, source.sop_uid, source.sop_class)
+    if not all(uids):
+        raise Holding(HoldReason.NO_UID, "study, series, instance or class")
+    if not all(_UID.fullmatch(uid) for uid in uids) or any(is_public(uid) for uid in uids[:3]):
+        raise Holding(HoldReason.BAD_UID, "study, series, instance or class")
+
+
+def _kind(survey: Survey) -> set[str]:
+    return {part.strip() for part in survey.text(IMAGE_TYPE).upper().split("\\")}
+
+
+def _refuse_pictures_of_people(survey: Survey) -> None:
+    """What no rule can let through."""
+    if _kind(survey) & {"LABEL", "OVERVIEW"} or survey.text(LABEL_IN_IMAGE).upper() == "YES":
+        raise Holding(HoldReason.LABEL_IMAGE, "its Image Type or Specimen Label in Image says so")
+    if survey.text(RECOGNIZABLE).upper() == "YES":
+        raise Holding(HoldReason.RECOGNIZABLE, "Recognizable Visual Features is YES")
+    if survey.overlay_in_pixels:
+        raise Holding(HoldReason.BURNED_IN_RISK, "an overlay lies in the pixel data")
+
+
+def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:
+    """Nobody looked at this device's pictures: what the object says of itself decides."""
+    burned_in = survey.text(BURNED_IN).upper()
+    if burned_in not in {"", "NO"}:
+        raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is not NO")
+    captured = bool(survey.text(CONVERSION_TYPE)) or _kind(survey) & _CAPTURED
+    if not burned_in and (risk is PixelRisk.HIGH or captured):
+        raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is absent in a kind of picture that may have it")
+    return Verdict(certified=burned_in == "NO" or "ORIGINAL" in _kind(survey))
+
+
+def _by_rule(survey: Survey, rule: PixelRule) -> Verdict:
+    device = survey.device
+    boxes = [box for box in (clip(box, device.columns, device.rows) for box in rule.boxes) if box]
+    if rule.keep is Keep.REGIONS:
+        if not survey.regions:
+            raise Holding(HoldReason.BURNED_IN_RISK, "the device's rule keeps ultrasound regions, and none is declared")
+        boxes += outside(survey.regions, device.columns, device.rows)
+    if not boxes and survey.text(BURNED_IN).upper() not in {"", "NO"}:
+        raise Holding(
+            HoldReason.BURNED_IN_RISK, "Burned In Annotation is not NO, and the device's rule paints nothing over"
+        )
+    return Verdict(certified=True, boxes=tuple(boxes))

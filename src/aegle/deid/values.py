@@ -1,0 +1,194 @@
+"""The gate for words: a value of a kept text attribute passes once somebody at the site has decided that it may.
+
+A table by tag cannot know that a technician's name was typed into Manufacturer's Model Name. So every value of a kept
+attribute that holds words (AE, CS, LO, SH, ST, LT, UC, UR, UT) must be known: from the list we ship (makers, models,
+terms of the standard, see data/approved_values.txt), from the standard's own codes, or by a decision of the site. One
+that nobody has seen holds its object until it is approved (it stays) or denied (it is emptied). A value that says
+nothing (one or two characters, or up to four digits) needs no decision. Values of several parts are judged by part;
+capital letters and repeated spaces do not count.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
+
+from aegle.deid.identifiers import texts
+from aegle.deid.reasons import FirstSeen
+from aegle.deid.table import rows
+
+GATED = frozenset({b"AE", b"CS", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT"})
+ANY = "*"  #: stands for a keyword: a term of the standard, approved in every CS attribute
+LONGEST = 10_240  #: characters of a value that a person can be asked about; a longer one is denied
+
+_ONE_VALUE = frozenset({b"ST", b"LT", b"UR", b"UT"})
+_SAYS_NOTHING = re.compile(r".{0,2}|[.\-]*(?:[0-9][.\-]*){0,4}")
+_CACHED = 100_000
+#: Attributes that may not be empty where they stand (Type 1 in every macro that has them): denied, they read so.
+_NEVER_EMPTY = frozenset({0x00080100, 0x00080104, 0x00080119, 0x00080120, 0x00620005, 0x00480106, 0x00480207})
+_NO_WORD = b"ANONYMIZED"
+
+
+class Decision(StrEnum):
+    """What a site has decided about one value."""
+
+    APPROVE = "approve"  #: it stays
+    DENY = "deny"  #: it is emptied
+    PENDING = "pending"  #: nobody has decided; objects with it are held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A value that does not pass as it stands."""
+
+    value: bytes = field(repr=False)  #: without what was denied; what is pending still stands in it
+    first_seen: frozenset[FirstSeen]  #: not empty: the object must be held
+
+
+class Values:
+    """The decisions in force. Immutable but for its memory of what it has judged; safe to share between threads."""
+
+    def __init__(self, decided: Mapping[tuple[str, str], Decision] | None = None) -> None:
+        """`decided` maps (keyword, value) to the site's decision, which goes before the list we ship."""
+        self._decided = {(keyword, folded(value)): what for (keyword, value), what in (decided or {}).items()}
+        self._known: dict[tuple[int, bytes, tuple[str, ...]], Judged | None] = {}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the list we ship and the site's decisions, pending ones apart."""
+        lines = [f"{ANY} {word}" for word in sorted(_terms())]
+        lines += sorted(f"{keyword} {value}" for keyword, values in _shipped().items() for value in values)
+        lines += sorted(
+            f"{what} {keyword} {value}"
+            for (keyword, value), what in self._decided.items()
+            if what is not Decision.PENDING
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def judge(self, tag: int, vr: bytes, raw: bytes, character_set: Sequence[str]) -> Judged | None:
+        """None when every part of the raw value may stay."""
+        key = (tag, raw, () if raw.isascii() else tuple(character_set))
+        if key not in self._known:
+            if len(self._known) >= _CACHED:
+                self._known.clear()
+            self._known[key] = self._judged(tag, vr, raw, character_set)
+        return self._known[key]
+
+    def decision(self, keyword: str, value: str, *, is_term: bool = False) -> Decision:
+        """What holds for one part of a value; `is_term` for CS, where the standard's own terms are approved."""
+        word = folded(value)
+        said = self._decided.get((keyword, word))
+        if said is not None:
+            return said
+        known = _SAYS_NOTHING.fullmatch(word) or (is_term and word in _terms()) or word in _shipped().get(keyword, ())
+        return Decision.APPROVE if known or _is_standard_code(keyword, word) else Decision.PENDING
+
+    def _judged(self, tag: int, vr: bytes, raw: bytes, character_set: Sequence[str]) -> Judged | None:
+        text, keyword = texts(raw, character_set).strip("\0 "), keyword_of(tag)
+        parts = [text] if vr in _ONE_VALUE else text.split("\\")
+        decisions = [self._bounded_decision(keyword, part, is_term=vr == b"CS") for part in parts]
+        if all(what is Decision.APPROVE for what in decisions):
+            return None
+        pending = (part for part, what in zip(parts, decisions, strict=True) if what is Decision.PENDING)
+        first_seen = frozenset(FirstSeen(keyword=keyword, value=shown(part)) for part in pending)
+        return Judged(value=_without_denied(tag, vr, raw, decisions), first_seen=first_seen)
+
+    def _bounded_decision(self, keyword: str, part: str, *, is_term: bool) -> Decision:
+        return Decision.DENY if len(part) > LONGEST else self.decision(keyword, part, is_term=is_term)
+
+
+def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decision]) -> bytes:
+    """The raw value with its denied parts emptied; all of it where its parts cannot be told apart in bytes."""
+    parts = [raw] if vr in _ONE_VALUE else raw.split(b"\\")
+    if len(parts) != len(decisions):
+        parts, decisions = [raw], [Decision.DENY]
+    instead = _NO_WORD if tag in _NEVER_EMPTY else b""
+    return b"\\".join(
+        instead if what is Decision.DENY else part for part, what in zip(parts, decisions, strict=True)
+    ).rstrip(b"\\")
+
+
+def shown(value: str) -> str:
+    """A value as people see it: on one line, without what a terminal or a page would obey."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+
+
+def folded(value: str) -> str:
+    """A value as it is compared: capital letters, and how many spaces, do not count."""
+    return shown(value).casefold()
+
+
+@cache
+def keyword_of(tag: int) -> str:
+    """The keyword of an attribute, from the dictionary or from Table E.1-1; else its eight digits."""
+    return keyword_for_tag(tag) or _keywords_of_table().get(tag, f"{tag:08X}")
+
+
+@cache
+def _keywords_of_table() -> dict[int, str]:
+    return {row.tag: row.keyword for row in rows()}
+
+
+@cache
+def is_keyword(keyword: str) -> bool:
+    """Whether decisions about this keyword can ever be asked for."""
+    return any(entry[4] == keyword for entry in DicomDictionary.values()) or keyword in _keywords_of_table().values()
+
+
+@cache
+def _shipped() -> Mapping[str, frozenset[str]]:
+    """The approved list by keyword, folded."""
+    found: dict[str, set[str]] = {}
+    for keywords, value in _lines():
+        for keyword in keywords:
+            found.setdefault(keyword, set()).add(folded(value))
+    return {keyword: frozenset(values) for keyword, values in found.items()}
+
+
+@cache
+def _terms() -> frozenset[str]:
+    """Terms of the standard for CS attributes, several a line in the list."""
+    return frozenset(word for line in _shipped().get(ANY, ()) for word in line.split(" | "))
+
+
+def _lines() -> Iterator[tuple[Sequence[str], str]]:
+    """Each value of the list with the keywords of its section."""
+    text = files("aegle.deid").joinpath("data", "approved_values.txt").read_text(encoding="utf-8")
+    keywords: Sequence[str] = ()
+    for line in text.splitlines():
+        if line.startswith("[") and line.endswith("]"):
+            keywords = line.strip("[]").split()
+        elif line.strip() and not line.startswith("#"):
+            yield keywords, line.strip()
+
+
+def _is_standard_code(keyword: str, word: str) -> bool:
+    """Codes and their meanings that PS3.16 prints, as pydicom holds them: the standard's words are nobody's name."""
+    if keyword == "CodeMeaning":
+        return word in _standard_codes()[1]
+    return keyword in {"CodeValue", "LongCodeValue", "URNCodeValue"} and word in _standard_codes()[0]
+
+
+@cache
+def _standard_codes() -> tuple[frozenset[str], frozenset[str]]:
+    """Code values and meanings, folded. Read when first asked for: it takes a tenth of a second."""
+    from pydicom.sr import _concepts_dict
+
+    concepts: Any = _concepts_dict.concepts
+    entries = [entry for scheme in concepts.values() for entry in scheme.values()]
+    codes = {folded(code) for entry in entries for code in entry}
+    return frozenset(codes), frozenset(folded(meaning) for entry in entries for meaning, _ in entry.values())
+
+
+def tell(first_seen: Iterable[FirstSeen]) -> str:
+    """Which attributes hold a first-seen value, without the values: `2 in SoftwareVersions, 1 in ManufacturerModelName`."""
+    counts: dict[str, int] = {}
+    for item in first_seen:
+        counts[item.keyword] = counts.get(item.keyword, 0) + 1
+    return ", ".join(f"{count} in {keyword}" for keyword, count in sorted(counts.items()))

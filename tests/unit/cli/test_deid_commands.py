@@ -1,0 +1,72 @@
+"""`aegle deid run` and `aegle deid values`: the flow a person goes through with a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from typer.testing import CliRunner, Result
+
+from aegle.cli import app
+from aegle.deid import Decision, value_file
+from aegle.errors import BadMessage, NotFound
+
+Aegle = Callable[..., Result]
+
+
+@pytest.fixture
+def aegle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aegle:
+    """Runs a command in a folder that holds `in/`, one CT with a model nobody knows."""
+    monkeypatch.chdir(tmp_path)
+    dataset = dcmread(get_testdata_file("CT_small.dcm", download=False))
+    dataset.ManufacturerModelName, dataset.SoftwareVersions = "Ottokar's own", "[red]tuned"
+    Path("in").mkdir()
+    dataset.save_as("in/one.dcm")
+    return lambda *words: CliRunner().invoke(app, ["deid", *words], catch_exceptions=False)
+
+
+def run(aegle: Aegle) -> Result:
+    return aegle("run", "in", "out", "--jobs", "1", "--quarantine", "held")
+
+
+def name_of(value: str, listed: str) -> str:
+    return next(line.split("│")[1].strip() for line in listed.splitlines() if value in line)
+
+
+def test_a_folder_is_completed_in_two_runs_with_the_decisions_between(aegle: Aegle) -> None:
+    first = run(aegle)
+    assert first.exit_code == 3
+    assert "2 value(s) wait for a decision in aegle-deid-values.csv" in first.output
+    assert "aegle deid values list --values aegle-deid-values.csv" in first.output
+    assert "Ottokar" not in first.output
+    listed = aegle("values", "list", "--values", "aegle-deid-values.csv").output
+    assert "[red]tuned" in listed
+    aegle("values", "approve", name_of("Ottokar", listed), "--values", "aegle-deid-values.csv")
+    denied = aegle("values", "deny", "--keyword", "SoftwareVersions", "--values", "aegle-deid-values.csv")
+    assert "1 value(s) denied" in denied.output
+    assert aegle("values", "list", "--values", "aegle-deid-values.csv").output.startswith("Nothing waits")
+    assert "denied" not in aegle("values", "list", "--values", "aegle-deid-values.csv").output
+    assert "deny" in aegle("values", "list", "--decided", "--values", "aegle-deid-values.csv").output
+    last = run(aegle)
+    assert last.exit_code == 0, last.output
+    (path,) = Path("out").rglob("*.dcm")
+    clean = dcmread(path)
+    assert (clean.ManufacturerModelName, clean.SoftwareVersions) == ("Ottokar's own", "")
+
+
+def test_decisions_written_into_the_file_by_hand_count_alike(aegle: Aegle) -> None:
+    run(aegle)
+    path = Path("aegle-deid-values.csv")
+    path.write_text(path.read_text().replace("pending", "approve"))
+    assert run(aegle).exit_code == 0
+    assert {line.decision for line in value_file.read(path)} == {Decision.APPROVE}
+
+
+def test_a_command_must_say_which_list_and_which_values(aegle: Aegle) -> None:
+    with pytest.raises(BadMessage, match="--site NAME, or --values FILE"):
+        aegle("values", "list")
+    with pytest.raises(BadMessage, match="which values"):
+        aegle("values", "approve", "--values", "aegle-deid-values.csv")
+    with pytest.raises(NotFound):
+        aegle("values", "approve", "--all", "--values", "aegle-deid-values.csv")

@@ -1,0 +1,155 @@
+"""The gate for words: what is known passes, what nobody has seen is held, what was denied is emptied."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
+
+from aegle.deid import Decision, FirstSeen, Held, HoldReason, Pseudonyms, Values, default_profile, deidentify
+from aegle.deid import values as gate
+
+Approve, Deny, Pending = Decision.APPROVE, Decision.DENY, Decision.PENDING
+
+
+def treat(
+    ds: Dataset, folder: Path, written: Callable[[Dataset], bytes], values: Values | None
+) -> Dataset | frozenset[FirstSeen]:
+    """The written data set, or what must be decided first."""
+    source, target = folder / "in.dcm", folder / "out.dcm"
+    source.write_bytes(written(ds))
+    target.unlink(missing_ok=True)
+    done = deidentify(source, target, default_profile(), Pseudonyms.from_secret(bytes(32)), values)
+    if isinstance(done, Held):
+        assert done.reason is HoldReason.FIRST_SEEN_VALUE
+        assert not target.exists()
+        return done.first_seen
+    return dcmread(target)
+
+
+def test_known_words_pass_and_one_that_nobody_has_seen_holds_its_object(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    known = still(Manufacturer="hamamatsu  PHOTONICS", ManufacturerModelName="NanoZoomer S60")
+    assert isinstance(treat(known, tmp_path, written, Values()), Dataset)
+    seen = treat(still(ManufacturerModelName="Ottokar's scanner"), tmp_path, written, Values())
+    assert seen == {
+        FirstSeen(keyword="ManufacturerModelName", value="Ottokar's scanner"),
+        FirstSeen(keyword="Manufacturer", value="Lumenoptik"),
+    }
+
+
+def test_an_approved_value_stays_and_a_denied_one_is_emptied(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    source = still(SoftwareVersions=["9.1", "tuned by Ottokar", "lens B"])
+    values = Values(
+        {
+            ("Manufacturer", "LUMENOPTIK"): Approve,
+            ("SoftwareVersions", "tuned by Ottokar"): Deny,
+            ("SoftwareVersions", "lens B"): Approve,
+        }
+    )
+    clean = treat(source, tmp_path, written, values)
+    assert isinstance(clean, Dataset)
+    assert clean.Manufacturer == "Lumenoptik"
+    assert list(clean.SoftwareVersions) == ["9.1", "", "lens B"]
+
+
+def test_a_denied_meaning_is_not_left_empty_where_the_standard_wants_a_word(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99AEGLE", "Doctor Ottokar's region"
+    source = still(Manufacturer="Olympus", AnatomicRegionSequence=[code])
+    assert treat(source, tmp_path, written, Values()) == {
+        FirstSeen(keyword="CodeMeaning", value="Doctor Ottokar's region")
+    }
+    clean = treat(source, tmp_path, written, Values({("CodeMeaning", "doctor ottokar's region"): Deny}))
+    assert isinstance(clean, Dataset)
+    assert clean.AnatomicRegionSequence[0].CodeMeaning == "ANONYMIZED"
+
+
+def test_the_patients_own_name_is_replaced_and_never_asked_about(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    source = still(Manufacturer="Olympus", ManufacturerModelName="set up for Quillfeather")
+    clean = treat(source, tmp_path, written, Values())
+    assert isinstance(clean, Dataset)
+    assert clean.ManufacturerModelName == "ANONYMIZED"
+
+
+def test_without_values_any_word_passes(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    assert isinstance(treat(still(ManufacturerModelName="Anything"), tmp_path, written, None), Dataset)
+
+
+def test_words_in_other_alphabets_are_compared_as_text(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    source = still(SpecificCharacterSet="GB18030", Manufacturer="镜头厂\\Olympus")
+    assert treat(source, tmp_path, written, Values()) == {FirstSeen(keyword="Manufacturer", value="镜头厂")}
+    source = still(SpecificCharacterSet="ISO_IR 192", Manufacturer="镜头厂")
+    clean = treat(source, tmp_path, written, Values({("Manufacturer", "镜头厂"): Approve}))
+    assert isinstance(clean, Dataset)
+    assert clean.Manufacturer == "镜头厂"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "expected"),
+    [
+        ("Manufacturer", "GE MEDICAL SYSTEMS", Approve),
+        ("Manufacturer", "GE MEDICAL SYSTEMS, Smith ward", Pending),
+        ("ManufacturerModelName", "GE MEDICAL SYSTEMS", Pending),
+        ("SoftwareVersions", "4.3.21", Approve),
+        ("SoftwareVersions", "20240131", Pending),
+        ("CodeMeaning", "Uterine cervix", Approve),
+        ("CodeMeaning", "Computed tomography", Approve),
+        ("CodeValue", "71252005", Approve),
+        ("CodeValue", "47110815", Pending),
+        ("StackID", "", Approve),
+        ("ConvolutionKernel", "B70f", Approve),
+    ],
+)
+def test_the_list_we_ship_knows_an_attributes_own_words(keyword: str, value: str, expected: Decision) -> None:
+    assert Values().decision(keyword, value) is expected
+
+
+def test_terms_of_the_standard_pass_in_coded_strings_only() -> None:
+    assert Values().decision("BodyPartExamined", "UTERUS", is_term=True) is Approve
+    assert Values().decision("BodyPartExamined", "OTTOKAR", is_term=True) is Pending
+    assert Values().decision("Manufacturer", "UTERUS") is Pending
+
+
+def test_a_site_may_deny_what_we_ship() -> None:
+    assert Values({("Manufacturer", "olympus"): Deny}).decision("Manufacturer", "OLYMPUS") is Deny
+
+
+def test_the_digest_follows_decisions_and_not_what_waits() -> None:
+    decided = Values({("Manufacturer", "Lumenoptik"): Approve})
+    assert Values().digest == Values({("Manufacturer", "Lumenoptik"): Pending}).digest != decided.digest
+    assert decided.digest == Values({("Manufacturer", " LUMENOPTIK"): Approve}).digest
+
+
+def test_a_value_too_long_to_ask_about_is_denied() -> None:
+    judged = Values().judge(0x00081090, b"UT", b"a" * (gate.LONGEST + 1), ())
+    assert judged is not None
+    assert (judged.value, judged.first_seen) == (b"", frozenset())
+
+
+def test_every_section_of_the_list_names_attributes_that_exist_and_no_line_stands_twice() -> None:
+    lines = [(keyword, gate.folded(value)) for keywords, value in gate._lines() for keyword in keywords]
+    assert all(keyword == gate.ANY or tag_for_keyword(keyword) for keyword, _ in lines)
+    assert {pair for pair in lines if pair[1] in {"", "|"}} == set()
+
+
+def test_what_is_told_names_attributes_and_no_value() -> None:
+    held = Held(
+        reason=HoldReason.FIRST_SEEN_VALUE,
+        detail=gate.tell([FirstSeen(keyword="StackID", value="Ottokar")]),
+        first_seen=frozenset({FirstSeen(keyword="StackID", value="Ottokar")}),
+    )
+    assert held.detail == "1 in StackID"
+    assert "Ottokar" not in repr(held) + str(held.first_seen)
