@@ -1,12 +1,16 @@
 """What an operator may not say, and how the blueprint answers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from aegle.errors import ProvisionFailed
+from aegle.provision.terraform import Terraform
 from infra import estates
-from infra.cloud import Cloud
+from infra.cloud import Cloud, open_cloud
+
+pytestmark = pytest.mark.peer("terraform")
 
 HOSPITAL = estates.SITES["st-anna"]
 WRONG_SITES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -27,18 +31,24 @@ WRONG_ESTATES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+    with open_cloud(tmp_path_factory.mktemp("inputs")) as cloud:
+        yield cloud.root("platform")
+
+
 @pytest.mark.parametrize("words", WRONG_SITES)
-def test_a_wrong_site_is_refused_with_the_remedy(words: str, cloud: Cloud) -> None:
+def test_a_wrong_site_is_refused_with_the_remedy(words: str, platform: Terraform) -> None:
     name, site = WRONG_SITES[words]
     with pytest.raises(ProvisionFailed) as refused:
-        cloud.root("platform").plan(estates.platform({name: site}))
+        platform.plan(estates.platform({name: site}))
     assert words in " ".join(str(refused.value).split())
 
 
 @pytest.mark.parametrize("words", WRONG_ESTATES)
-def test_a_wrong_estate_is_refused_with_the_remedy(words: str, cloud: Cloud) -> None:
+def test_a_wrong_estate_is_refused_with_the_remedy(words: str, platform: Terraform) -> None:
     with pytest.raises(ProvisionFailed) as refused:
-        cloud.root("platform").plan(estates.platform({}, **WRONG_ESTATES[words]))
+        platform.plan(estates.platform({}, **WRONG_ESTATES[words]))
     assert words in " ".join(str(refused.value).split())
 
 
