@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
-from aegle import config
+from aegle import config, estate
 from aegle.access import ALLOWED, FACTS, Act
 from aegle.cli import app
 from aegle.cli.acts import ACTS
@@ -24,12 +24,18 @@ REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Written by docs/generate.py; change the code, then run `make docs`. -->\n"
 _MODELS: dict[str, type[BaseModel]] = {
     "": config.Config,
+    "google": estate.Google,
+    "google.deploy": estate.Deploy,
+    "google.analysts[]": estate.Analysts,
     "hub": config.HubConfig,
     "sites.NAME": config.SiteConfig,
     "sites.NAME.door": config.Door,
     "sites.NAME.door.allow[]": config.Peer,
     "sites.NAME.pacs": config.Pacs,
     "sites.NAME.pages": config.Pages,
+    "sites.NAME.google": estate.OnGoogle,
+    "sites.NAME.google.pacs": estate.PacsNetwork,
+    "sites.NAME.google.vpn": estate.Vpn,
     "sites.NAME.deid": config.Deid,
     "sites.NAME.deid.pixels[]": config.PixelRule,
 }

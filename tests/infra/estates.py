@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from infra.standin.identities import number_of
+from infra.standin.identities import agent_of, number_of
 
 FOUNDATION: Final[dict[str, Any]] = {
     "estate": {
@@ -15,7 +15,10 @@ FOUNDATION: Final[dict[str, Any]] = {
     },
     "deploy": {"issuer": "https://ci.example.org", "subject": "repo:example/aegle:main"},
 }
-_AGENTS: Final = ("bigquery", "compute", "healthcare", "logging", "secretmanager", "sqladmin", "storage")
+_AGENTS: Final = tuple(
+    f"{name}.googleapis.com"
+    for name in ("bigquery", "compute", "healthcare", "logging", "secretmanager", "sqladmin", "storage")
+)
 CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 LINUX_LAB: Final = {"kind": "lab", "cidr": "10.64.1.0/26", "system": "linux", "operators": ["group:lab@example.org"]}
 SITES: Final[dict[str, Any]] = {
@@ -43,10 +46,7 @@ def project(name: str) -> dict[str, Any]:
     return {
         "id": identity,
         "number": number_of(identity),
-        "agents": {
-            f"{service}.googleapis.com": f"serviceAccount:{service}-{number_of(identity)}@agents.iam.gserviceaccount.com"
-            for service in _AGENTS
-        },
+        "agents": {service: f"serviceAccount:{agent_of(service, identity)}" for service in _AGENTS},
     }
 
 

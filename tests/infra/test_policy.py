@@ -10,7 +10,7 @@ from aegle.errors import BadConfig
 from aegle.provision.policy import ASSERTIONS, examine
 from aegle.provision.terraform import Terraform
 from infra import estates
-from infra.cloud import open_cloud
+from infra.cloud import Cloud, open_cloud
 from infra.mutations import MUTATIONS, Mutation, batches
 
 pytestmark = pytest.mark.peer("terraform")
@@ -42,6 +42,13 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
 
 def test_the_blueprint_as_it_stands_passes(estate: Estate) -> None:
     assert {name: found for name, found in examine(*estate.states.values()).items() if found} == {}
+
+
+@pytest.mark.parametrize("root", ["foundation", "platform"])
+def test_a_plan_from_nothing_passes_though_google_has_not_spoken_yet(root: str, cloud: Cloud, estate: Estate) -> None:
+    terraform = cloud.root(root)
+    terraform.plan(estate.inputs[root])
+    assert {name: found for name, found in examine(terraform.planned()).items() if found} == {}
 
 
 @pytest.mark.parametrize("group", batches(), ids=lambda group: f"{group[0].root}-{len(group)}")

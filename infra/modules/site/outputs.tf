@@ -4,7 +4,6 @@ output "site" {
     identity = google_service_account.site.email
     store    = google_healthcare_dicom_store.archive.id
     bucket   = google_storage_bucket.site.name
-    pacs     = try(local.pacs.cidr, null) # the range that policy lets its network speak with
     machine  = local.has_vm ? google_compute_instance.site[0].name : null
     vpn      = local.vpn == 0 ? [] : google_compute_ha_vpn_gateway.vpn[0].vpn_interfaces[*].ip_address
     audience = local.premises == 1 ? "//iam.googleapis.com/${google_iam_workload_identity_pool_provider.premises[0].name}" : null

@@ -83,9 +83,7 @@ def computed(kind: str, identity: str, values: Mapping[str, Any], project: str |
         email = identity.rpartition("/")[2]
         found |= {"name": identity, "email": email, "member": f"serviceAccount:{email}"}
     elif kind == "google_project_service_identity":
-        short = str(values["service"]).partition(".")[0]
-        email = _AGENTS.get(values["service"], f"service-{{number}}@gcp-sa-{short}.iam.gserviceaccount.com")
-        email = email.format(number=number_of(project))
+        email = agent_of(values["service"], project)
         found |= {"email": email, "member": f"serviceAccount:{email}"}
     elif kind == "google_project":
         found |= {"number": number_of(values["project_id"])}
@@ -94,6 +92,12 @@ def computed(kind: str, identity: str, values: Mapping[str, Any], project: str |
     elif kind == "google_compute_address":
         found |= {"address": f"192.0.2.{serial % 250}"}
     return found
+
+
+def agent_of(service: str, project: str | None) -> str:
+    """Address of Google's own identity for a service in a project."""
+    usual = f"service-{{number}}@gcp-sa-{service.partition('.')[0]}.iam.gserviceaccount.com"
+    return _AGENTS.get(service, usual).format(number=number_of(project))
 
 
 def number_of(project: str | None) -> str:

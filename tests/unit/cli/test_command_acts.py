@@ -15,6 +15,7 @@ ACTS = {
     "apply": Act.CLI_CONFIG_APPLY,
     "send": Act.CLI_FILES_SEND,
     "site add": Act.CLI_CONFIG_CHANGE,
+    "site retire": Act.CLI_CONFIG_CHANGE,
     "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,  # the hub writes it
     "account add": Act.PAGE_ACCOUNT_CHANGE,
     "archive check": Act.CLI_ARCHIVE_CHECK,
@@ -39,6 +40,9 @@ ACTS = {
     "run site": Act.SITE_PROCESS_START,
 }
 NONE = {
+    "infra doctor": "asks Google what the caller may do",
+    "infra mirror": "reads files of the person's own",
+    "infra policy": "reads documents of the person's own",
     "plan": "reads aegle.yaml and what was applied",
     "up": "its programs write their own",
     "demo": "its programs write their own",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from aegle.provision.policy.estate import HUB, Estate, Finding, Findings, Resource
+from aegle.provision.policy.estate import HUB, UNDECIDED, Estate, Finding, Findings, Resource
 
 _KEY_OF: Final[Mapping[str, Callable[[Resource], Any]]] = MappingProxyType(
     {
@@ -29,7 +29,7 @@ _KEY_OF: Final[Mapping[str, Callable[[Resource], Any]]] = MappingProxyType(
 """Where each kind of store names the key that encrypts it."""
 
 _AGENT: Final = re.compile(
-    r"serviceAccount:.+@(gcp-sa-[a-z-]+|compute-system|gs-project-accounts|bigquery-encryption|agents)\.iam\.gserviceaccount\.com"
+    r"serviceAccount:.+@(gcp-sa-[a-z-]+|compute-system|gs-project-accounts|bigquery-encryption)\.iam\.gserviceaccount\.com"
 )
 _QUARTER_S: Final = 7_776_000  #: 90 days
 _LABELLED: Final = (
@@ -139,7 +139,7 @@ def one_region(estate: Estate) -> Findings:
     places: dict[str, list[str]] = {}
     for item in estate.resources:
         place = item.get("location") or item.get("region") or item.get("zone")
-        if isinstance(place, str) and place != "global":
+        if isinstance(place, str) and place not in {"global", UNDECIDED}:
             parts = place.lower().split("-")
             places.setdefault("-".join(parts[:2]), []).append(item.address)
     usual = max(places, key=lambda place: len(places[place]), default="")

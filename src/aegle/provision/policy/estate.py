@@ -9,13 +9,15 @@ from typing import Any, Final
 from aegle.errors import BadConfig
 
 _SITE: Final = re.compile(r'module\.site\["([^"]+)"\]')
+UNDECIDED: Final = "(decided while applying)"
+"""Stands in a plan for what Google will say: an assertion that needs it holds for now, and is asked again of the state."""
 HUB: Final = "hub"
 """The owner of whatever is in no site's module."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One managed resource. What is decided only while applying is absent from `values` in a plan."""
+    """One managed resource."""
 
     address: str
     kind: str
@@ -28,7 +30,7 @@ class Resource:
         return found[1] if found else HUB
 
     def get(self, name: str) -> Any:
-        """An argument, None where it is not set or not yet decided."""
+        """An argument, None where it is not set; see UNDECIDED."""
         return self.values.get(name)
 
     def block(self, *path: str) -> Mapping[str, Any]:
@@ -56,7 +58,7 @@ class Estate:
     """Everything that the documents name, from however many roots."""
 
     resources: tuple[Resource, ...]
-    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: by site, from the output `sites`
+    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: by site, from the output `declared`
 
     def of(self, *kinds: str) -> Iterator[Resource]:
         """Resources of these types."""
@@ -81,12 +83,14 @@ class Estate:
         for item in self.resources:
             if "_iam_" not in item.kind:
                 found |= {item.get(name): item for name in ("id", "name", "email", "secret_id") if item.get(name)}
+        found.pop(UNDECIDED, None)
         return found
 
     @cached_property
     def identities(self) -> Mapping[str, Resource]:
         """Service accounts by their member."""
-        return {item.get("member"): item for item in self.of("google_service_account") if item.get("member")}
+        accounts = {item.get("member"): item for item in self.of("google_service_account") if item.get("member")}
+        return {member: item for member, item in accounts.items() if member != UNDECIDED}
 
     def frozen(self, site: str) -> bool:
         """Whether a site is on its way out: its identity is disabled."""
@@ -112,14 +116,30 @@ def read(*documents: Mapping[str, Any]) -> Estate:
         values = document.get("planned_values") or document.get("values")
         if not isinstance(values, dict) or "root_module" not in values:
             raise BadConfig("not a document of `terraform show -json`: it has no values; was anything applied?")
-        resources += _resources(values["root_module"])
-        declared |= (values.get("outputs", {}).get("sites", {}).get("value")) or {}
+        undecided = {
+            item["address"]: item["change"].get("after_unknown") for item in document.get("resource_changes", ())
+        }
+        resources += _resources(values["root_module"], undecided)
+        declared |= (values.get("outputs", {}).get("declared", {}).get("value")) or {}
     return Estate(resources=tuple(resources), declared=declared)
 
 
-def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
+def _resources(module: Mapping[str, Any], undecided: Mapping[str, Any]) -> Iterator[Resource]:
     for item in module.get("resources", ()):
         if item["mode"] == "managed":
-            yield Resource(address=item["address"], kind=item["type"], values=item["values"])
+            values = _marked(item["values"], undecided.get(item["address"]) or {})
+            yield Resource(address=item["address"], kind=item["type"], values=values)
     for below in module.get("child_modules", ()):
-        yield from _resources(below)
+        yield from _resources(below, undecided)
+
+
+def _marked(value: Any, unknown: Any) -> Any:
+    """A planned value with UNDECIDED wherever terraform says so."""
+    if unknown is True:
+        return UNDECIDED
+    if isinstance(unknown, dict) and isinstance(value, dict):
+        return {name: _marked(value.get(name), unknown.get(name)) for name in value.keys() | unknown.keys()}
+    if isinstance(unknown, list) and isinstance(value, list):
+        marks = [*unknown, *([None] * len(value))]
+        return [_marked(item, mark) for item, mark in zip(value, marks, strict=False)]
+    return value

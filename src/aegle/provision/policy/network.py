@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from aegle.provision.policy.estate import HUB, Estate, Finding, Findings, Resource
+from aegle.provision.policy.estate import HUB, UNDECIDED, Estate, Finding, Findings, Resource
 
 _IAP: Final = "35.235.240.0/20"
 _HEALTH_CHECKS: Final = frozenset({"35.191.0.0/16", "130.211.0.0/22"})
@@ -100,8 +100,13 @@ def _destinations(estate: Estate, rule: Resource) -> set[str]:
         for item in estate.of("google_compute_address", "google_compute_global_address")
         if item.owner == rule.owner
     ]
-    inside = {f"{item.get('address')}/{item.get('prefix_length') or 32}" for item in mine}
+    inside = {f"{item.get('address')}/{_bits(item)}" for item in mine}
     return {*_GOOGLE, *inside, *_pacs(estate, rule.owner)}
+
+
+def _bits(address: Resource) -> int:
+    length = address.get("prefix_length")
+    return length if isinstance(length, int) and length else 32
 
 
 def no_way_between_sites(estate: Estate) -> Findings:
@@ -114,7 +119,7 @@ def no_way_between_sites(estate: Estate) -> Findings:
     for item in estate.of("google_compute_subnetwork", "google_compute_ha_vpn_gateway", "google_compute_router"):
         owners.setdefault(item.get("network"), set()).add(item.owner)
     for network, names in owners.items():
-        if len(names) > 1:
+        if len(names) > 1 and network != UNDECIDED:
             yield Finding(address=str(network), why=f"is shared by {', '.join(sorted(names))}")
     for item in estate.of("google_compute_route"):
         if item.owner != HUB and item.get("dest_range") not in _GOOGLE:

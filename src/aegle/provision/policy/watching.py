@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from aegle.provision.policy.estate import Estate, Finding, Findings
+from aegle.provision.policy.estate import UNDECIDED, Estate, Finding, Findings, Resource
 
 _AUDITED: Final = ("bigquery", "cloudkms", "healthcare", "secretmanager", "storage")
 _LOG_TYPES: Final = frozenset({"ADMIN_READ", "DATA_READ", "DATA_WRITE"})
@@ -79,13 +79,19 @@ def organisation_policies_stand(estate: Estate) -> Findings:
     """Each required organisation policy is set on Aegle's folder, and says no."""
     if not any(estate.of("google_folder")):
         return
-    found = {str(item.get("name")).rpartition("/")[2]: item for item in estate.of("google_org_policy_policy")}
+    found = {_constraint(item): item for item in estate.of("google_org_policy_policy")}
     for name in REQUIRED:
         item = found.get(name)
         if item is None:
             yield Finding(address="google_org_policy_policy", why=f"{name} is not set")
         elif not _restricts(item.block("spec", "rules")):
             yield Finding(address=item.address, why=f"{name} restricts nothing")
+
+
+def _constraint(item: Resource) -> str:
+    """The constraint's name: the end of the policy's, which a plan may know only by its place in the blueprint."""
+    name = str(item.get("name"))
+    return item.address.rpartition('["')[2].removesuffix('"]') if name == UNDECIDED else name.rpartition("/")[2]
 
 
 def _restricts(rule: Any) -> bool:
