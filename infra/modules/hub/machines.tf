@@ -1,5 +1,7 @@
 locals {
   startup = "${path.module}/../../startup"
+  # hub.sh finds that common.sh has run before it.
+  script = join("\n", ["#!/bin/bash", file("${local.startup}/common.sh"), file("${local.startup}/hub.sh")])
   facts = {
     hub      = var.hub.name
     release  = var.hub.release
@@ -20,7 +22,7 @@ locals {
     block-project-ssh-keys = "TRUE"
     aegle-facts            = jsonencode(merge(local.facts, { role = pool }))
     aegle-service          = file("${local.startup}/${it.unit}")
-    startup-script         = file("${local.startup}/hub.sh")
+    startup-script         = local.script
   } }
 }
 
@@ -31,7 +33,7 @@ resource "google_compute_region_instance_template" "pool" {
   region  = var.estate.region
   # A template cannot change, so its name follows what is in it; the old one goes when the group has left it.
   name = "${each.key}-${substr(sha256(jsonencode([
-    each.value.machine, each.value.gpu, var.hub.release, var.software.installers, file("${local.startup}/hub.sh"),
+    each.value.machine, each.value.gpu, var.hub.release, var.software.installers, local.script,
     file("${local.startup}/${each.value.unit}"),
   ])), 0, 12)}"
   machine_type   = each.value.machine

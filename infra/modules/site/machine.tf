@@ -23,12 +23,18 @@ locals {
     for name, job in local.jobs : name => templatefile("${local.startup}/jenkins/job.xml.tftpl", {
       about    = job.about
       schedule = job.schedule
-      command  = replace(job.command, "SITE", var.name)
-      windows  = var.site.system == "windows"
+      command = replace(replace(replace(job.command, "SITE", var.name), "BACKUPS", local.backups),
+      "BUILD", local.windows ? "%BUILD_ID%" : "$BUILD_ID")
+      windows = local.windows
     })
   }
-  script_key = var.site.system == "windows" ? "windows-startup-script-ps1" : "startup-script"
-  script     = file("${local.startup}/${var.site.system == "windows" ? "site.ps1" : "site.sh"}")
+  windows    = var.site.system == "windows"
+  backups    = local.windows ? "D:\\backups" : "/var/lib/aegle/backups"
+  script_key = local.windows ? "windows-startup-script-ps1" : "startup-script"
+  # site.sh finds that common.sh has run before it.
+  script = local.windows ? file("${local.startup}/site.ps1") : join("\n", [
+    "#!/bin/bash", file("${local.startup}/common.sh"), file("${local.startup}/site.sh"),
+  ])
 }
 
 resource "google_compute_disk" "data" {

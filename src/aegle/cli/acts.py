@@ -55,6 +55,7 @@ WITHOUT_ACT = frozenset(
         "infra mirror",
         "infra policy",
         "plan",
+        "site check",
         "site list",
         "version",
     }

@@ -19,6 +19,7 @@ from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
 from aegle.config import Config
 from aegle.errors import BadConfig
 from aegle.estate import Google, next_cidr
+from aegle.local.checking import look
 from aegle.local.enrolment import rotate
 from aegle.local.provisioner import LocalProvisioner
 from aegle.local.secrets import FileSecrets
@@ -133,6 +134,21 @@ def _on_google(config: Config) -> Table:
             people = ", ".join(site.google.operators)
             table.add_row(name, site.kind, state, site.google.gateway, site.google.cidr, people)
     return table
+
+
+@app.command()
+def check(name: Annotated[str, typer.Argument(help="Which site.")], home_path: HomePath = HOME) -> None:
+    """Ask how a site's program on this machine is: door, archive, pages, disk, what waits. Exit status 1 when something is wrong.
+
+    Example: `aegle site check st-anna`
+    """
+    place = home(home_path)
+    findings = list(look(place.require_applied().site(name), place.site(name)))
+    for finding in findings:
+        mark = "[green]ok[/]   " if finding.good else "[red]wrong[/]"
+        console.print(f"  {mark} {finding.what}: {finding.told}", highlight=False)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command("rotate-credential")

@@ -48,6 +48,7 @@ NONE = {
     "demo": "its programs write their own",
     "version": "touches nothing",
     "status": "reads counts and process states, no study",
+    "site check": "knocks at ports and counts files, no study",
     "site list": "reads aegle.yaml and what was applied",
     "account roles": "prints a table of the program",
     "deid run": "works on a folder of the person's own, with no site",
