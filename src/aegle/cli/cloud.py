@@ -58,12 +58,26 @@ def apply_google(run: Rollout, place: Path, *, foundation: bool, yes: bool) -> N
     if findings := run.judge():
         _show_findings(findings)
         raise Conflict("applied, and what stands now breaks a rule; see above")
+    _show_outputs(terraform.outputs(), {step.owner for step in plan.steps})
     console.print("Done. A new machine says hello within 45 minutes, or an alert goes out.")
 
 
 def _carry_out(terraform: Terraform, plan: Plan) -> None:
     for line in progress(terraform.apply(), len(plan.steps)):
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _show_outputs(outputs: dict[str, Any], touched: set[str]) -> None:
+    """What a person must do or pass on by hand."""
+    for record_ in outputs.get("certificate_record") or () if "hub" in touched else ():
+        line = f"{record_.get('name')} {record_.get('type')} {record_.get('data')}"
+        console.print(f"  set this DNS record once: {line}", highlight=False, soft_wrap=True)
+    for name in sorted(touched & (outputs.get("sites") or {}).keys()):
+        site = outputs["sites"][name]
+        if site["vpn"]:
+            console.print(f"  {name}: our VPN addresses are {', '.join(site['vpn'])}", highlight=False)
+        if site["audience"]:
+            console.print(f"  {name}: its machine signs in at {site['audience']}", highlight=False, soft_wrap=True)
 
 
 def show(plan: Plan) -> None:

@@ -134,7 +134,7 @@ def _counted(here: Sequence[Step]) -> str:
         f"{counts[name]} {_plural(name)}" if counts[name] > 1 else name for name in sorted(counts, key=order.index)
     ]
     grants = sum(1 for step in here if "_iam_" in step.resource.kind)
-    rest = [f"{grants} grants"] if grants else []
+    rest = [f"{grants} grants" if grants > 1 else "grant"] if grants else []
     rest += [f"{others - grants} more"] if others > grants else []
     return ", ".join([*named, *rest])
 
@@ -153,7 +153,8 @@ def _risks(mine: Sequence[Step]) -> Iterator[str]:
         elif step.resource.kind == "google_compute_instance" and step.deed in {Deed.DESTROY, Deed.REPLACE}:
             yield f"destroys the {name}"
         elif step.resource.kind == "google_compute_instance" and {"machine_type", "desired_status"} & set(step.changed):
-            yield f"stops the {name} for some minutes"
+            stays = step.resource.get("desired_status") == "TERMINATED"
+            yield f"stops the {name}" + ("" if stays else " for some minutes")
         elif step.resource.kind == "google_compute_firewall" and step.deed is not Deed.CREATE:
             yield f"changes who reaches whom: {name}"
         elif step.resource.kind == "google_org_policy_policy" and step.deed is not Deed.CREATE:

@@ -12,7 +12,7 @@ from aegle.provision.inputs import installers
 
 NAMES = (
     "OpenJDK21U-jdk_x64_windows_hotspot_21.0.9_10.msi", "jenkins.war", "Weasis-4.6.5-x86-64.msi", "python-3.13.9-amd64.exe",
-    "aegle-0.1.0.zip",
+    "aegle-0.1.0.zip", "OpenJDK21U-jdk_x64_linux_hotspot_21.0.9_10.tar.gz",
 )  # fmt: skip
 
 
@@ -28,11 +28,12 @@ def folder(tmp_path: Path) -> Path:
 def test_what_was_checked_is_written_beside_the_file_and_read_back(folder: Path, tmp_path: Path) -> None:
     found = mirror.check(folder)
     assert {item.name: item.version for item in found} == {
-        "java": "21.0.9_10", "jenkins": found[1].sha256[:12], "weasis": "4.6.5", "python": "3.13.9", "aegle": "0.1.0",
+        "java": "21.0.9_10", "java_linux": "21.0.9_10",
+        "jenkins": found[2].sha256[:12], "weasis": "4.6.5", "python": "3.13.9", "aegle": "0.1.0",
     }  # fmt: skip
     mirror.write_down(found, tmp_path)
     assert installers(tmp_path)["jenkins"]["sha256"] == hashlib.sha256(b"jenkins.war").hexdigest()
-    assert json.dumps(installers(tmp_path)).count("sha256") == 5
+    assert json.dumps(installers(tmp_path)).count("sha256") == 6
 
 
 def test_every_fault_is_told_at_once(folder: Path) -> None:
