@@ -10,7 +10,7 @@ WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.protocols -p ae
   -p aegle.local.archive -m aegle.local.audit -m aegle.local.secrets -m aegle.local.accounts -m aegle.local.hub_client \
   -m aegle.local.processes
 
-.PHONY: demo test test-infra-long lint soak bench docs pages lock peers providers clean
+.PHONY: demo test test-infra-long lint soak bench bench-deid fuzz docs pages lock peers providers clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
@@ -34,6 +34,15 @@ soak: $(VENV)/dev pages  ## long runs: random kills
 
 bench: $(VENV)/dev  ## speed, each figure beside its peer or floor
 	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+bench-deid: $(VENV)/dev  ## de-identification beside cp and the installed rivals; needs 12 GB of disk
+	@$(BIN)/python benchmarks/bench_deid.py
+
+fuzz: $(VENV)/dev  ## ten thousand damaged objects, then SECONDS=120 of coverage-guided fuzzing where atheris can be had
+	@$(BIN)/python tests/fuzz/mutate.py
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris==3.0.0" || \
+	  { echo "atheris 3.0.0 (Apache-2.0) needs CPython 3.11 to 3.13 on Linux; only the damaged objects were tried."; exit 0; }; \
+	  $(BIN)/python tests/fuzz/guided.py -max_total_time=$(or $(SECONDS),120)
 
 docs: $(VENV)/runtime  ## rewrite the generated pages of docs/reference
 	@$(BIN)/python docs/generate.py

@@ -14,7 +14,7 @@ from aegle import config, estate
 from aegle.access import ALLOWED, FACTS, Act
 from aegle.cli import app
 from aegle.cli.acts import ACTS
-from aegle.deid import REASONS
+from aegle.deid import REASONS, conformance, default_profile, table
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
 from aegle.hub.routes import Caller, Route
@@ -39,6 +39,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.google": estate.OnGoogle,
     "sites.NAME.google.pacs": estate.PacsNetwork,
     "sites.NAME.google.vpn": estate.Vpn,
+    "sites.NAME.cloud": config.Cloud,
     "sites.NAME.deid": config.Deid,
     "sites.NAME.deid.pixels[]": config.PixelRule,
 }
@@ -291,6 +292,19 @@ def _remarks(kind: type) -> dict[str, str]:
     return found
 
 
+def deidentification() -> str:
+    """What is done to each attribute, under each option."""
+    intro = (
+        f"De-identification follows DICOM PS3.15 Annex E, Table E.1-1, edition {table.EDITION}: {len(table.rows())} rows for "
+        f"single attributes and {len(table.ranges())} for many. This page is made from the data that the engine runs on. The "
+        "default profile is the basic profile with clean structured content and modified dates; its digest is "
+        f"`{default_profile().digest}`. `aegle deid profile show` prints the same for any other.\n\n"
+        "What the words mean for a patient is in [de-identification](../explanation/de-identification.md), how to choose in "
+        "[choose a profile](../how-to/choose-a-profile.md)."
+    )
+    return _head("De-identification, row by row", intro) + conformance.statement()
+
+
 def _head(title: str, intro: str) -> str:
     return f"{_MADE}# {title}\n\n" + "\n\n".join(_wrap(part) for part in intro.split("\n\n")) + "\n"
 
@@ -332,6 +346,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "roles.md": roles,
     "hub-api.md": hub_api,
     "google-cloud.md": google_rules,
+    "deidentification.md": deidentification,
 }
 
 

@@ -78,18 +78,18 @@ install_aegle() {
   chmod -R go+rX "$ROOT/opt/aegle"
   ln -sfn "$target" "$ROOT/opt/aegle/current"
 }
-# The first value of a secret is made on the machine that needs it; Terraform made it empty.
+# The first value of a secret is made on the machine that needs it, 32 random bytes; Terraform made it empty.
 ensure_secret() {
   local name="$1" place value
   place="$SECRETS/$(field secrets <"$WORK/facts")$name"
   if ! curl -sSf -o "$WORK/secret" -H "Authorization: Bearer $(token)" "$place/versions/latest:access" 2>"$WORK/curl"; then
     grep -q ' 404' "$WORK/curl" || return 1 # not "no value yet": asking again later is right, a second value is not
-    value="$(python3 -c 'import base64, secrets; print(base64.b64encode(secrets.token_urlsafe(32).encode()).decode())')"
+    value="$(python3 -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')"
     curl -sSf -o "$WORK/added" -H "Authorization: Bearer $(token)" -H 'Content-Type: application/json' \
       "$place:addVersion" -d "{\"payload\": {\"data\": \"$value\"}}"
     curl -sSf -o "$WORK/secret" -H "Authorization: Bearer $(token)" "$place/versions/latest:access"
   fi
-  field payload.data <"$WORK/secret" | base64 --decode
+  field payload.data <"$WORK/secret" # in base64
 }
 account() { id -u "$1" >/dev/null 2>&1 || useradd --system --home-dir "/var/lib/$1" --shell /usr/sbin/nologin "$1"; }
 

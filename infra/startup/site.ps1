@@ -60,7 +60,7 @@ function Invoke-Program([string]$Program, [string[]]$Arguments) {
     if ($process.ExitCode -notin 0, 3010) { throw "$Program ended with $($process.ExitCode)" } # 3010: done, wants a restart
 }
 
-# The first value of a secret is made on the machine that needs it; Terraform made it empty.
+# The first value of a secret is made on the machine that needs it, 32 random bytes; Terraform made it empty. Answers base64.
 function Get-Secret([string]$Name) {
     $place = "https://secretmanager.googleapis.com/v1/$($Facts.secrets)$Name"
     try {
@@ -69,14 +69,13 @@ function Get-Secret([string]$Name) {
         if ($_.Exception.Response.StatusCode.value__ -ne 404) { throw } # not "no value yet"
         $bytes = New-Object byte[] 32
         [Security.Cryptography.RandomNumberGenerator]::Create().GetBytes($bytes)
-        $text = [Convert]::ToBase64String($bytes)
-        $data = [Convert]::ToBase64String([Text.Encoding]::ASCII.GetBytes($text))
+        $data = [Convert]::ToBase64String($bytes)
         $body = @{ payload = @{ data = $data } } | ConvertTo-Json
         Invoke-RestMethod -Method Post -Uri "$place`:addVersion" -Headers (Get-Authorization) -ContentType 'application/json' `
             -Body $body -UseBasicParsing | Out-Null
-        return $text
+        return $data
     }
-    [Text.Encoding]::ASCII.GetString([Convert]::FromBase64String($found.payload.data))
+    $found.payload.data
 }
 
 # A program that starts with the machine, is started again when it ends, and runs as a service account of Windows.
@@ -139,6 +138,8 @@ try {
 
     $script:Step = 'site'
     foreach ($name in 'grant-key', 'page-key', 'pseudonym-secret', 'quarantine-key', 'vault-key') { Get-Secret $name | Out-Null }
+    Set-Content -Path "$Root\aegle.yaml" -Value $Facts.config -Encoding ascii
+    Invoke-Program "$Root\current\Scripts\aegle.exe" @('apply', '--config', "`"$Root\aegle.yaml`"", '--home', 'D:\home')
     Register-Program 'Aegle' "$Root\current\Scripts\aegle.exe" "run site $($Facts.site)"
     Write-Step 'ok' $Facts.software.aegle.version
     $script:Step = 'ready'

@@ -24,6 +24,9 @@ class Act(StrEnum):
     DOOR_INSTANCE_RECEIVE = "door:instance:receive"  #: an instance was spooled durably and acknowledged
     # intake
     INTAKE_INSTANCE_ADMIT = "intake:instance:admit"  #: an instance was de-identified, checked and archived
+    INTAKE_INSTANCE_REPLACE = (
+        "intake:instance:replace"  #: a corrected instance took the place of the one admitted before
+    )
     INTAKE_INSTANCE_HOLD = "intake:instance:hold"  #: an instance was put into quarantine, with the reason
     INTAKE_INSTANCE_DROP = "intake:instance:drop"  #: our own result, routed back, was left out
     INTAKE_INSTANCE_REPEAT = "intake:instance:repeat"  #: the same source came again and changed nothing
@@ -46,8 +49,12 @@ class Act(StrEnum):
     SITE_REVEAL_CONFIRM = "site:reveal:confirm"  #: the second person stood by
     SITE_FRAME_READ = "site:frame:read"  #: a person's viewer read pixels of a study
     SITE_FILE_UPLOAD = "site:file:upload"  #: a person uploaded files
+    SITE_REPORT_VIEW = "site:report:view"  #: a person read what de-identification did to a study
     SITE_QUARANTINE_VIEW = "site:quarantine:view"  #: a person looked at what is held
     SITE_QUARANTINE_SETTLE = "site:quarantine:settle"  #: a person decided about a held instance
+    SITE_QUARANTINE_INSPECT = "site:quarantine:inspect"  #: a person looked into a held object
+    SITE_QUARANTINE_LOOK = "site:quarantine:look"  #: a person looked at a held picture as it is
+    SITE_RULE_ADD = "site:rule:add"  #: a person said what a device burns into its pictures
     SITE_VALUES_VIEW = "site:values:view"  #: a person looked at the words that wait for a decision
     SITE_VALUE_DECIDE = "site:value:decide"  #: a person approved or denied a word of a kept attribute
     SITE_PROFILE_PROPOSE = "site:profile:propose"  #: a person proposed a profile that lets more out than the default
@@ -122,12 +129,13 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 """The roles a person may have at each kind of site; None is the hub."""
 
 _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
-_READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ}
+_READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ, Act.SITE_REPORT_VIEW}
 _ADMINISTER = {
-    Act.SITE_QUARANTINE_SETTLE, Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE,
-    Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL, Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
+    Act.SITE_QUARANTINE_SETTLE, Act.SITE_QUARANTINE_INSPECT, Act.SITE_QUARANTINE_LOOK, Act.SITE_RULE_ADD, Act.SITE_VALUES_VIEW,
+    Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
+    Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
 }  # fmt: skip
-_INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST}
+_INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST, Act.SITE_REPORT_VIEW}
 
 ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
     (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),

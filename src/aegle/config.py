@@ -77,6 +77,9 @@ class Door(_Model):
     )
     max_instance_mb: Annotated[int, Field(ge=1)] = 20_000  #: a larger object is refused while it arrives
     plain_network: bool = False  #: allow plain DIMSE and HTTP beyond loopback
+    compare_one_in: Annotated[int, Field(ge=0)] = (
+        0  #: of how many objects one is compared with its source by dciodvfy, where that is installed; 0 for none
+    )
 
 
 class Pages(_Model):
@@ -116,9 +119,7 @@ class Deid(_Model):
     """What de-identification does at a site. More than the default options lets more out, and needs two people of the
     site: `aegle deid profile propose` and `agree`."""
 
-    profile: Path | None = (
-        None  #: a file with the three settings below, in place of them; beside aegle.yaml if relative
-    )
+    profile: Path | None = None  #: a file with the settings below, in place of them; beside aegle.yaml if relative
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = (
         None  #: written into every object; default: `aegle-basic`, or `aegle-custom` with other options
     )
@@ -126,14 +127,24 @@ class Deid(_Model):
         DEFAULT_OPTIONS  #: of PS3.15 §E.3; `aegle deid profile show` prints what each does
     )
 
+    second_look: Literal["none", "risky", "all"] = (
+        "none"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all
+    )
     pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels
+        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "none"
         if self.profile is not None and here:
-            raise ValueError("name a profile file, or name, options and pixels here, not both")
+            raise ValueError("name a profile file, or its settings here, not both")
         return self
+
+
+class Cloud(_Model):
+    """Where the program of a site on Google Cloud finds its ports. The blueprint writes it onto the site's machine."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of the site's secrets and audit log
+    hub_url: Annotated[str, Field(pattern=r"^https://")]  #: the hub's API, which is also what the site's token is for
 
 
 class SiteConfig(_Model):
@@ -143,6 +154,7 @@ class SiteConfig(_Model):
     door: Door = Door()  #: how DICOM enters
     pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
     pages: Pages = Pages()  #: its web pages
+    cloud: Cloud | None = None  #: on a site's machine on Google Cloud: secrets, audit log and hub are there
     deid: Deid = Deid()  #: what de-identification does
     google: OnGoogle | None = None  #: its place on Google Cloud; with `target: gcp`
     frozen: bool = False  #: stopped, its data kept; set by `aegle site retire`
@@ -165,6 +177,7 @@ class HubConfig(_Model):
     plain_network: bool = False  #: allow plain HTTP beyond loopback
     database_url: str | None = None  #: default: an embedded PostgreSQL; `AEGLE_DATABASE_URL` wins over both
     workers: Annotated[int, Field(ge=0, le=64)] = 1  #: inference processes on this machine
+    audience: str | None = None  #: https:// address that sites' Google ID tokens are for; default: none is accepted
     bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
 
 

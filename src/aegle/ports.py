@@ -34,6 +34,11 @@ class Archive(ArchiveReader, Protocol):
         raises Conflict for other bytes under a known UID, StorageFull, BadDicom. `source` is taken over: moved when it
         can be, copied otherwise, and gone once the put returned."""
 
+    def replace(self, source: Path) -> StoredInstance:
+        """Keep the Part 10 file in place of the one under its SOP Instance UID, or as `put` does where there is none.
+        Durable and idempotent as `put`. The bytes before are kept aside, are never served again, and nothing removes
+        them. Raises StorageFull, BadDicom."""
+
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance by its SOP Instance UID, None when it is not here."""
 

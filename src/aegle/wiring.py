@@ -2,8 +2,9 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
@@ -12,7 +13,8 @@ from pathlib import Path
 import httpx
 
 from aegle import api, durable, logs
-from aegle.errors import BadBundle, NotFound, PeerUnreachable
+from aegle.config import Cloud
+from aegle.errors import BadBundle, BadConfig, NotFound, PeerUnreachable
 from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration, register
 from aegle.hub.console import console
@@ -35,7 +37,7 @@ from aegle.local.secrets import FileSecrets
 from aegle.local.warehouse import DuckWarehouse
 from aegle.pages.accounts import SignIn
 from aegle.pages.servers import HttpServer
-from aegle.ports import ArchiveReader
+from aegle.ports import ArchiveReader, AuditSink, Secrets
 from aegle.protocols.dicomweb_client import DicomWebArchive
 from aegle.records import AuditHead, Prediction, Rejection, Request
 from aegle.site.folder import SiteFolder
@@ -54,32 +56,68 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
     """A site's program with its pages, up until the block ends."""
     applied = home.require_applied()
     place, folder = applied.site(name), site_folder(home, name)
-    secrets = FileSecrets(folder.secrets)
     with ExitStack() as stack:
-        audit = ChainedLines(folder.audit, name, "site")
-        stack.callback(audit.close)
+        chain = ChainedLines(folder.audit, name, "site")
+        stack.callback(chain.close)
+        cloud = place.config.cloud
+        own = _on_google(stack, cloud, folder, chain) if cloud else _on_this_machine(folder, applied, chain)
+        stack.callback(own.hub.close)
         archive = FileArchive(folder.archive)
         stack.callback(archive.close)
-        hub = HttpHub(f"http://127.0.0.1:{applied.hub.port}", lambda: f"{name}.{secrets.get(CREDENTIAL).decode()}")
-        stack.callback(hub.close)
         accounts = SqliteAccounts(folder.accounts)
         stack.callback(accounts.close)
         ports = SitePorts(
-            secrets=secrets,
+            secrets=own.secrets,
             archive=archive,
-            audit=audit,
-            hub=hub,
+            audit=own.audit,
+            hub=own.hub,
             heads=partial(heads_in, folder.audit, name),
             door_port=place.door_port,
             archive_port=place.archive_port,
             pages_port=place.pages_port,
+            copy_audit=own.copy_audit,
         )
         program = SiteProgram(name, place.config, folder, ports)
-        sign_in = SignIn(accounts, place.config.kind, secrets.get("page-key"))
-        program.serve(site_shell(program, sign_in, audit).application())
+        sign_in = SignIn(accounts, place.config.kind, own.secrets.get("page-key"))
+        program.serve(site_shell(program, sign_in, own.audit).application())
         stack.callback(program.stop)
         program.start()
         yield program
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Own:
+    """The ports that depend on where a site's machine is."""
+
+    secrets: Secrets
+    audit: AuditSink
+    hub: HttpHub
+    copy_audit: Callable[[], bool] | None = None
+
+
+def _on_this_machine(folder: SiteFolder, applied: Applied, chain: ChainedLines) -> _Own:
+    """Beside the hub: files, and the hub on loopback by the credential that `aegle apply` made."""
+    secrets = FileSecrets(folder.secrets)
+    url = f"http://127.0.0.1:{applied.hub.port}"
+    hub = HttpHub(url, lambda: f"{folder.root.name}.{secrets.get(CREDENTIAL).decode()}")
+    return _Own(secrets=secrets, audit=chain, hub=hub)
+
+
+def _on_google(stack: ExitStack, cloud: Cloud, folder: SiteFolder, chain: ChainedLines) -> _Own:
+    """On Google Cloud: this machine's identity opens its secrets, its log and the hub; no key is stored."""
+    try:
+        from aegle.google import CloudTrail, SecretManager, Session, machine_credentials, site_token
+    except ImportError:
+        raise BadConfig("a site on Google Cloud needs its libraries: pip install 'aegle[gcp]'") from None
+    client = stack.enter_context(httpx.Client(timeout=30))
+    session = Session(machine_credentials(), client)
+    trail = CloudTrail(chain, folder.root / "audit-copied.json", session, cloud.project)
+    return _Own(
+        secrets=SecretManager(session, cloud.project, folder.root.name),
+        audit=trail,
+        hub=HttpHub(cloud.hub_url, site_token(cloud.hub_url, client)),
+        copy_audit=lambda: trail.ship() > 0,
+    )
 
 
 @contextmanager
@@ -104,6 +142,7 @@ def running_hub(home: Home) -> Iterator[None]:
             audit=audit,
             heads=partial(heads_in, home.hub / "audit", "hub"),
             operator_secret=secrets.get("operator-token").hex(),
+            account_of=_account_of(stack, applied.hub.config.audience),
         )
         pages = console(services, SignIn(HubAccounts(database), None, secrets.get("page-key"))).application()
         for server in (
@@ -114,6 +153,17 @@ def running_hub(home: Home) -> Iterator[None]:
             server.start()
         logs.info("hub is up", port=applied.hub.port)
         yield
+
+
+def _account_of(stack: ExitStack, audience: str | None) -> Callable[[str], str] | None:
+    """Whose Google ID token it is, at a hub that takes them."""
+    if audience is None:
+        return None
+    try:
+        from aegle.google import TokenVerifier
+    except ImportError:
+        raise BadConfig("a hub that takes Google identities needs their library: pip install 'aegle[gcp]'") from None
+    return TokenVerifier(audience, stack.enter_context(httpx.Client(timeout=30))).account
 
 
 def lodged_heads(home: Home) -> Sequence[AuditHead]:

@@ -157,3 +157,50 @@ def test_a_refused_grant_is_told_as_such(
     with DicomWebArchive(f"http://127.0.0.1:{port}", "any") as client, pytest.raises(wanted):
         client.instances(stored.study_uid)
     server.stop()
+
+
+def changed(tmp_path: Path, comment: str) -> Path:
+    dataset = pydicom.dcmread(get_testdata_file("SC_rgb_rle_2frame.dcm", download=False))
+    dataset.ImageComments = comment
+    dataset.save_as(tmp_path / "changed.dcm")
+    return tmp_path / "changed.dcm"
+
+
+def test_a_replacement_is_served_and_the_bytes_before_are_kept_aside(
+    archive: FileArchive, tmp_path: Path, reader: ArchiveReader
+) -> None:
+    before = put(archive, tmp_path)
+    old = archive.open(before).read_bytes()
+    after = archive.replace(changed(tmp_path, "corrected"))
+    assert (after.sop_uid, archive.find(before.sop_uid)) == (before.sop_uid, after)
+    assert after.digest != before.digest
+    (served,) = reader.instances(before.study_uid)
+    assert reader.metadata(served)["00204000"]["Value"] == ["corrected"]
+    (aside,) = (tmp_path / "archive" / "replaced").iterdir()
+    assert aside.read_bytes() == old
+    assert not (tmp_path / "changed.dcm").exists()
+
+
+def test_a_replacement_may_come_twice_and_where_nothing_was(archive: FileArchive, tmp_path: Path) -> None:
+    first = archive.replace(changed(tmp_path, "first"))
+    assert archive.replace(changed(tmp_path, "first")) == first
+    second = archive.replace(changed(tmp_path, "second"))
+    assert archive.replace(changed(tmp_path, "second")) == second
+    assert len(list((tmp_path / "archive" / "replaced").iterdir())) == 1
+    archive.replace(changed(tmp_path, "third"))
+    assert len(list((tmp_path / "archive" / "replaced").iterdir())) == 2
+
+
+def test_a_replacement_cut_short_before_the_index_knew_is_made_whole_by_the_next(
+    archive: FileArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = put(archive, tmp_path)
+    old = archive.open(before).read_bytes()
+    monkeypatch.setattr(archive._index, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises((KeyboardInterrupt, FileNotFoundError)):
+        archive.replace(changed(tmp_path, "corrected"))
+    monkeypatch.undo()
+    after = archive.replace(changed(tmp_path, "corrected"))
+    assert archive.find(before.sop_uid) == after
+    (aside,) = (tmp_path / "archive" / "replaced").iterdir()
+    assert aside.read_bytes() == old

@@ -16,6 +16,7 @@ import pytest
 import tree_sitter_groovy
 from tree_sitter import Language, Parser
 
+from aegle import config
 from aegle.provision import blueprint
 from infra import estates, powershell
 from infra.cloud import Cloud
@@ -61,7 +62,7 @@ def test_the_groovy_parses_and_uses_what_jenkins_ships() -> None:
 
 
 @pytest.mark.peer("terraform")
-def test_jobs_as_rendered_are_xml_that_runs_one_command_of_ours(cloud: Cloud) -> None:
+def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_command_of_ours(cloud: Cloud) -> None:
     terraform = cloud.root("platform")
     terraform.plan(estates.platform())
     machines = [item for item in terraform.planned()["resource_changes"] if item["type"] == "google_compute_instance"]
@@ -69,6 +70,9 @@ def test_jobs_as_rendered_are_xml_that_runs_one_command_of_ours(cloud: Cloud) ->
     for machine in machines:
         after = machine["change"]["after"]
         windows = "windows-startup-script-ps1" in after["metadata"]
+        name = after["name"].removeprefix("site-")
+        configured = config.parse(json.loads(after["metadata"]["aegle-facts"])["config"], Path("aegle.yaml"))
+        assert configured.sites[name].cloud.hub_url == "https://hub.example.org"
         jobs = json.loads(after["metadata"]["aegle-jobs"])
         assert jobs.keys() == json.loads(blueprint.data("startup/jenkins/jobs.json")).keys()
         for text in jobs.values():
@@ -76,7 +80,7 @@ def test_jobs_as_rendered_are_xml_that_runs_one_command_of_ours(cloud: Cloud) ->
             builder = job.find("builders")[0]
             assert builder.tag == ("hudson.tasks.BatchFile" if windows else "hudson.tasks.Shell")
             command = builder.find("command").text
-            assert command.startswith("aegle ") and after["name"].removeprefix("site-") in command
+            assert command.startswith("aegle ") and name in command
             assert len(job.find("triggers/hudson.triggers.TimerTrigger/spec").text.split()) == 5
 
 
@@ -97,7 +101,7 @@ class Machine:
             (self.root / path).mkdir(parents=True)
         self.stubs = folder / "stubs"
         self.stubs.mkdir()
-        for name in ("useradd", "usermod", "chown", "systemctl"):
+        for name in ("useradd", "usermod", "chown", "systemctl", "runuser"):
             self._stub(name, f'echo "{name} $*" >> "{folder}/asked"')
         # Owners are put aside; what is left is what `install` does for a user.
         self._stub(
@@ -119,9 +123,10 @@ class Machine:
             digest = self.digests.get(name) or hashlib.sha256(content).hexdigest()
             software[name] = {"object": path, "version": version, "sha256": digest}
         return {
+            "config": json.dumps({"sites": {}}),
             "site": "lab-north",
             "mirror": "mirror",
-            "secrets": "projects/p/secrets/site-lab-north-",
+            "secrets": "projects/p/secrets/lab-north-",
             "software": software,
         }
 
@@ -247,11 +252,14 @@ def test_a_machine_sets_itself_up_once_and_says_each_step(machine: Machine, addr
     assert (root / "opt/java/bin/java").exists() and (root / "opt/jenkins/jenkins.war").read_bytes() == b"a war"
     assert (root / "var/lib/jenkins/jobs/health/config.xml").read_text() == "<project/>"
     assert (root / "etc/aegle/site.env").read_text() == "AEGLE_SITE=lab-north\n"
-    assert "systemctl restart aegle-site jenkins" in machine.asked.read_text()
+    assert json.loads((root / "etc/aegle/aegle.yaml").read_text()) == {"sites": {}}
+    asked = machine.asked.read_text()
+    assert asked.index("aegle apply") < asked.index("systemctl restart aegle-site jenkins")
+    assert {len(base64.b64decode(value)) for value in machine.secrets.values()} == {32}
     assert len(machine.secrets) == 6 and len(set(machine.secrets.values())) == 6
-    password = base64.b64decode(machine.secrets["projects/p/secrets/site-lab-north-jenkins-administrator"]).decode()
-    assert (root / "var/lib/jenkins/password").read_text() == password and len(password) >= 24
-    assert not any(base64.b64decode(value).decode() in done.stdout + done.stderr for value in machine.secrets.values())
+    password = machine.secrets["projects/p/secrets/lab-north-jenkins-administrator"]
+    assert (root / "var/lib/jenkins/password").read_text().strip() == password and len(password) >= 24
+    assert not any(value in done.stdout + done.stderr for value in machine.secrets.values())
 
 
 def test_a_second_boot_installs_nothing_and_makes_no_second_secret(

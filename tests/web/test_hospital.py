@@ -10,6 +10,7 @@ from pydicom import dcmread
 from webstage import Reader, Stage, failed, predicted, rejected
 
 from aegle.demo.studies import SyntheticPatient, write_still
+from aegle.intake.quarantine import Settlement
 from aegle.records import AuditOutcome
 from aegle.site.state import Step
 
@@ -110,11 +111,14 @@ def test_a_result_shows_patient_finding_threshold_and_an_absent_pacs(hospital: S
     ):
         assert expected in words, expected
     assert "The PACS does not answer" in words
+    assert "Written clean and checked" in words
     page.get_by_role("button", name="1. HSIL").click()
     assert page.get_by_role("button", name="1. HSIL").get_attribute("aria-pressed") == "true"
     looks = [event for event in hospital.program.ports.audit.read(200) if event.act == "site:identity:view"]
     assert study_uid in {event.subject for event in looks}
     is_clean(clara)
+    told = page.evaluate(f"fetch('/studies/{study_uid}/de-identification.json').then(answer => answer.json())")
+    assert told["studies"][study_uid]["checks"] == {"passed": 1, "failed": 0}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +183,38 @@ def test_words_seen_for_the_first_time_are_decided_once_and_what_waited_goes_on(
     trail = [event for event in hospital.program.ports.audit.read(200) if event.act == "site:value:decide"]
     assert {event.facts.get("keyword") for event in trail} >= {"ManufacturerModelName", "SoftwareVersions"}
     assert "Ott" not in str(trail)
+
+
+def test_a_held_picture_is_blurred_until_an_administrator_asks_to_see_it(
+    hospital: Stage, adam: Person, clara: Person, drawn: Path
+) -> None:
+    patient = SyntheticPatient(patient_id="WEB-6", name="Web^Patient6")
+    (path,) = write_still(drawn / "6", seed=6, finding="NILM", patient=patient)
+    dataset = dcmread(path)
+    del dataset.BurnedInAnnotation
+    dataset.save_as(path)
+    hospital.take_in(path)
+    hospital.until(lambda: "BURNED_IN_RISK" in {entry.reason for entry in hospital.program.quarantine.entries()})
+    (entry,) = [item for item in hospital.program.quarantine.entries() if item.reason == "BURNED_IN_RISK"]
+    page = adam.go("/held")
+    page.get_by_role("link", name=f"Look into it: object {entry.entry_id}").click()
+    assert "Synthetic microscope" in page.inner_text("main")
+    until(page, "document.querySelector('.held-picture').naturalWidth > 100")
+    is_clean(adam)
+    page.get_by_role("link", name="Show it as it is").click()
+    until(page, "document.querySelector('.held-picture').naturalWidth > 100")
+    is_clean(adam)
+    acts = [event.act for event in hospital.program.ports.audit.read(50) if event.subject == entry.entry_id]
+    assert {"site:quarantine:inspect", "site:quarantine:look"} <= set(acts)
+    pictures = hospital.program.held_pictures
+    blurred, sharp = (pictures.picture(entry, sharp=sharp) for sharp in (False, True))
+    assert len(blurred) < len(sharp) / 3, "what is blurred was blurred here, not in the browser"
+    assert not [left for left in hospital.program.folder.work.iterdir() if left.suffix == ".held"]
+    answer = clara.page.goto(f"{hospital.address}/held/{entry.entry_id}/picture.png")
+    assert answer is not None
+    assert answer.status == 403
+    clara.complaints.clear()
+    hospital.program.quarantine.settle(entry.entry_id, Settlement.REJECTED, by="adam")
 
 
 def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) -> None:

@@ -54,6 +54,16 @@ resource "google_secret_manager_secret_iam_member" "add" {
   member    = google_service_account.site.member
 }
 
+# A rotated key keeps its older values readable: the program asks which there are.
+resource "google_secret_manager_secret_iam_member" "list" {
+  for_each = google_secret_manager_secret.site
+
+  project   = local.project
+  secret_id = each.value.secret_id
+  role      = "roles/secretmanager.viewer"
+  member    = google_service_account.site.member
+}
+
 resource "google_project_iam_member" "site" {
   for_each = toset(["roles/logging.logWriter", "roles/monitoring.metricWriter"])
 

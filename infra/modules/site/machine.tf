@@ -7,16 +7,19 @@ locals {
 
   # What the machine learns at every boot. Metadata is readable by every program on it: no secret stands here.
   facts = {
-    site      = var.name
-    kind      = var.site.kind
-    hub       = "https://${var.hub.name}"
-    store     = google_healthcare_dicom_store.archive.id
-    reader    = local.hospital ? google_service_account.reader[0].email : ""
-    bucket    = google_storage_bucket.site.name
-    secrets   = "projects/${local.project}/secrets/site-${var.name}-"
-    mirror    = var.software.bucket
-    software  = var.software.installers
-    door_port = var.site.door_port
+    site     = var.name
+    kind     = var.site.kind
+    secrets  = "projects/${local.project}/secrets/${var.name}-"
+    mirror   = var.software.bucket
+    software = var.software.installers
+    # The machine's own aegle.yaml (JSON is YAML): one site, whose secrets, audit log and hub are here.
+    config = jsonencode({ sites = { (var.name) = {
+      kind  = var.site.kind
+      cloud = { project = local.project, hub_url = "https://${var.hub.name}" }
+      # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
+      door  = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
+      pages = { port = 8443, bind = "0.0.0.0" }
+    } } })
   }
   jobs = jsondecode(file("${local.startup}/jenkins/jobs.json"))
   job_files = {

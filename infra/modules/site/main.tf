@@ -99,7 +99,7 @@ resource "google_secret_manager_secret" "site" {
   for_each = toset(local.secrets)
 
   project             = local.project
-  secret_id           = "site-${var.name}-${each.value}"
+  secret_id           = "${var.name}-${each.value}"
   deletion_protection = local.live
   labels              = local.labels
 

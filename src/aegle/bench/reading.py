@@ -1,9 +1,11 @@
 """A tool's output read without trust: any file, matched to its input by Instance Number, looked into at any depth."""
 
 import re
+import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 _UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError, RuntimeError, IndexError)
@@ -40,7 +42,7 @@ class Written:
                 found = dcmread(self.path, force=True)
             except _UNREADABLE:
                 return None
-        return found if "SOPClassUID" in found else None
+        return found if found.preamble or "SOPClassUID" in found else None
 
     @property
     def number(self) -> int:
@@ -83,6 +85,18 @@ class Written:
             except _UNREADABLE:
                 return None
         return _plain(holder)
+
+    @contextmanager
+    def inflated(self) -> Iterator[Path]:
+        """The file in a syntax that every validator reads: itself, or a copy of a deflated one that is not."""
+        if not self._deflated or self.dataset is None:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = dcmread(self.path)
+            copy.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            copy.save_as(Path(folder) / "inflated.dcm")
+            yield Path(folder) / "inflated.dcm"
 
     @property
     def _deflated(self) -> bool:

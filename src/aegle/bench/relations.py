@@ -18,10 +18,7 @@ def broken(inputs: Mapping[int, Written], outputs: Mapping[int, Written]) -> Ite
     instances = {str(source.value("SOPInstanceUID")): number for number, source in inputs.items()}
     for number, written in outputs.items():
         yield from _references(number, inputs[number], written, instances, outputs)
-        if (
-            written.dataset
-            and written.dataset.file_meta.get("MediaStorageSOPInstanceUID") != written.dataset.SOPInstanceUID
-        ):
+        if written.value("file_meta.MediaStorageSOPInstanceUID") != written.value("SOPInstanceUID"):
             yield f"{number}: file meta and data set name two instances"
     yield from _intervals(inputs, outputs)
 

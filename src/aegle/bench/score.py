@@ -80,7 +80,7 @@ def _judge(answer: FileAnswer, source: Written, written: Written) -> list[Findin
     if answer.frames_kept and not _same_frames(answer, source, written):
         found.append(finding("destroyed", "pixels"))
     if written.raw != source.raw:
-        found += [finding("dciodvfy", error) for error in sorted(_errors(written.path) - _errors(source.path))]
+        found += [finding("dciodvfy", error) for error in sorted(_errors(written) - _errors(source))]
     return found
 
 
@@ -134,12 +134,12 @@ def _names(key: AnswerKey, output: Path, written: Sequence[Path], others: Sequen
             )
 
 
-def _errors(path: Path) -> set[str]:
+def _errors(written: Written) -> set[str]:
     """dciodvfy's errors, with what may differ between input and output cut off."""
     if shutil.which("dciodvfy") is None:
         return set()
-    done = subprocess.run(
-        ["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", timeout=60, check=False
-    )
+    with written.inflated() as path:
+        command = ["dciodvfy", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
     lines = (line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error"))
     return {re.sub(r"<[^>]*\d{6}[^>]*>|(?<=UID )[0-9.]+|\[.*?\]", "", line) for line in lines}

@@ -24,6 +24,7 @@ _GROUPS = {
     "deid bench": "aegle.cli.bench",
     "deid profile": "aegle.cli.profiles",
     "vault": "aegle.cli.vault",
+    "quarantine": "aegle.cli.held",
     "labels": "aegle.cli.labels",
     "audit": "aegle.cli.trail",
     "run": "aegle.cli.running",

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from aegle import config
 from aegle.deid import Option, Profile, default_profile, profile
 from aegle.deid.profile import CUSTOM_NAME, configured
 from aegle.deid.table import DEFAULT_OPTIONS
@@ -29,6 +28,8 @@ def chosen(options: list[Option] | None, path: Path | None) -> Profile:
     if path is not None:
         if options:
             raise BadMessage("name a profile file, or options, not both")
+        from aegle import config  # takes a fifth of a second, and the default profile needs none of it
+
         return configured(config.read_profile(path))
     if not options or frozenset(options) == DEFAULT_OPTIONS:
         return default_profile()

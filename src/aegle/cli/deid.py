@@ -23,9 +23,11 @@ from aegle.deid import (
     Pseudonyms,
     check,
     deidentify,
+    standard,
     value_file,
 )
 from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
+from aegle.deid.second_look import Looking, require_detector
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
@@ -53,7 +55,21 @@ def run(
     ] = Path("aegle-deid-values.csv"),
     options: Options = None,
     profile_file: ProfileFile = None,
+    second_look: Annotated[
+        Looking,
+        typer.Option(
+            help="Have a text detector look at pictures before they are written, and hold what it doubts: captures, "
+            "photographs, ultrasound and what was painted over (risky), or all. About a second a picture; needs "
+            "`pip install 'aegle[text]'`."
+        ),
+    ] = Looking.NONE,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    compare: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Compare one file in so many with its source by dciodvfy, and tell new errors. 0: none."
+        ),
+    ] = 0,
 ) -> None:
     """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
@@ -66,6 +82,7 @@ def run(
     files = sorted(path for path in source.rglob("*") if path.is_file())
     if not files:
         raise NotFound(f"no file below {source}")
+    require_detector(second_look)
     rules = chosen(options, profile_file)
     warn(rules)
     secret = load_key(key, make=True)
@@ -75,6 +92,8 @@ def run(
         profile_name=rules.name,
         options=rules.options,
         pixel_rules=rules.pixel_rules,
+        compare_one_in=compare,
+        looking=second_look,
         values=values,
     )
     reasons: Counter[str] = Counter()
@@ -92,6 +111,8 @@ def run(
     _tell_reasons(reasons, quarantine)
     if reasons[HoldReason.FIRST_SEEN_VALUE]:
         _tell_values(values)
+    if compare:
+        _tell_opinion(summary.opinion)
     if summary.held_in_all:
         raise typer.Exit(_SOME_HELD)
 
@@ -129,6 +150,18 @@ def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
         console.print(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
     if reasons and quarantine is None:
         console.print("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
+
+
+def _tell_opinion(opinion: standard.Opinion) -> None:
+    """What dciodvfy found, or that it is not there to ask."""
+    if not standard.installed():
+        console.print(f"{standard.PROGRAM} is not installed (Debian: dicom3tools): no output was compared by it.")
+        return
+    console.print(
+        f"{opinion.compared} output(s) compared by {standard.PROGRAM}: {opinion.errors.total()} new error(s)."
+    )
+    for message, count in opinion.errors.most_common():
+        console.print(f"  {count:6}  {message}", markup=False, highlight=False)
 
 
 def _tell_values(path: Path) -> None:

@@ -20,6 +20,10 @@ As = Annotated[str, typer.Option("--as", help="Your account at the site.")]
 Password = Annotated[
     str, typer.Option(prompt="Your password at the site", hide_input=True, help="Asked for where it is not given.")
 ]
+Second = Annotated[str, typer.Option("--with", help="The account of the second person, who is present.")]
+SecondPassword = Annotated[
+    str, typer.Option(prompt="Password of the second person", hide_input=True, help="Asked for where it is not given.")
+]
 
 
 def require_person(place: Home, site: str, person: str, password: str, act: Act) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from aegle import durable
 from aegle.access import Act
 from aegle.cli.acts import record
-from aegle.cli.persons import As, Password, require_person
+from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.deid import Vault, vault_upkeep
 from aegle.errors import Forbidden, NotFound
@@ -94,11 +94,9 @@ def reveal(
     site: SiteName,
     reason: Annotated[str, typer.Option(help="Why; it goes into the audit trail. No patient's data.")],
     person: As,
-    second: Annotated[str, typer.Option("--with", help="The account of the second person, who is present.")],
+    second: Second,
     password: Password,
-    second_password: Annotated[
-        str, typer.Option(prompt="Password of the second person", hide_input=True, help="As above.")
-    ],
+    second_password: SecondPassword,
     home_path: HomePath = HOME,
 ) -> None:
     """Show who or what an alias stands for. Two people of the site, both present, each with their own password.

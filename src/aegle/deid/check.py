@@ -5,9 +5,11 @@ identifiers itself, and looks for them in the output's elements and raw bytes in
 header's and, of the pixels, one piece of 1 MiB from each file.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from pydicom import Dataset
@@ -32,6 +34,8 @@ _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
 _LONG_NUMBER = 7  #: characters from which an integer may be somebody's number
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
+#: What a moved value looks like; dates are compared with the source's.
+_SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
@@ -47,7 +51,8 @@ def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> H
 
 def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
     with opened(source, whole=False) as original, opened(target, whole=True) as written:
-        fault = next(_faults(written, done, profile), None)
+        faults = chain(_faults(written, done, profile), _unmoved_dates(original.header, written.header, profile))
+        fault = next(faults, None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
         if done.painted:
@@ -100,8 +105,27 @@ def _element_fault(tag: int, element: DataElement, done: Deidentified, profile: 
         return "should be empty"
     if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
+    if rule.action is Action.SHIFT and not _moved(element):
+        return "holds a time that was not cut to the hour"
     replaced = element.VR != "UI" or rule.action is Action.KEEP or not _original_uid(element, done)
     return None if replaced else "holds a UID that was not replaced"
+
+
+def _moved(element: DataElement) -> bool:
+    """Whether times of day and moments are cut to the hour, without an offset from UTC."""
+    form = _SHIFTED.get(element.VR)
+    values = element.value if element.VM > 1 else [element.value]
+    return form is None or all(form.fullmatch(str(value or "")) for value in values)
+
+
+def _unmoved_dates(original: Dataset, written: Dataset, profile: Profile) -> Iterator[str]:
+    """Dates of the top level that are the source's."""
+    for tag in written.keys() & original.keys():
+        rule = profile.rules.get(int(tag))
+        if rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}:
+            was, now = (str(dataset[tag].value).strip() for dataset in (original, written))
+            if now and was == now:
+                yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
 
 
 def _original_uid(element: DataElement, done: Deidentified) -> bool:
@@ -138,7 +162,7 @@ def _is_ours(word: str) -> bool:
 def _left_in(written: Reading, search: Search) -> str | None:
     """The first text element of the output that holds an identifier."""
     texts = [
-        (tag, str(element.value).encode("utf-8", "replace"))
+        (tag, str(element.value).lower().encode("utf-8", "replace"))
         for tag, element in written.elements
         if element.VR in _SWEPT or _long_number(element)
     ]
@@ -148,4 +172,4 @@ def _left_in(written: Reading, search: Search) -> str | None:
 
 
 def _long_number(element: DataElement) -> bool:
-    return element.VR == "IS" and len(str(element.value)) >= _LONG_NUMBER
+    return element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER

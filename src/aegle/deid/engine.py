@@ -7,16 +7,17 @@ import mmap
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from aegle.deid.codestreams import Blank
 from aegle.deid.identifiers import Search, texts
+from aegle.deid.insertions import insertions
 from aegle.deid.judge import Verdict, judge
+from aegle.deid.masks import Device
 from aegle.deid.outcome import Deidentified
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
@@ -26,12 +27,12 @@ from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import SYNTAX as REPAINTED_SYNTAX
 from aegle.deid.repaint import Repainted, repaint
+from aegle.deid.replacements import Replacements
 from aegle.deid.rewrite import Rewriter
 from aegle.deid.splice import Content, write, write_deflated
-from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey, look
-from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
+from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
-from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer, Encoding
+from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
 from aegle.records import InstanceRef
 
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
@@ -67,6 +68,15 @@ def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
     try:
         with _opened(source, scratch_folder) as origin:
             return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).source
+    except (Holding, BrokenEncoding):
+        return None
+
+
+def device_of(source: Path, scratch_folder: Path) -> Device | None:
+    """What a file says of the device that made its picture; None when its header cannot be walked."""
+    try:
+        with _opened(source, scratch_folder) as origin:
+            return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).device
     except (Holding, BrokenEncoding):
         return None
 
@@ -109,6 +119,7 @@ def _cleaned(
     origin: _Origin, survey: Survey, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None
 ) -> Deidentified:
     pseudonyms = profile.naming(pseudonyms)
+    survey.require_character_set()
     verdict = judge(survey, profile.pixel_rules)
     with _repainted(origin, survey, verdict, target.parent) as repainted:
         alias = patient_alias(survey, pseudonyms)
@@ -116,11 +127,10 @@ def _cleaned(
         rewriter = Rewriter(
             data=origin.data,
             rules=profile.rules,
-            pseudonyms=pseudonyms,
-            patient_alias=alias,
+            replacements=Replacements(pseudonyms, alias, survey.character_set),
             character_set=survey.character_set,
             target=encoding,
-            insertions=_insertions(encoding, alias, profile, verdict, repainted),
+            insertions=insertions(encoding, alias, profile, verdict, repainted),
             values=values,
         )
         parts = _rewritten(rewriter, origin, survey)
@@ -136,7 +146,7 @@ def _cleaned(
         alias=ref,
         source=survey.source,
         patient_alias=alias,
-        uids=dict(rewriter.uids),
+        uids=dict(rewriter.replacements.uids),
         identity=survey.identity,
         counts=Counter(rewriter.done),
         profile_digest=profile.digest,
@@ -221,53 +231,3 @@ def _alias_of(source: InstanceRef, pseudonyms: Pseudonyms) -> InstanceRef:
         sop_uid=pseudonyms.uid(source.sop_uid),
         sop_class=source.sop_class,
     )
-
-
-def _insertions(
-    encoding: Encoding, alias: str, profile: Profile, verdict: Verdict, repainted: Repainted | None
-) -> Mapping[int, bytes]:
-    """The elements that every written object has, whatever its source had there (PS3.15 §E.1.1)."""
-    method = "\\".join((MARK, profile.digest, profile.name)).encode()
-    options = (*sorted(profile.options), *((CLEAN_PIXELS,) if verdict.boxes else ()))
-    values = {
-        0x00100010: (b"PN", f"{alias}^".encode()),
-        0x00100020: (b"LO", alias.encode()),
-        0x00120062: (b"CS", b"YES" if verdict.certified else b"NO"),
-        0x00120063: (b"LO", method),
-        0x00120064: (b"SQ", _method_codes(encoding, options)),
-        0x00280303: (b"CS", _temporal(profile)),
-    }
-    if verdict.boxes:
-        values[BURNED_IN] = (b"CS", b"NO")
-    elements = {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
-    return elements | _new_encoding(repainted) if repainted else elements
-
-
-def _new_encoding(repainted: Repainted) -> dict[int, bytes]:
-    """What describes the pixels once they are encoded anew; nothing where an attribute has to go."""
-    colour = repainted.photometric == "YBR_RCT"
-    return {
-        PHOTOMETRIC: EXPLICIT_LE.emit(PHOTOMETRIC, b"CS", repainted.photometric.encode()),
-        0x00280006: EXPLICIT_LE.emit(0x00280006, b"US", b"\0\0") if colour else b"",
-        0x7FE00001: b"",  # the extended offset table and its lengths belong to the source's frames
-        0x7FE00002: b"",
-    }
-
-
-@lru_cache
-def _method_codes(encoding: Encoding, options: tuple[Option | str, ...]) -> bytes:
-    emit = encoding.emit
-    return b"".join(
-        encoding.item(
-            emit(0x00080100, b"SH", METHOD_CODES[option][0].encode())
-            + emit(0x00080102, b"SH", b"DCM")
-            + emit(0x00080104, b"LO", METHOD_CODES[option][1].encode())
-        )
-        for option in (None, *options)
-    )
-
-
-def _temporal(profile: Profile) -> bytes:
-    if Option.MODIFIED_DATES in profile.options:
-        return b"MODIFIED"
-    return b"UNMODIFIED" if Option.FULL_DATES in profile.options else b"REMOVED"

@@ -9,25 +9,28 @@ import json
 import multiprocessing
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from aegle import durable
-from aegle.deid import value_file
+from aegle.deid import standard, value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
-from aegle.deid.ledger import Ledger, Settled
+from aegle.deid.ledger import Ledger
 from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
+from aegle.deid.report import Settled, held_back, report, written
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
 from aegle.deid.values import Values
 from aegle.errors import BadConfig, Conflict, Unavailable
@@ -49,6 +52,8 @@ class Task:
     profile_name: str
     options: frozenset[Option]
     pixel_rules: tuple[PixelRule, ...] = ()
+    compare_one_in: int = 0  #: of how many files one is compared by dciodvfy; 0 for none
+    looking: Looking = Looking.NONE  #: which pictures a text detector looks at before they are written
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
 
     @property
@@ -71,6 +76,7 @@ class Treated:
     settled: Settled | None
     written: Path | None = None  #: in the work folder, clean and checked
     first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: what must be decided before it is
+    new_errors: frozenset[str] | None = None  #: of dciodvfy, where the file was in the sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +88,7 @@ class Summary:
     before: int  #: settled by an earlier run
     held_in_all: int  #: held by this run and those before
     first_seen: int  #: values that this run was the first to meet, now pending in the file of decisions
+    opinion: standard.Opinion  #: dciodvfy's, of what this run wrote
 
 
 def run_folder(
@@ -105,19 +112,25 @@ def run_folder(
     first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
-        found, new = [0, 0, 0], 0
+        found, new, opinion = [0, 0, 0], 0, standard.Opinion()
         for batch in _batches(_treat_all(sources, task, jobs)):
             seen = frozenset().union(*(treated.first_seen for treated in batch))
             new += _remember(task.values, seen - first_seen)
             first_seen |= seen
             for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+                opinion.add(treated.new_errors)
                 found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
-        durable.write(task.output / REPORT, json.dumps(_report(ledger, task), indent=1).encode(), mode=0o644)
+        told_of = report(ledger.all(), task.profile, task.values_in_force) | {"dciodvfy": opinion.told()}
+        durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
-        return Summary(before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new)
+        return Summary(
+            before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new, opinion=opinion
+        )
     finally:
         ledger.close()
+        _ledger(task.output / LEDGER).close()
+        _ledger.cache_clear()
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -137,7 +150,7 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
         return
     left, deaths = dict.fromkeys(sources), 0
     while left:
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(jobs, len(left)), mp_context=_processes()) as pool:
             asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
             try:
                 for future in as_completed(asked):
@@ -150,6 +163,15 @@ def _treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treat
                     raise Unavailable(
                         "processes keep dying; give the machine more memory or use fewer --jobs"
                     ) from None
+
+
+def _processes() -> BaseContext:
+    """Processes that are made from scratch; on Linux from one that has imported what they need, and nothing else."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _batches(found: Iterator[Treated]) -> Iterator[list[Treated]]:
@@ -168,20 +190,31 @@ def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
     pseudonyms = _pseudonyms(task.key)
     digest = pseudonyms.source_digest(source)
-    with closing(Ledger(task.output / LEDGER, read_only=True)) as ledger:
-        known = ledger.is_settled(digest)
-    if known:
+    if _ledger(task.output / LEDGER).is_settled(digest):
         return Treated(source=source, settled=None)
     target = task.output / _WORK / f"{secrets.token_hex(8)}.dcm"
     done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
     if isinstance(done, Deidentified):
-        doubt = check(source, target, done, task.profile)
+        doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
         if doubt is None:
-            return Treated(source=source, settled=_clean(done, digest), written=target)
+            sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
+            errors = standard.new_errors(source, target) if sampled else None
+            return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
         target.unlink()
         done = doubt
-    settled = Settled(source_digest=digest, reason=done.reason, detail=done.detail)
+    settled = held_back(done, digest, task.profile.naming(pseudonyms))
     return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+@lru_cache(maxsize=1)
+def _second_look(looking: Looking) -> SecondLook:
+    return SecondLook(looking)
+
+
+@lru_cache(maxsize=1)
+def _ledger(path: Path) -> Ledger:
+    """One reader a process, closed with it or with the run."""
+    return Ledger(path, read_only=True)
 
 
 @lru_cache(maxsize=1)
@@ -189,21 +222,13 @@ def _pseudonyms(key: bytes) -> Pseudonyms:
     return Pseudonyms.from_secret(key)
 
 
-def _clean(done: Deidentified, digest: str) -> Settled:
-    alias = done.alias
-    name = f"{alias.study_uid}/{alias.series_uid}/{alias.sop_uid}.dcm"
-    return Settled(
-        source_digest=digest, name=name, counts={f"{tag:08X} {what}": n for (tag, what), n in done.counts.items()}
-    )
-
-
 def _settle_all(
     batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
 ) -> list[tuple[Treated, Settled | None]]:
     """Everything of the batch moved into place and written down, durable on return."""
-    written = [treated.written for treated in batch if treated.written is not None]
+    files = [treated.written for treated in batch if treated.written is not None]
     with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
-        list(pool.map(durable.sync_file, written))
+        list(pool.map(durable.sync_file, files))
     outcomes = [(treated, _settle(treated, task, quarantine)) for treated in batch]
     settled = [outcome for _, outcome in outcomes if outcome is not None]
     places = [(task.output / item.name).parents for item in settled if item.name]
@@ -223,7 +248,7 @@ def _settle(treated: Treated, task: Task, quarantine: Path | None) -> Settled | 
             changed = Held(
                 reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID written before"
             )
-            settled = Settled(source_digest=settled.source_digest, reason=changed.reason, detail=changed.detail)
+            settled = replace(settled, name="", reason=changed.reason, detail=changed.detail, counts={})
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             treated.written.replace(target)
@@ -257,17 +282,6 @@ def _require_same_run(ledger: Ledger, task: Task) -> None:
             raise BadConfig(
                 f"this output folder was begun with another {name}; choose another folder, or use the same {name}"
             )
-
-
-def _report(ledger: Ledger, task: Task) -> dict[str, object]:
-    return {
-        "profile": task.profile_name,
-        "profile_digest": task.profile.digest,
-        "options": sorted(task.options),
-        "weaker_than_default_by": list(task.profile.weaker_by),
-        "values_digest": task.values_in_force.digest,
-        **ledger.report(),
-    }
 
 
 def _digest(path: Path) -> str:

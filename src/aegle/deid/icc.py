@@ -21,6 +21,8 @@ _NUMERIC = frozenset(
 )
 _HEADER_BYTES = 128
 _MAX_TAGS = 200
+_EMPTY_MLUC = struct.pack(">4s4xLL4sLL", b"mluc", 1, 12, b"enUS", 0, 28)  #: one record, of no letters
+_EMPTY_MLUC_BYTES = len(_EMPTY_MLUC)
 
 
 def without_words(profile: bytes) -> bytes:
@@ -43,11 +45,14 @@ def _blanked(profile: bytes) -> bytes:
     result[24:36] = bytes(12)  # creation date
     result[48:56] = bytes(8)  # device manufacturer and model signatures
     result[80:128] = bytes(48)  # creator, profile ID, reserved
-    for n in range(count):
-        _, offset, length = struct.unpack_from(">4sLL", profile, _HEADER_BYTES + 4 + 12 * n)
-        if offset + length > len(profile):
-            return b""
-        result[offset : offset + length] = _tag(profile[offset : offset + length])
+    tags = [struct.unpack_from(">4sLL", profile, _HEADER_BYTES + 4 + 12 * n)[1:] for n in range(count)]
+    if any(offset + length > len(profile) for offset, length in tags):
+        return b""
+    contents = [(offset, profile[offset : offset + length]) for offset, length in tags]
+    for offset, content in sorted(
+        contents, key=lambda each: each[1][:4] not in _NUMERIC
+    ):  # words last: tags may overlap
+        result[offset : offset + len(content)] = _tag(content)
     return bytes(result)
 
 
@@ -56,7 +61,6 @@ def _tag(content: bytes) -> bytes:
         return content
     if content[:4] in {b"text", b"desc"}:
         return content[:4] + bytes(len(content) - 4)
-    if content[:4] == b"mluc":
-        head = 16 + 12 * struct.unpack_from(">L", content, 8)[0]
-        return content[:head] + bytes(max(0, len(content) - head))
+    if content[:4] == b"mluc" and len(content) >= _EMPTY_MLUC_BYTES:
+        return _EMPTY_MLUC + bytes(len(content) - _EMPTY_MLUC_BYTES)
     return content[:4] + bytes(max(0, len(content) - 4))

@@ -5,6 +5,7 @@ Words that say nothing (ANONYMOUS, HOSPITAL) and words under three letters are n
 """
 
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -99,11 +100,32 @@ class Search:
 def _forms(word: str, codecs: tuple[str, ...]) -> Mapping[bytes, tuple[str, bool]]:
     """How a word may stand in lowered bytes: each form with its word, and whether it takes two bytes a letter."""
     forms: dict[bytes, tuple[str, bool]] = {}
-    for written in {word, word.lower(), word.upper()}:
+    for written in {cased for spelled in _spellings(word) for cased in (spelled, spelled.lower(), spelled.upper())}:
         for codec in codecs:
             with suppress(UnicodeError, LookupError):
                 forms.setdefault(written.encode(codec).lower(), (written, codec.startswith("utf-16")))
     return forms
+
+
+def _spellings(word: str) -> set[str]:
+    """The word, and how it is written where its accents cannot be: Müller, Muller, Mueller; composed or not."""
+    if word.isascii():
+        return {word}
+    composed, apart = (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
+    plain = {"".join(letter for letter in apart if not unicodedata.combining(letter)), composed.translate(_TWO_LETTERS)}
+    return {word, composed, apart, *(spelled for spelled in plain if _telling(spelled, 4))}
+
+
+_TWO_LETTERS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "ø": "oe", "å": "aa"}
+)
+
+
+def searchable(raw: bytes, character_set: Sequence[str]) -> bytes:
+    """A text value as a search needs it: its bytes, and its letters in lower case where they are not plain."""
+    if raw.isascii() and b"\x1b" not in raw:
+        return raw
+    return raw + b"\n" + texts(raw, character_set).lower().encode("utf-8", "replace")
 
 
 def _guarded(form: bytes, word: str, wide: bool) -> re.Pattern[bytes]:

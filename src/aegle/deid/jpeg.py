@@ -11,7 +11,7 @@ import numpy as np
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
-WINDOW = 1 << 20  #: bytes looked through at a time
+WINDOW = 1 << 19  #: bytes looked through at a time
 _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 #: Segments an image may have: frame and scan headers, tables, those of JPEG-LS (F7, F8), APPn and COM.

@@ -2,33 +2,22 @@
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from aegle.deid.reasons import HoldReason
+from aegle.deid.report import Settled
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (
     source_digest TEXT PRIMARY KEY,   -- keyed, so it tells nothing to anybody without the key
     name TEXT NOT NULL,               -- of the written file below the output folder; empty where held
-    reason TEXT NOT NULL, detail TEXT NOT NULL, counts TEXT NOT NULL
+    reason TEXT NOT NULL, detail TEXT NOT NULL, counts TEXT NOT NULL,
+    study TEXT NOT NULL DEFAULT '', certified INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS settled_name ON settled (name) WHERE name <> '';
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settled:
-    """What became of one source file."""
-
-    source_digest: str
-    name: str = ""  #: of the written file, relative to the output folder
-    reason: str = ""  #: a HoldReason where held
-    detail: str = ""
-    counts: dict[str, int] = field(default_factory=dict)  #: `GGGGEEEE action` -> how often
 
 
 class Ledger:
@@ -36,9 +25,17 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         location = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-        self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None)
+        self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
         if not read_only:
             self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+            self._bring_forward()
+
+    def _bring_forward(self) -> None:
+        """A file of the first form told no study."""
+        if "study" not in {row[1] for row in self._database.execute("PRAGMA table_info(settled)")}:
+            self._database.execute("ALTER TABLE settled ADD COLUMN study TEXT NOT NULL DEFAULT ''")
+            self._database.execute("ALTER TABLE settled ADD COLUMN certified INTEGER NOT NULL DEFAULT 0")
+        self._database.execute("CREATE INDEX IF NOT EXISTS settled_study ON settled (study)")
 
     def require(self, name: str, value: str) -> str:
         """Remember a fact of the run the first time; afterwards the value remembered, which may be another."""
@@ -53,33 +50,36 @@ class Ledger:
         return found is not None
 
     def settle(self, items: Sequence[Settled]) -> None:
-        """All or none; durable on return."""
+        """All or none; durable on return. What was written in place of another takes its line, too."""
+        rows = [
+            (
+                *(item.source_digest, item.name, item.reason, item.detail),
+                *(json.dumps(dict(item.counts), sort_keys=True), item.study, int(item.certified)),
+            )
+            for item in items
+        ]
         self._database.execute("BEGIN IMMEDIATE")
         with self._database:
             self._database.executemany(
-                "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?)",
-                [
-                    (item.source_digest, item.name, item.reason, item.detail, json.dumps(item.counts, sort_keys=True))
-                    for item in items
-                ],
+                "DELETE FROM settled WHERE name = ? AND name <> '' AND source_digest <> ?",
+                [(item.name, item.source_digest) for item in items],
             )
+            self._database.executemany("INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def all(self) -> Iterator[Settled]:
-        """Everything settled, in a stable order."""
-        rows = self._database.execute("SELECT * FROM settled ORDER BY source_digest")
-        for digest, name, reason, detail, counts in rows:
-            yield Settled(source_digest=digest, name=name, reason=reason, detail=detail, counts=json.loads(counts))
-
-    def report(self) -> dict[str, object]:
-        """Counts of the whole: written, held by reason, and by tag and action. Pseudonyms only."""
-        actions: Counter[str] = Counter()
-        held: Counter[str] = Counter()
-        written = 0
-        for item in self.all():
-            written += not item.reason
-            held.update([item.reason] if item.reason else [])
-            actions.update(item.counts)
-        return {"written": written, "held": dict(sorted(held.items())), "actions": dict(sorted(actions.items()))}
+    def all(self, study: str = "") -> Iterator[Settled]:
+        """Everything settled, or everything of one study, in a stable order."""
+        condition, values = ("WHERE study = ?", (study,)) if study else ("", ())
+        rows = self._database.execute(f"SELECT * FROM settled {condition} ORDER BY source_digest", values)
+        for digest, name, reason, detail, counts, alias, certified in rows:
+            yield Settled(
+                source_digest=digest,
+                name=name,
+                reason=reason,
+                detail=detail,
+                counts=json.loads(counts),
+                study=alias,
+                certified=bool(certified),
+            )
 
     def close(self) -> None:
         """Close the file."""

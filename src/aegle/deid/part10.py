@@ -27,7 +27,7 @@ class Syntax:
     codec: str  #: `native`, `raw`, `rle`, `jpeg` or `j2k`
 
 
-#: Transfer syntaxes whose pixel data can be shown to hold no text; video, JPEG XL and JPIP are not among them.
+#: Transfer syntaxes whose pixel data can be shown to hold no text.
 SYNTAXES: Mapping[str, Syntax] = {
     _ROOT: Syntax(encoding=IMPLICIT_LE, codec="native"),
     _ROOT + ".1": Syntax(encoding=EXPLICIT_LE, codec="native"),
@@ -35,8 +35,21 @@ SYNTAXES: Mapping[str, Syntax] = {
     _ROOT + ".2": Syntax(encoding=EXPLICIT_BE, codec="native"),
     _ROOT + ".1.98": Syntax(encoding=EXPLICIT_LE, codec="raw"),
     _ROOT + ".5": Syntax(encoding=EXPLICIT_LE, codec="rle"),
-    **{f"{_ROOT}.4.{arc}": Syntax(encoding=EXPLICIT_LE, codec="jpeg") for arc in (50, 51, 57, 70, 80, 81)},
+    **{f"{_ROOT}.4.{arc}": Syntax(encoding=EXPLICIT_LE, codec="jpeg") for arc in (*range(50, 59), 70, 80, 81)},
     **{f"{_ROOT}.4.{arc}": Syntax(encoding=EXPLICIT_LE, codec="j2k") for arc in (90, 91, 92, 93, 201, 202, 203)},
+}
+
+
+#: Why the others are held, by how their UIDs begin.
+HELD_SYNTAXES: Mapping[str, str] = {
+    f"{_ROOT}.4.10": "video: its streams carry text beside the pictures, and its pictures are not looked at",
+    f"{_ROOT}.4.11": "JPEG XL: its boxes and extensions can hold text that we do not walk yet",
+    f"{_ROOT}.4.20": "JPIP: the pixels lie on a server",
+    f"{_ROOT}.4.9": "JPIP: the pixels lie on a server",
+    f"{_ROOT}.4.5": "hierarchical JPEG: several images a frame",
+    f"{_ROOT}.4.6": "hierarchical JPEG: several images a frame",
+    f"{_ROOT}.7": "video over a network: no file holds it",
+    f"{_ROOT}.8": "frames deflated one by one: not walked yet",
 }
 
 
@@ -61,7 +74,10 @@ def read_meta(data: mmap.mmap) -> tuple[str, int]:
         if head.tag == 0x00020010:
             syntax = data[head.value : pos].decode("latin-1").strip("\0 ")
     if syntax not in SYNTAXES:
-        raise Holding(HoldReason.UNSUPPORTED_TRANSFER_SYNTAX, "missing, or not one that can be checked")
+        why = next(
+            (why for start, why in HELD_SYNTAXES.items() if syntax.startswith(start)), "missing, or not a known one"
+        )
+        raise Holding(HoldReason.UNSUPPORTED_TRANSFER_SYNTAX, why)
     return syntax, pos
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aegle.deid.codestreams import Blank, Scan, unproven
 from aegle.deid.jpeg import JpegScan
 from aegle.deid.jpeg2000 import Jpeg2000Scan
+from aegle.deid.offsets import require_basic, require_extended
 from aegle.deid.part10 import Holding, Syntax
 from aegle.deid.reasons import HoldReason
 from aegle.deid.runlength import RunLengthScan
@@ -69,7 +70,7 @@ def prove(data: Buffer, extent: Extent, syntax: Syntax, survey: Survey) -> Colle
         return _native(data, extent, survey)
     if not len(extent.fragments):
         raise unproven("no frame in the pixel data")
-    _require_offsets(data, extent.fragments)
+    require_basic(data, extent.fragments)
     return _encapsulated(data, extent.fragments, syntax, survey)
 
 
@@ -84,9 +85,9 @@ def _native(data: Buffer, extent: Extent, survey: Survey) -> Collection[Blank]:
 
 def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Survey) -> Collection[Blank]:
     blanks, scan = Blanks(), _scan(data, syntax.codec, survey)
-    frames, held = 0, fragments.table[0]
+    firsts, held = array("L"), fragments.table[0]
     for first, last in _frames(data, fragments, _MAGIC.get(syntax.codec, b"")):
-        frames += 1
+        firsts.append(first)
         start, length = fragments[first]
         if start - held > HELD_MAX_BYTES:
             let_go(data, held, start)
@@ -97,8 +98,9 @@ def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Su
             parts = [fragments[number] for number in range(first, last)]
             joined = _joined(data, parts)
             blanks.add(_split(parts, _scan(joined, syntax.codec, survey)(0, len(joined))))
-    if frames != survey.number("frames"):
+    if len(firsts) != survey.number("frames"):
         raise unproven("more or fewer frames than the header describes")
+    require_extended(data, survey.heads, fragments, firsts)
     return blanks
 
 
@@ -124,15 +126,6 @@ class _RawScan:
         if not 0 <= end - pos - self._frame_bytes <= 1:
             raise unproven("a frame is longer or shorter than the header describes")
         return [(end - 1, 1, b"\0")] if end - pos > self._frame_bytes else []
-
-
-def _require_offsets(data: Buffer, fragments: Fragments) -> None:
-    """Refuse a basic offset table that holds anything but the offsets of fragments, in order."""
-    start, length = fragments.table
-    entries = array("I", data[start : start + length]) if length % 4 == 0 else None
-    known = iter(fragments.offsets())
-    if entries is None or not all(any(entry == offset for offset in known) for entry in entries):
-        raise unproven("the offset table does not point to frames")
 
 
 def _frames(data: Buffer, fragments: Fragments, magic: bytes) -> Iterator[tuple[int, int]]:

@@ -85,7 +85,7 @@ def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trai
     fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     file.seek(end)
-    after = _dataset(file, **form, only=trailing)
+    after = _dataset(file, **form, only=trailing) if end < len(data) else Dataset()
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
     return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region)
 
@@ -131,7 +131,7 @@ def _element(dataset: Dataset, tag: BaseTag, data: mmap.mmap) -> DataElement | N
             return None
         raw = raw._replace(value=data[raw.value_tell : raw.value_tell + raw.length])
         return convert_raw_data_element(raw, encoding=list(key), ds=dataset)
-    if raw.VR in {None, "SQ", "UN"} or raw.length > _REMEMBERED_BYTES:
+    if raw.length > _REMEMBERED_BYTES:
         return dataset[tag]
     return _decoded(int(raw.tag), raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, key)
 
@@ -141,7 +141,7 @@ def _holds_items(raw: RawDataElement) -> bool:
     return raw.VR == "SQ" or (raw.VR in {None, "UN"} and listed)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def _decoded(
     tag: int, vr: str | None, value: bytes, implicit: bool, little: bool, encodings: tuple[str, ...]
 ) -> DataElement:

@@ -19,6 +19,7 @@ class HoldReason(StrEnum):
     NO_UID = "NO_UID"
     BAD_UID = "BAD_UID"
     BURNED_IN_RISK = "BURNED_IN_RISK"
+    TEXT_SUSPECTED = "TEXT_SUSPECTED"
     RECOGNIZABLE = "RECOGNIZABLE"
     LABEL_IMAGE = "LABEL_IMAGE"
     PIXELS_UNPROVEN = "PIXELS_UNPROVEN"
@@ -95,8 +96,12 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.BURNED_IN_RISK: Reason(
         text="Text may be burned into the picture.",
-        remedy="Look at the device's pictures, then write a pixel rule for it into the profile, or have it state "
-        "Burned In Annotation = NO.",
+        remedy="Look at the device's pictures, then say what it burns in (`aegle quarantine fix`, or a pixel rule in the "
+        "profile), or have it state Burned In Annotation = NO.",
+    ),
+    HoldReason.TEXT_SUSPECTED: Reason(
+        text="The text detector sees text in the picture.",
+        remedy="Look at the picture. Mask the place by a pixel rule, or release the object if it is no identity.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."
@@ -124,7 +129,7 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.CHANGED_SOURCE: Reason(
         text="An object with this UID was admitted before with other content.",
-        remedy="Decide whether the new one replaces it.",
+        remedy="Decide whether the new one replaces it, on the Held page or with `aegle quarantine replace`.",
     ),
     HoldReason.FIRST_SEEN_VALUE: Reason(
         text="An attribute that is kept holds words that nobody at this site has looked at yet.",

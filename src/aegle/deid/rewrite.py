@@ -1,16 +1,15 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aegle.deid import icc
-from aegle.deid.dates import moved
-from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
+from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.part10 import Holding
-from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.reasons import FirstSeen, HoldReason
+from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.values import GATED, Judged, Values
 from aegle.dicom.walk import (
@@ -32,16 +31,16 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
-_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"SH", b"ST", b"UC", b"UR", b"UT"})
-_LONG_NUMBER = 7  #: characters from which an integer may be somebody's number rather than a count
+_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
+_NUMBERS = frozenset({b"DS", b"IS"})
+_LONG_NUMBER = 7  #: characters from which a number may be somebody's number rather than a count
 #: What a kept value of these VRs may be made of: prose under them is refused.
 _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
-    **dict.fromkeys((b"DS", b"IS"), re.compile(rb"[0-9+\-.eE \\\0]*")),
+    **dict.fromkeys(_NUMBERS, re.compile(rb"[0-9+\-.eE \\\0]*")),
     **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
     b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
     b"UI": re.compile(rb"[0-9. \\\0]*"),
 }
-_IDENTIFYING_TEXT = frozenset({b"PN", b"LO", b"SH", b"ST", b"LT", b"UT", b"DA", b"UI", b"AE", b"CS"})
 
 
 @dataclass(kw_only=True)
@@ -50,28 +49,19 @@ class Rewriter:
 
     data: Buffer
     rules: Mapping[int, Rule]
-    pseudonyms: Pseudonyms
-    patient_alias: str
+    replacements: Replacements
     character_set: Sequence[str]
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     done: list[tuple[int, str]] = field(default_factory=list)  #: (tag, what was done to it), each time
-    uids: dict[str, str] = field(default_factory=dict)
     identifiers: set[str] = field(default_factory=set)
     kept_text: list[bytes] = field(default_factory=list)
     first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
 
     def __post_init__(self) -> None:
         self._kept_bytes = 0
-        self._days = self.pseudonyms.shift_days(self.patient_alias)
-        self._replacements: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
-            Action.UID: self._mapped,
-            Action.SHIFT: self._shifted,
-            Action.TOKEN: self._token,
-            Action.PATIENT: self._patient,
-        }
 
     def header(self, heads: Sequence[Head]) -> bytes:
         """The top level up to PixelData or to the end of the object; `heads` are its elements."""
@@ -89,7 +79,10 @@ class Rewriter:
                 break
             kept, after = self._element(self.target, head, end, 0)
             if kept is not None or head.tag in self.insertions:
-                parts += (self.data[run : head.start], kept if kept and head.tag not in self.insertions else b"")
+                if run < head.start:
+                    parts.append(self.data[run : head.start])
+                if kept and head.tag not in self.insertions:
+                    parts.append(kept)
                 run = after
         parts += (self.data[run:end], self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
@@ -141,6 +134,9 @@ class Rewriter:
         """What stands for the element in the target (None: its own bytes) and where it ends in the source."""
         tag, vr, _, value, length = head
         rule = self.rules.get(tag)
+        if rule is None and length != UNDEFINED and tag < 0xFFFE0000:
+            self.done.append((tag & 0xFFFF0000 if tag & 0x00010000 else tag, Action.REMOVE))
+            return b"", value + length
         if rule is None or rule.vr == b"SQ" or length == UNDEFINED or tag == PIXEL_DATA:
             return self._structured(source, head, rule, end, depth)
         after = value + length
@@ -173,7 +169,7 @@ class Rewriter:
             return _constant(self.target, head.tag, rule.vr, rule.action)
         if head.length > VALUE_MAX_BYTES:
             raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
-        value = self._replacements[rule.action](rule, self.data[head.value : head.value + head.length])
+        value = self.replacements.value(rule, self.data[head.value : head.value + head.length])
         return self.target.emit(head.tag, rule.vr, value)
 
     def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
@@ -213,13 +209,13 @@ class Rewriter:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
-        if (vr in _SWEPT or (vr == b"IS" and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
+        if (vr in _SWEPT or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
             self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
             return self.target.emit(head.tag, vr, judged.value)
         if vr == b"UI":
-            self._note_uids(head)
+            self.replacements.keep_uids(self.data[head.value : head.value + head.length])
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
@@ -229,8 +225,9 @@ class Rewriter:
     def _forbidden_in(self, head: Head) -> bool:
         """Whether kept text holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
-        self.kept_text.append(raw)
-        return self.forbidden is not None and self.forbidden.hits(raw)
+        text = searchable(raw, self.character_set)
+        self.kept_text.append(text)
+        return self.forbidden is not None and self.forbidden.hits(text)
 
     def _judged(self, head: Head, vr: bytes, values: Values) -> Judged | None:
         """What the site's decisions make of a kept value; notes what nobody has decided about."""
@@ -250,32 +247,6 @@ class Rewriter:
         raw = self.data[head.value : head.value + min(head.length, 4096)]
         vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
         self.identifiers |= words(vr, texts(raw, self.character_set))
-
-    def _mapped(self, rule: Rule, raw: bytes) -> bytes:
-        originals = [part.strip(" \0") for part in raw.decode("latin-1").split("\\")]
-        aliases = [self.pseudonyms.uid(original) for original in originals]
-        for alias, original in zip(aliases, originals, strict=True):
-            if not is_public(original):
-                self.uids[alias] = original
-        return "\\".join(aliases).encode()
-
-    def _note_uids(self, head: Head) -> None:
-        """UIDs that an option keeps are their own aliases."""
-        values = self.data[head.value : head.value + head.length].decode("latin-1").split("\\")
-        self.uids |= {value: value for value in (part.strip(" \0") for part in values) if not is_public(value)}
-
-    def _shifted(self, rule: Rule, raw: bytes) -> bytes:
-        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")
-
-    def _token(self, rule: Rule, raw: bytes) -> bytes:
-        text = raw.decode("latin-1").strip(" \0")
-        return self.pseudonyms.token(text).encode() if text else b""
-
-    def _patient(self, rule: Rule, raw: bytes) -> bytes:
-        """Below the top level: another patient's identity there gets an alias of its own."""
-        text = texts(raw, self.character_set).strip(" \0")
-        alias = self.pseudonyms.patient_id(text)
-        return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,6 @@
 """The first look at an object: the few top-level facts that decide whether it may be de-identified at all."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,7 @@ from aegle.dicom.walk import (
 )
 from aegle.records import InstanceRef
 
+_TERM = re.compile(r"[A-Za-z0-9_ .\-]*")
 ELEMENTS_MAX = 65_536  #: attributes of the top level; real objects have hundreds
 _ANYWHERE = 64 * 1024  #: a top-level fact longer than this is not a fact
 
@@ -88,6 +90,11 @@ class Survey:
     def character_set(self) -> tuple[str, ...]:
         """Specific Character Set, one term a value."""
         return tuple(term.strip() for term in self.text(_CHARACTER_SET).split("\\"))
+
+    def require_character_set(self) -> None:
+        """Raises Holding when the Specific Character Set is not made of names, so that no reader can look them up."""
+        if not all(_TERM.fullmatch(term) for term in self.character_set):
+            raise Holding(HoldReason.MALFORMED, "the Specific Character Set is not made of names")
 
     @property
     def identity(self) -> Identity:

@@ -65,12 +65,43 @@ class Row:
     options: Mapping[Option, str]  #: `K` or `C` where an option speaks
 
 
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A row for many tags: repeating groups, and private attributes."""
+
+    tags: str  #: as the table writes it, for example `60XX3000`
+    name: str
+    basic: str
+    options: Mapping[Option, str]
+
+
 @cache
 def rows() -> tuple[Row, ...]:
-    """Every row with a tag of its own; the three of repeating groups and the private one are nets of the engine."""
+    """Every row with a tag of its own."""
+    return tuple(_row(line) for line in _lines() if not _is_range(line))
+
+
+@cache
+def ranges() -> tuple[Range, ...]:
+    """The other rows, which the engine honours by having no rule for their tags: whatever has none is removed."""
+    return tuple(
+        Range(tags=line["tag"], name=line["name"], basic=line["basic"], options=_options(line))
+        for line in _lines()
+        if _is_range(line)
+    )
+
+
+def _lines() -> list[dict[str, str]]:
     text = files("aegle.deid").joinpath("data", "ps315_e1_1.csv").read_text(encoding="utf-8")
-    lines = csv.DictReader(text.splitlines())
-    return tuple(_row(line) for line in lines if "X" not in line["tag"] and line["tag"] != "private")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _is_range(line: Mapping[str, str]) -> bool:
+    return "X" in line["tag"] or line["tag"] == "private"
+
+
+def _options(line: Mapping[str, str]) -> Mapping[Option, str]:
+    return {option: line[option] for option in Option if line[option]}
 
 
 def _row(line: Mapping[str, str]) -> Row:
@@ -79,5 +110,5 @@ def _row(line: Mapping[str, str]) -> Row:
         keyword=line["keyword"],
         vr=line["vr"],
         basic=line["basic"],
-        options={option: line[option] for option in Option if line[option]},
+        options=_options(line),
     )

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from importlib.resources import files
+from types import ModuleType
 from typing import Any
 
 from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
@@ -116,7 +118,9 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
 
 def shown(value: str) -> str:
     """A value as people see it: on one line, without what a terminal or a page would obey."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
+    if not value.isprintable():
+        value = "".join(letter if letter.isprintable() else " " for letter in value)
+    return " ".join(value.split())
 
 
 def folded(value: str) -> str:
@@ -175,12 +179,19 @@ def _is_standard_code(keyword: str, word: str) -> bool:
     return keyword in {"CodeValue", "LongCodeValue", "URNCodeValue"} and word in _standard_codes()[0]
 
 
+def _concepts() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """pydicom's table of codes, without the package around it, which would keep it in memory for good."""
+    loader = SourceFileLoader("concepts", str(files("pydicom").joinpath("sr", "_concepts_dict.py")))
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
+    table: Mapping[str, Mapping[str, Mapping[str, Any]]] = module.concepts
+    return table
+
+
 @cache
 def _standard_codes() -> tuple[frozenset[str], frozenset[str]]:
     """Code values and meanings, folded. Read when first asked for: it takes a tenth of a second."""
-    from pydicom.sr import _concepts_dict
-
-    concepts: Any = _concepts_dict.concepts
+    concepts = _concepts()
     entries = [entry for scheme in concepts.values() for entry in scheme.values()]
     codes = {folded(code) for entry in entries for code in entry}
     return frozenset(codes), frozenset(folded(meaning) for entry in entries for meaning, _ in entry.values())

@@ -15,7 +15,7 @@ from aegle import api
 from aegle.access import Act, Novelty, event
 from aegle.errors import AegleError, BadMessage, Forbidden, NotFound, Unauthenticated, Unavailable
 from aegle.hub.database import Database
-from aegle.hub.sites import authenticate
+from aegle.hub.sites import authenticate, authenticate_account
 from aegle.ports import AuditSink, Warehouse
 from aegle.records import AuditHead, AuditOutcome, Site, SiteKind
 
@@ -42,6 +42,7 @@ class Services:
     audit: AuditSink
     heads: Callable[[], Sequence[AuditHead]]  #: of the hub's own chain and its workers'
     operator_secret: str = field(repr=False)
+    account_of: Callable[[str], str] | None = None  #: whose Google ID token it is; None: only credentials of ours hold
     hellos: Novelty = field(default_factory=Novelty)  #: a site says hello every ten seconds, which is not news
 
 
@@ -99,13 +100,18 @@ class Reply:
     body: bytes
 
 
+_LONGEST_TOKEN = 4096  #: of a JSON Web Token; a credential of ours has under 100
+
+
 def identify(services: Services, route: Route, authorization: str | None) -> Site | None:
     """The calling site, None for the operator. Raises Unauthenticated, and Forbidden for one who may not call this."""
     scheme, _, credential = (authorization or "").partition(" ")
     name, _, secret = credential.partition(".")
-    if scheme.lower() != "bearer" or not name or not secret or len(credential) > 200:
+    if scheme.lower() != "bearer" or not name or not secret or len(credential) > _LONGEST_TOKEN:
         raise Unauthenticated("send Authorization: Bearer NAME.SECRET")
-    if name == OPERATOR:
+    if secret.count(".") == 1 and services.account_of is not None:
+        site = authenticate_account(services.database, services.account_of(credential))
+    elif name == OPERATOR:
         if not hmac.compare_digest(secret.encode(), services.operator_secret.encode()):
             raise Unauthenticated("the operator's credential does not hold")
         site = None

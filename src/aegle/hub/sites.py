@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
+from typing import Any
 from urllib.parse import urlsplit
+
+from psycopg.errors import UniqueViolation
 
 from aegle import __version__, api
 from aegle.config import SITE_NAME
@@ -18,6 +21,7 @@ from aegle.records import BundleRef, OperatingPoint, Site, SiteKind
 
 CREDENTIAL_GRACE_S = 7 * 86_400  #: how long the credential before the newest still holds
 _SOFTWARE = re.compile(r"[0-9A-Za-z.+_-]{1,40}")
+_ACCOUNT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9]\.iam\.gserviceaccount\.com")
 _NO_SECRET = bytes(32)
 
 
@@ -28,6 +32,7 @@ class Enrolment:
     kind: SiteKind
     archive_url: str  #: where workers read this site's studies
     operating_point: float | None = None  #: threshold of this site; None: the bundle's own
+    account: str = ""  #: the Google service account it signs in as; empty: it has a credential of ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class SiteStatus:
     name: str
     kind: SiteKind
     archive_url: str
+    account: str  #: empty where it signs in with a credential of ours
     enrolled_at: datetime
     credential_made_at: datetime | None
     policy_revision: int
@@ -49,14 +55,22 @@ class SiteStatus:
 def enroll(database: Database, name: str, enrolment: Enrolment) -> None:
     """Make the site known, or change its archive address and operating point. Idempotent.
 
-    Raises BadMessage, and Conflict for another kind: a hospital never becomes a laboratory."""
+    Raises BadMessage, and Conflict for another kind (a hospital never becomes a laboratory) or another site's account."""
     _check(name, enrolment)
     with database.transaction() as transaction:
-        row = one(transaction, "enroll_site", site=name, kind=enrolment.kind, archive_url=enrolment.archive_url)
+        row = _enrolled(transaction, name, enrolment)
         if row is None or row["kind"] != enrolment.kind:
             raise Conflict(f"{name} is enrolled as another kind of site. Choose another name")
         pinned = _policy(transaction, name)[1]
         _set_policy(transaction, name, pinned, enrolment.operating_point)
+
+
+def _enrolled(transaction: Transaction, name: str, enrolment: Enrolment) -> dict[str, Any] | None:
+    kind, url, account = enrolment.kind, enrolment.archive_url, enrolment.account or None
+    try:
+        return one(transaction, "enroll_site", site=name, kind=kind, archive_url=url, account=account)
+    except UniqueViolation:
+        raise Conflict("another site signs in as this account. Give each site its own") from None
 
 
 def pin_bundle(database: Database, name: str, digest: str | None) -> None:
@@ -94,6 +108,15 @@ def authenticate(database: Database, name: str, secret: str) -> Site:
     return Site(name=row["name"], kind=SiteKind(row["kind"]))
 
 
+def authenticate_account(database: Database, account: str) -> Site:
+    """The site that signs in as this service account, whose token was verified. Raises Unauthenticated."""
+    with database.transaction() as transaction:
+        row = one(transaction, "site_of_account", account=account)
+    if row is None:
+        raise Unauthenticated("no site signs in as this account. Enroll it: aegle apply")
+    return Site(name=row["name"], kind=SiteKind(row["kind"]))
+
+
 def greet(database: Database, site: Site, hello: api.Hello) -> api.Welcome:
     """Keep the site's health and tell it the model and operating point in force (none for a laboratory)."""
     if not _SOFTWARE.fullmatch(hello.software):
@@ -126,7 +149,7 @@ def list_sites(database: Database) -> tuple[SiteStatus, ...]:
     return tuple(
         SiteStatus(
             name=row["name"], kind=SiteKind(row["kind"]), archive_url=row["archive_url"],
-            enrolled_at=row["enrolled_at"], credential_made_at=row["credential_made_at"],
+            account=row["account"] or "", enrolled_at=row["enrolled_at"], credential_made_at=row["credential_made_at"],
             policy_revision=row["revision"] or 0, bundle_digest=row["bundle_digest"], threshold=row["threshold"],
             hello=api.decode(api.Hello, row["hello"]) if row["hello"] else None, hello_at=row["hello_at"],
         )
@@ -140,6 +163,8 @@ def _check(name: str, enrolment: Enrolment) -> None:
     point = enrolment.operating_point
     if point is not None and not (math.isfinite(point) and 0 < point < 1):
         raise BadMessage("operating_point: between 0 and 1")
+    if enrolment.account and not _ACCOUNT.fullmatch(enrolment.account):
+        raise BadMessage("account: NAME@PROJECT.iam.gserviceaccount.com")
     url = urlsplit(enrolment.archive_url)
     if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
         raise BadMessage("archive_url: http(s)://HOST[:PORT]/PATH without user, query or fragment")

@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from aegle import access, durable, faults
+from aegle import access, durable, faults, logs
 from aegle.access import Act
-from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify, identify
+from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vault, check, deidentify, identify, standard
+from aegle.deid.ledger import Ledger
+from aegle.deid.report import held_back, written
+from aegle.deid.second_look import SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.dicom.uids import is_uid
 from aegle.errors import Conflict, Refused
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
-from aegle.intake.spool import Spool, Spooled
+from aegle.intake.spool import Mark, Spool, Spooled
 from aegle.ports import Archive, AuditSink
 from aegle.records import AuditOutcome, StoredInstance
 
@@ -50,14 +53,17 @@ class Intake:
     site: str
     spool: Spool
     work: Path  #: a private folder on the archive's file system
-    profile: Profile
+    profile: Callable[[], Profile]  #: as it is now, with the site's pixel rules
     pseudonyms: Pseudonyms
     vault: Vault
     values: ValueBook
     archive: Archive
     quarantine: Quarantine
+    ledger: Ledger  #: what was done to each instance, for the report of its study
     audit: AuditSink
+    second_look: SecondLook
     settled: Callable[[Admission], None]
+    compare_one_in: int = 0  #: of how many objects one is compared with its source by dciodvfy; 0 for none
 
     def admit(self, item: Spooled) -> Admission:
         """Settle one instance. Raises Unavailable (disk full, archive away) and what nobody foresaw: it stays spooled."""
@@ -93,6 +99,8 @@ class Intake:
             self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
             return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
         digest = self.pseudonyms.source_digest(item.path)
+        if item.mark is Mark.REPLACES:
+            return self._admit_new(item, alias, digest)
         known = self.vault.admission(self.pseudonyms.uid(sop_uid)) if is_uid(sop_uid) else None
         if known is not None and known.source_digest != digest:
             changed = Held(
@@ -106,16 +114,17 @@ class Intake:
         return self._admit_new(item, alias, digest)
 
     def _admit_new(self, item: Spooled, alias: str, digest: str) -> Admission:
-        target = durable.private_folder(self.work) / f"{item.name}.dcm"
+        target, profile = durable.private_folder(self.work) / f"{item.name}.dcm", self.profile()
         try:
             with durable.storage():
-                done = deidentify(item.path, target, self.profile, self.pseudonyms, self.values.current())
+                done = deidentify(item.path, target, profile, self.pseudonyms, self.values.current())
             if isinstance(done, Held):
                 return self._hold(item, done, alias)
             faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
-            doubt = check(item.path, target, done, self.profile)
+            doubt = check(item.path, target, done, profile) or self._second_opinion(item, target, done)
             if doubt is not None:
                 return self._hold(item, doubt, alias)
+            self._compare(item, target, digest)
             return self._keep(item, target, done, digest)
         except Conflict as conflict:  # the vault or the archive knows this instance or study otherwise
             return self._hold(item, Held(reason=HoldReason.CHANGED_SOURCE, detail=str(conflict)), alias)
@@ -124,14 +133,29 @@ class Intake:
         finally:
             target.unlink(missing_ok=True)
 
+    def _compare(self, item: Spooled, target: Path, digest: str) -> None:
+        """Have dciodvfy judge a sample; new errors are no leak, so they are told and nothing is held for them."""
+        if standard.in_sample(digest, self.compare_one_in) and standard.installed():
+            errors = standard.new_errors(item.path, target)
+            if errors:
+                logs.warning("an output has dciodvfy errors that its source has not", site=self.site, count=len(errors))
+
+    def _second_opinion(self, item: Spooled, target: Path, done: Deidentified) -> Held | None:
+        """What the text detector doubts, unless a person has looked at that."""
+        return None if item.mark is Mark.LOOKED_AT else self.second_look.doubt(target, done)
+
     def _keep(self, item: Spooled, target: Path, done: Deidentified, digest: str) -> Admission:
-        self.vault.record(done, digest, None)
+        self.vault.record(done, digest, None, replace=item.mark is Mark.REPLACES)
         faults.reach(faults.Point.INTAKE_VAULTED)
-        stored = self.archive.put(target)
-        self._tell(Act.INTAKE_INSTANCE_ADMIT, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
+        replaces = item.mark is Mark.REPLACES
+        stored = self.archive.replace(target) if replaces else self.archive.put(target)
+        self.ledger.settle([written(done, digest)])
+        act = Act.INTAKE_INSTANCE_REPLACE if replaces else Act.INTAKE_INSTANCE_ADMIT
+        self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 
     def _hold(self, item: Spooled, held: Held, alias: str) -> Admission:
+        self.ledger.settle([held_back(held, self.pseudonyms.source_digest(item.path), self.pseudonyms)])
         entry = self.quarantine.hold(item, held, alias, self.values.add(held.first_seen) if held.first_seen else ())
         self._tell(Act.INTAKE_INSTANCE_HOLD, item, entry.entry_id, AuditOutcome.REFUSED, reason=held.reason)
         faults.reach(faults.Point.INTAKE_HELD)

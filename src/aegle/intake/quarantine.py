@@ -15,7 +15,7 @@ from aegle import api, durable
 from aegle.deid import REASONS, Held, HoldReason
 from aegle.errors import Conflict, NotFound
 from aegle.intake import sealed
-from aegle.intake.spool import Door, Spool, Spooled
+from aegle.intake.spool import Door, Mark, Spool, Spooled
 
 
 class Settlement(StrEnum):
@@ -23,7 +23,14 @@ class Settlement(StrEnum):
 
     OPEN = "open"
     REJECTED = "rejected"  #: it stays sealed and out; the study goes on without it
-    RETRIED = "retried"  #: it went back to the spool, after a rule was changed
+    RELEASED = "released"  #: it is to go back to the spool
+    RETRIED = "retried"  #: it went back to the spool
+    REPLACING = "replacing"  #: it is to go back to the spool, and to take the place of the one admitted before
+    REPLACED = "replaced"  #: it went
+
+
+#: What becomes of a decision once the object is in the spool again.
+_GIVEN_BACK = {Settlement.RELEASED: Settlement.RETRIED, Settlement.REPLACING: Settlement.REPLACED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +51,14 @@ class Entry:
 
     @property
     def blocks_study(self) -> bool:
-        """Whether its study waits for a person's decision."""
-        return self.state is Settlement.OPEN and REASONS[self.reason].blocks_study
+        """Whether its study waits, for a person's decision or for what follows it."""
+        return self.state in {Settlement.OPEN, *_GIVEN_BACK} and REASONS[self.reason].blocks_study
+
+
+def _mark(entry: Entry) -> Mark | None:
+    if entry.state is Settlement.REPLACING:
+        return Mark.REPLACES
+    return Mark.LOOKED_AT if entry.reason is HoldReason.TEXT_SUSPECTED else None
 
 
 def entry_id_of(spooled_name: str) -> str:
@@ -93,23 +106,30 @@ class Quarantine:
         """Whether an open entry keeps this study from being complete."""
         return any(entry.blocks_study and entry.study_alias == study_alias for entry in self.entries())
 
-    def settle(self, entry_id: str, state: Settlement, by: str = "") -> Entry:
-        """Write down a person's decision; the sealed object stays. Raises NotFound; Conflict where it was decided before."""
+    def settle(self, entry_id: str, state: Settlement, by: str) -> Entry:
+        """Write down a person's decision; the sealed object stays. Durable: the site's program acts on it, now or later.
+
+        Raises NotFound; Conflict where it was decided before, or cannot be decided so."""
         entry = self.entry(entry_id)
         if entry.state is not Settlement.OPEN:
             raise Conflict("This was decided before. Load the page again to see by whom.")
+        if state is Settlement.REPLACING and entry.reason is not HoldReason.CHANGED_SOURCE:
+            raise Conflict("Only an object that was held as CHANGED_SOURCE can replace one admitted before.")
         entry = replace(entry, state=state, settled_by=by, settled_at=datetime.now(UTC))
         self._write(entry)
         return entry
 
-    def retry(self, entry_id: str, spool: Spool, by: str) -> Entry:
-        """Give an open object back to the spool. Raises NotFound; Conflict where it was decided before.
+    def due(self) -> list[Entry]:
+        """What was decided to go back to the spool and has not gone."""
+        return [entry for entry in self.entries() if entry.state in _GIVEN_BACK]
 
-        Spool first, then write down: a crash in between leaves an object that comes in twice, never one that is lost."""
-        entry = self.entry(entry_id)
-        if entry.state is Settlement.OPEN:
-            spool.receive(self.read(entry_id), entry.door)
-        return self.settle(entry_id, Settlement.RETRIED, by)
+    def give_back(self, entry: Entry, spool: Spool) -> Entry:
+        """Put a due object into the spool, then write that down: a crash in between leaves an object that comes in twice,
+        never one that is lost."""
+        spool.receive(self.read(entry.entry_id), entry.door, _mark(entry))
+        gone = replace(entry, state=_GIVEN_BACK[entry.state])
+        self._write(gone)
+        return gone
 
     def read(self, entry_id: str) -> Iterator[bytes]:
         """The object itself, in blocks. Whoever calls this has audited it."""

@@ -23,17 +23,30 @@ class Door(StrEnum):
     UPLOAD = "upload"
 
 
+class Mark(StrEnum):
+    """What a person decided about an object that comes back from quarantine; at the end of its spooled name."""
+
+    REPLACES = "replaces"  #: it takes the place of the one admitted under its UID
+    LOOKED_AT = "looked"  #: the text that the detector saw in its picture is no identity
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spooled:
     """One acknowledged instance."""
 
     path: Path
     door: Door
+    mark: Mark | None = None
 
     @property
     def name(self) -> str:
         """The name it was given here; says nothing of its content."""
         return self.path.stem
+
+
+def _spooled(path: Path) -> Spooled:
+    _, door, _, *mark = path.stem.split("-")
+    return Spooled(path=path, door=Door(door), mark=Mark(mark[0]) if mark else None)
 
 
 class Spool:
@@ -47,7 +60,7 @@ class Spool:
         for left in self.incoming.iterdir():
             left.unlink()
 
-    def receive(self, chunks: Iterable[bytes], door: Door) -> Spooled:
+    def receive(self, chunks: Iterable[bytes], door: Door, mark: Mark | None = None) -> Spooled:
         """Take an object as it arrives; durable on return. Raises TooLarge and StorageFull, leaving nothing behind."""
         temporary = self.incoming / secrets.token_hex(8)
         size = 0
@@ -57,24 +70,25 @@ class Spool:
                     size += len(chunk)
                     self._bound(size)
                     stream.write(chunk)
-            return self.take(temporary, door)
+            return self.take(temporary, door, mark)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def take(self, temporary: Path, door: Door) -> Spooled:
+    def take(self, temporary: Path, door: Door, mark: Mark | None = None) -> Spooled:
         """Take over a file that lies on the spool's file system; durable on return. Raises TooLarge, StorageFull."""
         self._bound(temporary.stat().st_size)
         with durable.storage():
             durable.sync_file(temporary)
             faults.reach(faults.Point.SPOOL_WRITTEN)
-            target = self._folder / f"{time.time_ns():019d}-{door}-{secrets.token_hex(4)}.dcm"
+            name = "-".join((f"{time.time_ns():019d}", door, secrets.token_hex(4), *((mark,) if mark else ())))
+            target = self._folder / f"{name}.dcm"
             durable.settle(temporary, target)
         faults.reach(faults.Point.SPOOL_RENAMED)
-        return Spooled(path=target, door=door)
+        return Spooled(path=target, door=door, mark=mark)
 
     def waiting(self) -> list[Spooled]:
         """What is not yet settled, oldest first."""
-        return [Spooled(path=path, door=Door(path.name.split("-")[1])) for path in sorted(self._folder.glob("*.dcm"))]
+        return [_spooled(path) for path in sorted(self._folder.glob("*.dcm"))]
 
     def settle(self, item: Spooled) -> None:
         """The instance is safe elsewhere: the spool lets it go."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from aegle.deid import agreement
+from aegle.deid import agreement, pixel_book
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,16 @@ class SiteFolder:
     def values(self) -> Path:
         """Words of kept attributes and what was decided about them; they may be patients'."""
         return self.root / "values.db"
+
+    @property
+    def reports(self) -> Path:
+        """What de-identification did to each instance: aliases only."""
+        return self.root / "reports.db"
+
+    @property
+    def pixel_rules(self) -> Path:
+        """What is known of devices' pictures."""
+        return self.root / pixel_book.FILE
 
     @property
     def agreements(self) -> Path:

@@ -32,7 +32,7 @@ class Pictures:
 
     archive: Archive
     decoder: PixelProcess = field(default_factory=PixelProcess)  #: foreign codestreams are decoded there, not here
-    _known: Any = field(default_factory=lambda: lru_cache(maxsize=512)(lambda read, sop_uid: read(sop_uid)))
+    _known: Any = field(default_factory=lambda: lru_cache(maxsize=512)(lambda read, stored: read(stored)))
 
     def slide(self, study_uid: str, sop_uid: str) -> dict[str, Any]:
         """What the viewer needs: the levels of the series that holds `sop_uid`, or of the study's first slide or still.
@@ -84,15 +84,12 @@ class Pictures:
         self.decoder.close()
 
     def metadata(self, sop_uid: str) -> Metadata:
-        """DICOM JSON of an instance, remembered: it never changes."""
-        found: Metadata = self._known(self._read_metadata, sop_uid)
-        return found
-
-    def _read_metadata(self, sop_uid: str) -> Metadata:
+        """DICOM JSON of an instance, remembered as long as its bytes are the same."""
         stored = self.archive.find(sop_uid)
         if stored is None:
             raise NotFound("no such image here")
-        return self.archive.metadata(stored)
+        found: Metadata = self._known(self.archive.metadata, stored)
+        return found
 
     def _assemble(self, study_uid: str, grid: Level) -> Pixels:
         if grid.width * grid.height > _LARGEST_TILE_PX:

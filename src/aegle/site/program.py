@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,12 +10,17 @@ from typing import Any
 from aegle import __version__, access, api, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Pseudonyms, Vault
+from aegle.deid import Profile, Pseudonyms, Vault, profile, standard
 from aegle.deid.agreement import Agreements
+from aegle.deid.ledger import Ledger
+from aegle.deid.pixel_book import PixelBook
 from aegle.deid.profile import configured
+from aegle.deid.report import report
+from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
+from aegle.errors import NotFound
 from aegle.intake.admit import Admission, Intake, Settled
-from aegle.intake.quarantine import Entry, Quarantine
+from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Secrets
@@ -27,6 +33,7 @@ from aegle.site.door import SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.heads import keep_heads
+from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
@@ -49,6 +56,9 @@ class SitePorts:
     door_port: int
     archive_port: int
     pages_port: int
+    copy_audit: Callable[[], bool] | None = (
+        None  #: copies the trail to where nobody can change it; None: there is no such place
+    )
 
 
 class SiteProgram:
@@ -59,11 +69,13 @@ class SiteProgram:
         secrets = ports.secrets
         self.state = SiteState(folder.state)
         folder.tidy(keep={item.file for item in self.state.waiting_to_be_sent()})
-        self.profile = configured(config.deid)
-        Agreements(folder.agreements).require(self.profile, name)
-        self.pseudonyms = self.profile.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
+        self._agreed = configured(config.deid)
+        Agreements(folder.agreements).require(self._agreed, name)
+        self.pixel_rules = PixelBook(folder.pixel_rules)
+        self.pseudonyms = self._agreed.naming(Pseudonyms.from_secret(secrets.get("pseudonym-secret")))
         self.vault = Vault(folder.vault, secrets.get("vault-key"), *secrets.versions("vault-key")[1:])
         self.values = ValueBook(folder.values)
+        self.ledger = Ledger(folder.reports)
         self.spool = Spool(folder.spool, config.door.max_instance_mb * _MEGABYTE)
         self.quarantine = Quarantine(folder.quarantine, secrets.get("quarantine-key"))
         self.studies = Studies(
@@ -77,9 +89,11 @@ class SiteProgram:
             is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
+        self.held_pictures = HeldPictures(quarantine=self.quarantine, work=folder.work, decoder=self.pictures.decoder)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
+        self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
@@ -96,6 +110,8 @@ class SiteProgram:
     def start(self) -> None:
         """Open the doors last, when everything behind them runs. Raises Overloaded when a port is taken."""
         self.ports.audit.append(access.event(Act.SITE_PROCESS_START, site=self.name, software=__version__))
+        if self.config.door.compare_one_in and not standard.installed():
+            logs.warning("dciodvfy is not installed: no output is compared by it", site=self.name)
         for server in self._servers:
             server.start()
         for loop in self._loops.values():
@@ -111,21 +127,29 @@ class SiteProgram:
         for server in self._servers:
             server.stop()
         self.pictures.close()
+        self.second_look.close()
         self.labels.close()
         self.vault.close()
         self.values.close()
+        self.ledger.close()
         self.state.close()
+
+    def report(self, study_alias: str) -> dict[str, Any]:
+        """What de-identification did to a study. Raises NotFound for one of which nothing is written down."""
+        with closing(Ledger(self.folder.reports, read_only=True)) as ledger:
+            items = list(ledger.all(study_alias)) if study_alias else []
+        if not items:
+            raise NotFound("nothing of this study is written down here")
+        return report(items, self.profile(), self.values.current())
 
     def wake(self, loop: str) -> None:
         """There is something to do for one of the loops."""
         self._loops[loop].wake()
 
-    def retry(self, entry: Entry, by: str) -> None:
-        """Give a held object back to the spool; its study is not complete meanwhile. Raises NotFound, Conflict."""
-        if entry.study_alias:
-            self.state.touch(entry.study_alias)
-        self.quarantine.retry(entry.entry_id, self.spool, by)
-        self.wake("intake")
+    def profile(self) -> Profile:
+        """What de-identification does now, with the site's pixel rules."""
+        agreed = self._agreed
+        return profile(agreed.name, agreed.options, (*self.pixel_rules.rules(), *agreed.pixel_rules))
 
     # --- parts
 
@@ -140,8 +164,11 @@ class SiteProgram:
             values=self.values,
             archive=self.ports.archive,
             quarantine=self.quarantine,
+            ledger=self.ledger,
             audit=self.ports.audit,
+            second_look=self.second_look,
             settled=self._settled,
+            compare_one_in=self.config.door.compare_one_in,
         )
 
     def _settled(self, admission: Admission) -> None:
@@ -149,12 +176,19 @@ class SiteProgram:
         if admission.study_alias and admission.settled in (Settled.ADMITTED, Settled.REPEATED, Settled.HELD):
             self.state.touch(admission.study_alias)
 
-    def _retry_decided(self) -> bool:
-        """What waited for words that a page or a command has decided goes back to the spool."""
-        decided = self.intake.decided()
-        for entry in decided:
-            self.retry(entry, by="its words were decided")
-        return bool(decided)
+    def _act_on_decisions(self) -> bool:
+        """What a page or a command decided about held objects, and what waited for words, goes back to the spool; its
+        study is not complete meanwhile."""
+        for entry in self.intake.decided():
+            self.quarantine.settle(entry.entry_id, Settlement.RELEASED, by="its words were decided")
+        due = self.quarantine.due()
+        for entry in due:
+            if entry.study_alias:
+                self.state.touch(entry.study_alias)
+            self.quarantine.give_back(entry, self.spool)
+        if due:
+            self.wake("intake")
+        return bool(due)
 
     def _make_dimse(self) -> DimseDoor:
         door = self.config.door
@@ -171,12 +205,14 @@ class SiteProgram:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
             "intake": (Admissions(spool=self.spool, intake=self.intake).admit_waiting, 0.5),
-            "values": (self._retry_decided, 2.0),
+            "held": (self._act_on_decisions, 2.0),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
         }
+        if self.ports.copy_audit is not None:
+            steps["audit copy"] = (self.ports.copy_audit, 10.0)
         if folder := self.config.door.watch_folder:
             durable.private_folder(folder)
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)

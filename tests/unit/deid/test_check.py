@@ -27,6 +27,12 @@ FAULTS = {
     "the patient's ID": (lambda ds: setattr(ds, "PatientID", "MRN-4711-0815"), HoldReason.CHECK_FAILED),
     "a name in kept text": (lambda ds: setattr(ds, "Manufacturer", "dr QUILLFEATHER"), HoldReason.IDENTIFIER_LEFT),
     "a number in a code": (lambda ds: setattr(ds, "SoftwareVersions", "MRN-4711-0815"), HoldReason.IDENTIFIER_LEFT),
+    "the source's date": (lambda ds: setattr(ds, "StudyDate", "20240229"), HoldReason.CHECK_FAILED),
+    "a time to the minute": (lambda ds: setattr(ds, "StudyTime", "134500"), HoldReason.CHECK_FAILED),
+    "a moment with an offset": (
+        lambda ds: setattr(ds, "AcquisitionDateTime", "20200101120000+0100"),
+        HoldReason.CHECK_FAILED,
+    ),
     "another instance UID": (lambda ds: setattr(ds, "SOPInstanceUID", "2.25.1"), HoldReason.CHECK_FAILED),
     "other pixels": (lambda ds: setattr(ds, "PixelData", bytes(15) + b"\1"), HoldReason.CHECK_FAILED),
     "fewer pixels": (lambda ds: setattr(ds, "PixelData", bytes(range(14))), HoldReason.CHECK_FAILED),

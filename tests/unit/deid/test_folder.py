@@ -53,6 +53,10 @@ def test_every_file_is_written_or_held_with_its_reason(source: Path, tmp_path: P
     report = json.loads((tmp_path / "clean" / REPORT).read_text())
     assert report["written"] == summary.written
     assert sum(report["held"].values()) == summary.held
+    studies = {path.parts[-3] for path in written(tmp_path)}
+    assert {alias for alias, told in report["studies"].items() if told["written"]} == studies
+    assert sum(told["written"] for told in report["studies"].values()) == summary.written
+    assert sum(len(told["held_back"]) for told in report["studies"].values()) == summary.held
 
 
 def test_names_are_aliases_and_nothing_of_the_input_folder_is_left(source: Path, tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def test_a_uid_with_a_path_in_it_is_held(still, run, written):
     assert run(content).held.reason is HoldReason.BAD_UID
 
 
+def test_a_character_set_that_is_no_name_is_held(still, run, written):
+    content = written(still()).replace(b"ISO_IR 100", b"ISO_IR\x07\x0000")
+    assert run(content).held.reason is HoldReason.MALFORMED
+
+
 def test_video_is_held(still, run, written):
     ds = still()
     content = written(ds).replace(b"1.2.840.10008.1.2.1\0", (MPEG4HP41[:19]).encode() + b"\0")

@@ -93,6 +93,40 @@ def test_a_name_in_any_character_set_is_swept_from_kept_text(charset, name, word
     assert outcome.done.counts[0x00080070, "identifier replaced"] == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Müllerström^Jürgen", "Muellerstroem"),
+        ("Müllerström^Jürgen", "for MULLERSTROM"),
+        ("Müllerström^Jürgen", "mÜLLERstrÖm"),
+        ("Strauß^Ottilie", "STRAUSS works"),
+        ("Strauß^Ottilie", "Strauss"),
+        ("Šćepanović^Đorđe", "scepanovic"),
+    ],
+)
+def test_a_name_is_swept_however_it_is_spelled(name, kept, still, run):
+    outcome = run(still(SpecificCharacterSet="ISO_IR 192", PatientName=name, Manufacturer=kept))
+    assert outcome.dataset.Manufacturer == "ANONYMIZED"
+    assert outcome.check() is None
+
+
+def test_a_name_within_a_longer_run_of_two_byte_letters_is_swept(still, run):
+    ds = still(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName="Yamada^Tarou=山田^太郎")
+    ds.Manufacturer = "大山田病院"
+    outcome = run(ds)
+    assert outcome.dataset.Manufacturer == "ANONYMIZED"
+    assert outcome.check() is None
+
+
+def test_a_long_number_of_the_patient_is_swept_from_decimals_too(still, run):
+    outcome = run(
+        still(PatientID="73519248", PatientWeight="61", SliceThickness="73519248", SpacingBetweenSlices="1.5")
+    )
+    assert outcome.dataset["SliceThickness"].is_empty
+    assert outcome.dataset.SpacingBetweenSlices == 1.5
+    assert_absent(outcome.bytes, "73519248")
+
+
 def test_an_identifier_known_only_from_a_nested_item_is_swept_too(still, run):
     ds = still(Manufacturer="Xanthippus works")
     ds.RequestAttributesSequence = [Dataset()]

@@ -11,7 +11,13 @@ from aegle.hub.database import Database, migrate
 
 def test_migrations_are_taken_once_in_order(empty_url: str) -> None:
     database = Database(empty_url, connections=2)
-    assert migrate(database) == ("0001_sites_and_bundles", "0002_requests", "0003_procrastinate", "0004_people")
+    assert migrate(database) == (
+        "0001_sites_and_bundles",
+        "0002_requests",
+        "0003_procrastinate",
+        "0004_people",
+        "0005_site_account",
+    )
     assert migrate(database) == ()
     database.close()
 
@@ -26,6 +32,7 @@ def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
         thread.join()
     assert sorted(name for names in taken for name in names) == [
         "0001_sites_and_bundles", "0002_requests", "0003_procrastinate", "0004_people",
+        "0005_site_account",
     ]  # fmt: skip
     database.close()
 

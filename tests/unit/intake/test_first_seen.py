@@ -1,68 +1,13 @@
 """At a site: an object with a word nobody has decided about waits, and goes on by itself once it is decided."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from intakesite import Site
 from pydicom import dcmread
-from pydicom.data import get_testdata_file
 
-from aegle.deid import Decision, HoldReason, Pseudonyms, Vault, default_profile
-from aegle.deid.value_book import ValueBook
-from aegle.intake.admit import Admission, Intake, Settled
-from aegle.intake.quarantine import Quarantine
-from aegle.intake.spool import Door, Spool
-from aegle.local.archive import FileArchive
-from aegle.local.audit import ChainedLines
-
-
-class Site:
-    """Everything that admission needs, on one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.heard: list[Admission] = []
-        self.spool = Spool(folder / "spool", 1 << 30)
-        self.values = ValueBook(folder / "values.db")
-        self.quarantine = Quarantine(folder / "quarantine", bytes(32))
-        self.vault = Vault(folder / "vault.db", bytes(32))
-        self.archive = FileArchive(folder / "archive")
-        self.audit = ChainedLines(folder / "audit", "st-anna", "site")
-        self.intake = Intake(
-            site="st-anna",
-            spool=self.spool,
-            work=folder / "work",
-            profile=default_profile(),
-            pseudonyms=Pseudonyms.from_secret(bytes(32)),
-            vault=self.vault,
-            values=self.values,
-            archive=self.archive,
-            quarantine=self.quarantine,
-            audit=self.audit,
-            settled=self.heard.append,
-        )
-
-    def receive(self, **changes: object) -> None:
-        dataset = dcmread(get_testdata_file("CT_small.dcm", download=False))
-        for keyword, value in changes.items():
-            setattr(dataset, keyword, value)
-        temporary = self.spool.incoming / "arriving"
-        dataset.save_as(temporary)
-        self.spool.take(temporary, Door.UPLOAD)
-
-    def admit(self) -> Admission:
-        (item,) = self.spool.waiting()
-        return self.intake.admit(item)
-
-    def close(self) -> None:
-        for part in (self.archive, self.audit, self.vault, self.values):
-            part.close()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.close()
+from aegle.deid import Decision, HoldReason
+from aegle.intake.admit import Settled
+from aegle.intake.quarantine import Settlement
 
 
 def test_an_object_waits_for_its_word_and_goes_on_once_it_is_approved(site: Site) -> None:
@@ -75,7 +20,10 @@ def test_an_object_waits_for_its_word_and_goes_on_once_it_is_approved(site: Site
     assert site.intake.decided() == []
     site.values.decide(word.digest, Decision.APPROVE, by="anna")
     (entry,) = site.intake.decided()
-    site.quarantine.retry(entry.entry_id, site.spool, by="its words were decided")
+    site.quarantine.settle(entry.entry_id, Settlement.RELEASED, by="its words were decided")
+    assert site.quarantine.blocks(held.study_alias), "until it is in the spool again"
+    (due,) = site.quarantine.due()
+    site.quarantine.give_back(due, site.spool)
     admitted = site.admit()
     assert admitted.settled is Settled.ADMITTED
     assert admitted.stored is not None

@@ -94,6 +94,6 @@ def test_an_open_entry_blocks_its_study_until_it_is_settled(tmp_path: Path) -> N
     quarantine, _, entry_id = held(tmp_path)
     assert quarantine.blocks("2.25.1")
     assert not quarantine.blocks("2.25.2")
-    quarantine.settle(entry_id, Settlement.REJECTED)
+    quarantine.settle(entry_id, Settlement.REJECTED, by="anna")
     assert not quarantine.blocks("2.25.1")
     assert b"".join(quarantine.read(entry_id)) == b"Mustermann^Erika"

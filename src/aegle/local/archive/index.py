@@ -37,13 +37,20 @@ class Index:
 
     def add(self, stored: StoredInstance, description: Description) -> None:
         """Index one instance; a second time changes nothing."""
+        self._write("INSERT OR IGNORE", stored, description)
+
+    def _write(self, verb: str, stored: StoredInstance, description: Description) -> None:
         table = description.table.to_bytes() if description.table else None
         values = [getattr(stored, name) for name in _FIELDS.split(", ")]
         with self._writing:
             self._connection().execute(
-                f"INSERT OR IGNORE INTO instance ({_FIELDS}, metadata, frame_table) VALUES ({'?, ' * 12}?)",
+                f"{verb} INTO instance ({_FIELDS}, metadata, frame_table) VALUES ({'?, ' * 12}?)",
                 [*values, description.metadata, table],
             )
+
+    def replace(self, stored: StoredInstance, description: Description) -> None:
+        """Index one instance in place of what was known of it; durable."""
+        self._write("INSERT OR REPLACE", stored, description)
 
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance, None when unknown."""

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class FileArchive:
 
     def __init__(self, folder: Path) -> None:
         self._files = durable.private_folder(folder / "files")
+        self._replaced = folder / "replaced"
         self._incoming = durable.private_folder(folder / "incoming")
         self._lock = durable.claim(folder / "in-use.lock", "this archive")
         for left in self._incoming.iterdir():  # never acknowledged: a crash came first
@@ -32,14 +33,38 @@ class FileArchive:
 
     def put(self, source: Path) -> StoredInstance:
         """Keep the file; see `ports.Archive.put`."""
+        return self._take_over(source, self._keep)
+
+    def replace(self, source: Path) -> StoredInstance:
+        """Keep the file in place of another; see `ports.Archive.replace`. The bytes before lie in `replaced/` as
+        SOP-INSTANCE-UID.DIGEST.dcm."""
+        return self._take_over(source, self._keep_instead)
+
+    def _take_over(self, source: Path, keep: Callable[[Path], StoredInstance]) -> StoredInstance:
         with durable.storage():
             taken = self._incoming / f"{secrets.token_hex(8)}.dcm"
             _take(source, taken)
             try:
-                return self._keep(taken)
+                return keep(taken)
             except BaseException:
                 taken.replace(source)
                 raise
+
+    def _keep_instead(self, taken: Path) -> StoredInstance:
+        description, digest = describe(taken), _digest(taken)
+        known = self._index.find(description.instance.sop_uid)
+        if known is None or known.digest == digest:
+            return self._keep(taken)
+        aside = durable.private_folder(self._replaced) / f"{known.sop_uid}.{known.digest[:16]}.dcm"
+        if not aside.exists():  # else a crash came between the file and the index: what lies there now is the new one
+            copy = self._incoming / f"{secrets.token_hex(8)}.dcm"
+            shutil.copyfile(self.open(known), copy)
+            durable.sync_file(copy)
+            durable.settle(copy, aside)
+        stored = stored_as(description, taken, digest)
+        durable.settle(taken, self._place(stored.sop_uid))
+        self._index.replace(stored, description)
+        return stored
 
     def _keep(self, taken: Path) -> StoredInstance:
         description, digest = describe(taken), _digest(taken)

@@ -10,6 +10,7 @@ from aegle.pages.shell import Page, Place, Shell
 from aegle.ports import AuditSink
 from aegle.records import SiteKind
 from aegle.site.pages.held import HeldPages
+from aegle.site.pages.reports import ReportPages
 from aegle.site.pages.slide import SlidePages
 from aegle.site.pages.studies import StudyPages
 from aegle.site.pages.trail import TrailPages
@@ -41,6 +42,7 @@ def site_shell(program: SiteProgram, sign_in: SignIn, audit: AuditSink) -> Shell
             slides,
             UploadPages(shell=shell, program=program),
             HeldPages(shell=shell, program=program),
+            ReportPages(shell=shell, program=program),
             ValuePages(shell=shell, program=program),
             TrailPages(shell=shell, program=program),
             PeoplePages(shell=shell, sign_in=sign_in, audit=audit),

@@ -80,12 +80,29 @@ class StudyPages:
             "pending": told.pending,
             "explanation": told.explanation,
             "remedy": told.remedy,
+            "deid": self._deid(study),
             "timeline": [(words.STEPS[step], words.moment(at)) for step, at in timeline.items()],
             "prediction": None,
         }
         if isinstance(outcome, Prediction):
             values |= self._result(study, outcome)
         return self.shell.show(visit, "study.html", **values)
+
+    def _deid(self, study: Study) -> dict[str, Any] | None:
+        """What the study's page says of its de-identification; None where nothing is written down of it."""
+        try:
+            told = self.program.report(study.study_uid)
+        except NotFound:
+            return None
+        (found,) = told["studies"].values()
+        return {
+            "written": found["written"],
+            "held": [f"{count} {reason}" for reason, count in found["held"].items()],
+            "profile": told["profile"],
+            "digest": told["profile_digest"][:16],
+            "weaker": ", ".join(told["weaker_than_default_by"]),
+            "address": f"/studies/{study.study_uid}/de-identification.json",
+        }
 
     def _result(self, study: Study, outcome: Prediction) -> dict[str, Any]:
         finding = BY_CODE.get(outcome.finding)

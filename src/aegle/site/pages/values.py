@@ -74,7 +74,7 @@ class ValuePages:
                     state=decision.value,
                 )
             )
-        self.program.wake("values")
+        self.program.wake("held")
 
     def _waiting_objects(self) -> list[tuple[str, ...]]:
         entries = self.program.quarantine.entries()

@@ -1,0 +1,36 @@
+"""The offset tables of encapsulated pixels (PS3.5 §A.4, PS3.3 §C.7.6.3.1.8): they may hold nothing but where frames lie."""
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+
+from aegle.deid.codestreams import unproven
+from aegle.dicom.walk import Buffer, Fragments, Head
+
+_OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
+
+
+def require_basic(data: Buffer, fragments: Fragments) -> None:
+    """Refuse a basic offset table that holds anything but the offsets of fragments, in order."""
+    start, length = fragments.table
+    entries = array("I", data[start : start + length]) if length % 4 == 0 else None
+    known = iter(fragments.offsets())
+    if entries is None or not all(any(entry == offset for offset in known) for entry in entries):
+        raise unproven("the offset table does not point to frames")
+
+
+def require_extended(data: Buffer, heads: Sequence[Head], fragments: Fragments, firsts: Sequence[int]) -> None:
+    """Refuse an extended offset table other than that of the frames, whose first fragments are given by number."""
+    tables = {head.tag: head for head in heads if head.tag in {_OFFSETS, _LENGTHS}}
+    if not tables:
+        return
+    starts, lengths = (np.array(part, np.uint64) for part in zip(*fragments, strict=True))
+    expected = {_OFFSETS: starts[list(firsts)] - starts[0], _LENGTHS: lengths}
+    for tag, head in tables.items():
+        raw = data[head.value : head.value + head.length]
+        if len(raw) != 8 * len(firsts) or len(firsts) != len(fragments):
+            raise unproven("an extended offset table other than the frames'")
+        surplus = expected[tag] - np.frombuffer(raw, "<u8")  # of lengths: a byte of padding may be left out
+        if (surplus > (tag == _LENGTHS)).any():
+            raise unproven("an extended offset table other than the frames'")

@@ -1,0 +1,54 @@
+"""The values that stand for an object's own: aliases of UIDs and patients, tokens, moved dates."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from aegle.deid.dates import moved
+from aegle.deid.identifiers import texts
+from aegle.deid.pseudonyms import Pseudonyms, is_public
+from aegle.deid.rules import Action, Rule
+
+
+class Replacements:
+    """Of one object. `uids` fills while they are made: alias -> original, for every UID that is not public."""
+
+    def __init__(self, pseudonyms: Pseudonyms, patient_alias: str, character_set: Sequence[str]) -> None:
+        self.uids: dict[str, str] = {}
+        self._pseudonyms = pseudonyms
+        self._character_set = character_set
+        self._days = pseudonyms.shift_days(patient_alias)
+        self._by_action: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
+            Action.UID: self._mapped,
+            Action.SHIFT: self._shifted,
+            Action.TOKEN: self._token,
+            Action.PATIENT: self._patient,
+        }
+
+    def value(self, rule: Rule, raw: bytes) -> bytes:
+        """What stands for a raw value under a rule that replaces."""
+        return self._by_action[rule.action](rule, raw)
+
+    def keep_uids(self, raw: bytes) -> None:
+        """UIDs that an option keeps are their own aliases."""
+        parts = (part.strip(" \0") for part in raw.decode("latin-1").split("\\"))
+        self.uids |= {part: part for part in parts if not is_public(part)}
+
+    def _mapped(self, rule: Rule, raw: bytes) -> bytes:
+        originals = [part.strip(" \0") for part in raw.decode("latin-1").split("\\")]
+        aliases = [self._pseudonyms.uid(original) for original in originals]
+        for alias, original in zip(aliases, originals, strict=True):
+            if not is_public(original):
+                self.uids[alias] = original
+        return "\\".join(aliases).encode()
+
+    def _shifted(self, rule: Rule, raw: bytes) -> bytes:
+        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")
+
+    def _token(self, rule: Rule, raw: bytes) -> bytes:
+        text = raw.decode("latin-1").strip(" \0")
+        return self._pseudonyms.token(text).encode() if text else b""
+
+    def _patient(self, rule: Rule, raw: bytes) -> bytes:
+        """Below the top level: another patient's identity there gets an alias of its own."""
+        text = texts(raw, self._character_set).strip(" \0")
+        alias = self._pseudonyms.patient_id(text)
+        return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""

@@ -1,0 +1,71 @@
+"""The text detector: it sees text that nobody told it of, says where and not what, and changes nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from aegle.bench import make_corpus
+from aegle.deid import Deidentified, HoldReason, Option, Pseudonyms, deidentify, profile
+from aegle.deid.masks import Keep, PixelRule
+from aegle.deid.second_look import Looking, SecondLook
+
+RULE = PixelRule(manufacturer="GE Healthcare", model="LOGIQ E9", keep=Keep.REGIONS, by="the test")
+
+
+@pytest.fixture(scope="module")
+def look() -> Iterator[SecondLook]:
+    with SecondLook(Looking.RISKY) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One file of each theme."""
+    folder = tmp_path_factory.mktemp("corpus") / "one"
+    return {answer.theme: folder / "source" / answer.name for answer in make_corpus(folder, 1).files}
+
+
+@pytest.fixture
+def treat(tmp_path: Path, corpus: dict[str, Path], pseudonyms: Pseudonyms):
+    def run(theme: str) -> tuple[Deidentified, Path]:
+        chosen = profile("test", frozenset({Option.STRUCTURED, Option.MODIFIED_DATES}), (RULE,))
+        done = deidentify(corpus[theme], tmp_path / "out.dcm", chosen, pseudonyms)
+        assert isinstance(done, Deidentified)
+        return done, tmp_path / "out.dcm"
+
+    return run
+
+
+def test_text_in_a_picture_is_held_with_its_place_and_without_its_words(corpus, treat, look):
+    done, _ = treat("clean_capture")
+    banner = corpus["ultrasound"]  # as if the capture had this picture
+    doubt = look.doubt(banner, done)
+    assert doubt is not None and doubt.reason is HoldReason.TEXT_SUSPECTED
+    assert "at 0," in doubt.detail
+    assert not any(str(part) in doubt.detail for part in str(dcmread(banner).PatientName).split("^"))
+
+
+@pytest.mark.parametrize("theme", ["clean_capture", "jpeg_2000", "ultrasound", "ultrasound_jpeg"])
+def test_a_picture_without_text_or_with_its_text_painted_over_passes_unchanged(theme, treat, look):
+    done, written = treat(theme)
+    before = written.read_bytes()
+    assert look.doubt(written, done) is None
+    assert written.read_bytes() == before
+
+
+def test_a_picture_that_cannot_be_looked_at_is_held_and_the_next_one_is_looked_at(tmp_path, treat, look):
+    done, written = treat("clean_capture")
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes(written.read_bytes()[:2000])
+    doubt = look.doubt(broken, done)
+    assert doubt is not None and doubt.reason is HoldReason.TEXT_SUSPECTED
+    assert look.doubt(written, done) is None
+
+
+def test_nothing_is_asked_about_what_is_not_to_be_looked_at(treat):
+    done, written = treat("implicit")
+    with SecondLook(Looking.RISKY) as look:
+        assert look.doubt(written, done) is None
+        assert look._child is None

@@ -1,0 +1,30 @@
+"""A picture in which the text detector sees text waits for a person, and passes once somebody has looked at it."""
+
+from pathlib import Path
+
+import numpy as np
+from intakesite import Site
+from PIL import Image, ImageDraw, ImageFont
+
+from aegle.deid import HoldReason
+from aegle.deid.second_look import Looking
+from aegle.intake.admit import Settled
+from aegle.intake.quarantine import Settlement
+
+
+def ruler() -> bytes:
+    """128 x 128 samples of 16 bits, as CT_small has, with words that are nobody's."""
+    picture = Image.new("L", (128, 128))
+    ImageDraw.Draw(picture).text((8, 50), "SCALE 10 cm", fill=255, font=ImageFont.load_default(size=18))
+    return (np.asarray(picture, np.uint16) * 8).tobytes()
+
+
+def test_a_picture_with_text_is_held_and_passes_after_somebody_looked(tmp_path: Path) -> None:
+    site = Site(tmp_path, Looking.ALL)
+    site.receive(ManufacturerModelName="LightSpeed Plus", PixelData=ruler(), PixelRepresentation=0)
+    assert site.admit().reason is HoldReason.TEXT_SUSPECTED
+    (entry,) = site.quarantine.entries()
+    assert "1 place" in entry.detail
+    site.quarantine.give_back(site.quarantine.settle(entry.entry_id, Settlement.RELEASED, by="anna"), site.spool)
+    assert site.admit().settled is Settled.ADMITTED
+    site.close()
