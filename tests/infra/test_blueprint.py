@@ -1,5 +1,6 @@
 """The blueprint's life with the real terraform: made, unchanged, grown, broken off, drifted, taken down."""
 
+import os
 import re
 import subprocess
 from typing import Any
@@ -193,3 +194,12 @@ FORBIDDEN = {
 def test_the_blueprint_does_without(pattern: str) -> None:
     for file in blueprint.folder().rglob("*.tf"):
         assert not re.search(pattern, file.read_text(), re.MULTILINE), f"{file.name}: {FORBIDDEN[pattern]}"
+
+
+def test_terraforms_own_tests_pass(cloud: Cloud) -> None:
+    terraform = cloud.root("platform")
+    environment = os.environ | cloud.environment | {"TF_DATA_DIR": str(terraform.work / "data")}
+    command = [binary(), f"-chdir={terraform.root}", "test", "-no-color"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed, 0 failed" in done.stdout
