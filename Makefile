@@ -10,14 +10,17 @@ WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.protocols -p ae
   -p aegle.local.archive -m aegle.local.audit -m aegle.local.secrets -m aegle.local.accounts -m aegle.local.hub_client \
   -m aegle.local.processes
 
-.PHONY: demo test lint soak bench bench-deid fuzz docs pages lock peers clean
+.PHONY: demo test test-infra-long lint soak bench bench-deid fuzz docs pages lock peers providers clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
 	@$(BIN)/aegle demo $(if $(EXIT),--exit)
 
-test: $(VENV)/dev pages peers  ## install what the tests need and run them
+test: $(VENV)/dev pages peers providers  ## install what the tests need and run them
 	@$(BIN)/python -m pytest $(TESTS)
+
+test-infra-long: $(VENV)/dev providers  ## the blueprint with 50 sites, and every mutation of it alone: ten minutes
+	@$(BIN)/python -m pytest -m soak --timeout 1200 tests/infra
 
 lint: $(VENV)/dev  ## style, types (also for Windows), walls between rooms
 	@$(BIN)/ruff check
@@ -49,6 +52,11 @@ pages: $(VENV)/runtime  ## build the web pages' assets
 
 peers:
 	@if [ -n "$(CI)$(PEERS)" ]; then sh tests/install_peers.sh $(PEER_PACKAGES); fi
+
+providers: $(VENV)/dev  ## fetch the provider bindings whose schema the stand-in serves, where terraform is
+	@if command -v terraform >/dev/null; then for set in oldest newest; do \
+	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
+	    -r requirements/providers-$$set.txt || exit 1; done; fi
 
 lock:  ## renew the locks; needs uv
 	@for set in "runtime.txt --group build" "dev.txt --group build --group dev"; do \
