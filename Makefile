@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc
+PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dicomweb
 export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
 
 # What runs at a hospital runs on Windows too; the embedded database of the hub does not.

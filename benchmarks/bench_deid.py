@@ -2,7 +2,8 @@
 
 The engine alone in this process; `aegle deid run` with every check, its start included, with one process and two; each
 installed rival by its own command. Order rotates; figures are medians of three runs and ratios to `cp` in the same run.
-Then the memory that belongs to one process over a slide of 5 GB, a file with holes. Needs 12 GB of disk.
+Processor time does not count the second process, which is not this one's child. Then the memory that belongs to one
+process over a slide of 5 GB, a file with holes. Needs 12 GB of disk.
 """
 
 import os

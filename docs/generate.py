@@ -36,6 +36,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.door.allow[]": config.Peer,
     "sites.NAME.pacs": config.Pacs,
     "sites.NAME.pages": config.Pages,
+    "sites.NAME.archive": config.RemoteArchive,
     "sites.NAME.google": estate.OnGoogle,
     "sites.NAME.google.pacs": estate.PacsNetwork,
     "sites.NAME.google.vpn": estate.Vpn,

@@ -11,6 +11,7 @@ _PROGRAMS = {
     "dcmtk": ("storescu", "dcmdump", "echoscu"),
     "dciodvfy": ("dciodvfy",),
     "orthanc": ("Orthanc",),
+    "orthanc-dicomweb": ("Orthanc", "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
     "pixelmed": ("/usr/share/java/pixelmed.jar", "java"),
     "psql": ("psql",),
 }

@@ -49,6 +49,7 @@ class Act(StrEnum):
     SITE_REVEAL_CONFIRM = "site:reveal:confirm"  #: the second person stood by
     SITE_FRAME_READ = "site:frame:read"  #: a person's viewer read pixels of a study
     SITE_FILE_UPLOAD = "site:file:upload"  #: a person uploaded files
+    SITE_UPLOAD_PREVIEW = "site:upload:preview"  #: a person saw what would become of a file, without sending it
     SITE_REPORT_VIEW = "site:report:view"  #: a person read what de-identification did to a study
     SITE_QUARANTINE_VIEW = "site:quarantine:view"  #: a person looked at what is held
     SITE_QUARANTINE_SETTLE = "site:quarantine:settle"  #: a person decided about a held instance
@@ -135,7 +136,13 @@ _ADMINISTER = {
     Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
     Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
 }  # fmt: skip
-_INTAKE = {Act.SITE_FILE_UPLOAD, Act.SITE_QUARANTINE_VIEW, Act.SITE_STUDIES_LIST, Act.SITE_REPORT_VIEW}
+_INTAKE = {
+    Act.SITE_FILE_UPLOAD,
+    Act.SITE_UPLOAD_PREVIEW,
+    Act.SITE_QUARANTINE_VIEW,
+    Act.SITE_STUDIES_LIST,
+    Act.SITE_REPORT_VIEW,
+}
 
 ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
     (SiteKind.HOSPITAL, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),
@@ -143,7 +150,9 @@ ALLOWED: dict[tuple[SiteKind | None, Role], frozenset[Act]] = {
     (SiteKind.HOSPITAL, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
     (SiteKind.LAB, Role.ADMINISTRATOR): frozenset(_SESSION | _INTAKE | _ADMINISTER),
     (SiteKind.LAB, Role.CYTOLOGIST): frozenset(
-        _SESSION | _READ_STUDIES | {Act.SITE_FILE_UPLOAD, Act.SITE_LABEL_RECORD, Act.SITE_QUARANTINE_VIEW}
+        _SESSION
+        | _READ_STUDIES
+        | {Act.SITE_FILE_UPLOAD, Act.SITE_UPLOAD_PREVIEW, Act.SITE_LABEL_RECORD, Act.SITE_QUARANTINE_VIEW}
     ),
     (SiteKind.LAB, Role.TECHNICIAN): frozenset(_SESSION | _INTAKE),
     (None, Role.ADMINISTRATOR): frozenset(_SESSION | {Act.HUB_CONSOLE_VIEW, Act.PAGE_ACCOUNT_CHANGE}),

@@ -140,6 +140,17 @@ class Deid(_Model):
         return self
 
 
+class RemoteArchive(_Model):
+    """Somebody else's DICOMweb archive as the site's: Orthanc, dcm4chee, another Aegle, or Google's Healthcare API."""
+
+    url: Annotated[
+        str, Field(pattern=r"^https?://[^?#@]+$")
+    ]  #: of the DICOMweb service; only this site may write to it
+    token_secret: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = (
+        None  #: the site's secret that holds a bearer token; Google's archive takes the machine's identity instead
+    )
+
+
 class Cloud(_Model):
     """Where the program of a site on Google Cloud finds its ports. The blueprint writes it onto the site's machine."""
 
@@ -154,6 +165,7 @@ class SiteConfig(_Model):
     door: Door = Door()  #: how DICOM enters
     pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
     pages: Pages = Pages()  #: its web pages
+    archive: RemoteArchive | None = None  #: default: files in the site's own folder
     cloud: Cloud | None = None  #: on a site's machine on Google Cloud: secrets, audit log and hub are there
     deid: Deid = Deid()  #: what de-identification does
     google: OnGoogle | None = None  #: its place on Google Cloud; with `target: gcp`

@@ -233,6 +233,28 @@ def test_the_trail_is_clean_and_holds_refusals(hospital: Stage, adam: Person) ->
     assert AuditOutcome.REFUSED in outcomes
 
 
+def test_a_technician_sees_what_would_become_of_a_file_and_nothing_is_kept(
+    hospital: Stage, browser: Browser, drawn: Path
+) -> None:
+    tom = next(person(hospital, browser, "tom"))
+    patient = SyntheticPatient(patient_id="WEB-8", name="Web^Preview")
+    (path,) = write_still(drawn / "preview", seed=8, finding="NILM", patient=patient)
+    known = len(hospital.program.state.studies())
+    page = tom.go("/upload")
+    page.get_by_text("See what would become of a file first").click()
+    page.get_by_label("A file").set_input_files(path)
+    page.get_by_text("It would be admitted.").wait_for()
+    row = page.locator("#preview-rows tr", has_text="(0010,0010)").inner_text()
+    assert "Web^Preview" in row
+    assert "AG-" in row
+    assert page.locator("#preview-rows tr", has_text=">(0008,0104)").count() > 0, "what is nested is shown, too"
+    is_clean(tom)
+    assert len(hospital.program.state.studies()) == known
+    assert not hospital.program.spool.waiting()
+    assert not [left for left in hospital.program.folder.work.iterdir() if left.suffix in {".looked-at", ".preview"}]
+    tom.context.close()
+
+
 def test_a_technician_follows_each_uploaded_file_to_its_end(hospital: Stage, browser: Browser, drawn: Path) -> None:
     tom = next(person(hospital, browser, "tom"))
     patient = SyntheticPatient(patient_id="WEB-9", name="Web^Upload")

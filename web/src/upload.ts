@@ -141,7 +141,32 @@ async function walk(entry: FileSystemEntry): Promise<File[]> {
   }
 }
 
-document.querySelectorAll<HTMLInputElement>('input[type="file"]').forEach((input) => {
+/** One file, side by side, before it is sent: the site runs de-identification and keeps nothing. */
+async function preview(file: File): Promise<void> {
+  const told = document.querySelector<HTMLElement>("#preview-words")!;
+  const table = document.querySelector<HTMLElement>("#preview-table")!;
+  const body = document.querySelector<HTMLTableSectionElement>("#preview-rows")!;
+  told.textContent = "Being looked at ...";
+  table.hidden = true;
+  const headers = { "x-form-token": formToken, "content-type": "application/octet-stream" };
+  const answer = await fetch("/upload/preview", { method: "POST", headers, body: file }).then((it) => it.json()).catch(() => null);
+  const found = (answer ?? { words: "The site does not answer." }) as { words?: string; detail?: string; changes?: string[][] };
+  told.textContent = found.words ?? found.detail ?? "The site does not answer.";
+  body.replaceChildren();
+  for (const cells of found.changes ?? []) {
+    const row = body.insertRow();
+    if (cells[2] !== cells[3]) row.className = "changed";
+    cells.forEach((text) => (row.insertCell().textContent = text));
+  }
+  table.hidden = !found.changes?.length;
+}
+
+document.querySelector<HTMLInputElement>("#preview")!.addEventListener("change", (event) => {
+  const file = (event.target as HTMLInputElement).files?.[0];
+  if (file) void preview(file);
+});
+
+document.querySelectorAll<HTMLInputElement>("#files, #folder").forEach((input) => {
   input.addEventListener("change", () => {
     take([...(input.files ?? [])]);
     input.value = "";

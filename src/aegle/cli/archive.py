@@ -65,6 +65,8 @@ def export(
 def _folder(home_path: Path, site: str, act: Act, subject: str = "") -> Path:
     """The archive's folder, once the act is in the trail."""
     place = home(home_path)
-    place.require_applied().site(site)
+    remote = place.require_applied().site(site).config.archive
+    if remote is not None:
+        raise Conflict(f"the archive of {site} is at {remote.url}: look it over, mend it and copy from it there")
     record(place, act, site=site, subject=subject)
     return wiring.site_folder(place, site).archive

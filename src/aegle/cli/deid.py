@@ -3,14 +3,13 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import pydicom
 import typer
-from pydicom.dataset import Dataset
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,16 +17,15 @@ from aegle.cli.chosen import Options, ProfileFile, chosen, warn
 from aegle.deid import (
     REASONS,
     Decision,
-    Held,
     HoldReason,
     Pseudonyms,
-    check,
-    deidentify,
     standard,
     value_file,
 )
-from aegle.deid.folder import Task, Treated, load_key, require_apart, run_folder
+from aegle.deid.folder import Summary, load_key, require_apart, run_folder
+from aegle.deid.preview import preview as run_dry
 from aegle.deid.second_look import Looking, require_detector
+from aegle.deid.treat import Task, Treated
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
@@ -96,17 +94,7 @@ def run(
         looking=second_look,
         values=values,
     )
-    reasons: Counter[str] = Counter()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        shown = progress.add_task("de-identifying", total=len(files))
-
-        def told(treated: Treated) -> None:
-            if treated.settled is not None and treated.settled.reason:
-                reasons[treated.settled.reason] += 1
-            progress.advance(shown)
-
-        summary = run_folder(files, task, quarantine, jobs, told)
+    summary, reasons = _treated(files, task, quarantine, jobs)
     console.print(f"{summary.written} written, {summary.held} held, {summary.before} settled before.")
     _tell_reasons(reasons, quarantine)
     if reasons[HoldReason.FIRST_SEEN_VALUE]:
@@ -123,26 +111,42 @@ def preview(
     key: Annotated[Path | None, typer.Option(help="Show the aliases of this key; default: of a random one.")] = None,
     options: Options = None,
     profile_file: ProfileFile = None,
+    values: Annotated[Path | None, typer.Option(help="CSV of decisions about words, as in `run`.")] = None,
 ) -> None:
     """Show what would become of a file, attribute by attribute, from the same engine run dry.
 
     The output holds the file's identifiers: look at it where you may look at the file.
     """
-    secret = load_key(key, make=False) if key else os.urandom(32)
-    rules = chosen(options, profile_file)
+    pseudonyms = Pseudonyms.from_secret(load_key(key, make=False) if key else os.urandom(32))
+    decided = value_file.values_of(value_file.read(values) if values else [])
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "clean.dcm"
-        done = deidentify(file, target, rules, Pseudonyms.from_secret(secret))
-        held = done if isinstance(done, Held) else check(file, target, done, rules)
-        if held is not None:
-            console.print(f"[bold red]{held.reason}[/]  {REASONS[held.reason].text} {held.detail}")
-            console.print(REASONS[held.reason].remedy)
-            raise typer.Exit(_SOME_HELD)
-        before, after = (pydicom.dcmread(path, stop_before_pixels=True) for path in (file, target))
+        found = run_dry(file, chosen(options, profile_file), pseudonyms, decided, Path(folder))
     table = Table("tag", "name", "before", "after")
-    for tag, name, was, now in _changes(before, after):
-        table.add_row(tag, name, was, now, style="" if was != now else "dim")
-    console.print(table)
+    for change in found.changes:
+        words = (escape(word) for word in (change.name, change.before, change.after))
+        table.add_row(change.tag, *words, style="" if change.before != change.after else "dim")
+    if found.changes:
+        console.print(table)
+    if found.held is not None:
+        reason = REASONS[found.held.reason]
+        console.print(f"[bold red]{found.held.reason}[/]  {reason.text} {escape(found.held.detail)}")
+        console.print(reason.remedy, markup=False)
+        raise typer.Exit(_SOME_HELD)
+
+
+def _treated(files: Sequence[Path], task: Task, quarantine: Path | None, jobs: int) -> tuple[Summary, Counter[str]]:
+    """Run, and show how far it is; answers with how often each reason held a file."""
+    reasons: Counter[str] = Counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        shown = progress.add_task("de-identifying", total=len(files))
+
+        def told(treated: Treated) -> None:
+            if treated.settled is not None and treated.settled.reason:
+                reasons[treated.settled.reason] += 1
+            progress.advance(shown)
+
+        return run_folder(files, task, quarantine, jobs, told), reasons
 
 
 def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
@@ -175,18 +179,3 @@ def _tell_values(path: Path) -> None:
         console.print(f"  aegle deid values approve NAME ... --values {path}     (or deny; or write it into the file)")
     else:
         console.print(f"Everything in {path} is decided: run the same command again.")
-
-
-def _changes(before: Dataset, after: Dataset) -> Iterator[tuple[str, str, str, str]]:
-    for tag in sorted(set(before.keys()) | set(after.keys())):
-        was, now = (_shown(dataset, tag) for dataset in (before, after))
-        named = before[tag] if tag in before else after[tag]
-        yield f"{named.tag}", named.name, was, now
-
-
-def _shown(dataset: Dataset, tag: int) -> str:
-    if tag not in dataset:
-        return "-"
-    element = dataset[tag]
-    text = f"{len(element.value)} item(s)" if element.VR == "SQ" else str(element.value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from aegle import durable
 from aegle.access import Act
@@ -43,7 +43,7 @@ def show_all(
     """List what is held, latest first, with the reason."""
     place, folder = _site(home_path, site)
     record(place, Act.SITE_QUARANTINE_VIEW, site=site)
-    table = Table("name", "held", "reason", "detail", "study", "state")
+    table = Table(Column("name", no_wrap=True), "held", "reason", "detail", "study", "state")
     for entry in _quarantine(folder).entries():
         if everything or entry.state is Settlement.OPEN:
             study, held = entry.study_alias[-12:] or "not said", f"{entry.held_at:%Y-%m-%d %H:%M}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from aegle.access import Act
 from aegle.cli.acts import record
@@ -102,7 +102,7 @@ def agree(
 @app.command()
 def proposals(site: SiteName, home_path: HomePath = HOME) -> None:
     """List what was proposed for a site, by whom, and who agreed."""
-    table = Table("digest", "name", "options", "reason", "proposed by", "agreed by")
+    table = Table(Column("digest", no_wrap=True), "name", "options", "reason", "proposed by", "agreed by")
     for item in _agreements(home(home_path), site).all():
         who = item.agreed_by or "nobody yet"
         table.add_row(item.digest[:16], item.name, ", ".join(item.options), item.reason, item.proposed_by, who)

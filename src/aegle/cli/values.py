@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from aegle.access import Act
 from aegle.cli.acts import record
@@ -63,7 +63,7 @@ def show(
     """
     with _opened(site, values, home_path, Act.SITE_VALUES_VIEW) as found:
         words = [word for word in found.words if everything or word.decision is Decision.PENDING]
-    table = Table("name", "attribute", "value", "decision")
+    table = Table(Column("name", no_wrap=True), "attribute", "value", "decision")
     for word in words:
         table.add_row(word.name, word.keyword, escape(word.value), word.decision.value)
     console.print(table if words else "Nothing waits for a decision.")

@@ -67,7 +67,10 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
     with _stopped(folder, site):
         record(place, Act.CLI_VAULT_RESTORE, site=site)
         back = vault_upkeep.bring_back(source, keys, folder.vault)
+        current = vault_upkeep.is_rotated(folder.vault, keys)
     console.print(f"The vault of {back.made_at:%Y-%m-%d %H:%M} UTC is back: {back.instances} instance(s).")
+    if not current:
+        console.print("It is sealed under an older key. Seal it under the present one: aegle vault rotate")
 
 
 @app.command()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from aegle import __version__, access, api, durable, logs
@@ -14,6 +15,7 @@ from aegle.deid import Profile, Pseudonyms, Vault, profile, standard
 from aegle.deid.agreement import Agreements
 from aegle.deid.ledger import Ledger
 from aegle.deid.pixel_book import PixelBook
+from aegle.deid.preview import Preview, preview
 from aegle.deid.profile import configured
 from aegle.deid.report import report
 from aegle.deid.second_look import Looking, SecondLook
@@ -133,6 +135,11 @@ class SiteProgram:
         self.values.close()
         self.ledger.close()
         self.state.close()
+
+    def preview(self, source: Path) -> Preview:
+        """What would become of a file here, now; nothing is kept of it."""
+        values, work = self.values.current(), durable.private_folder(self.folder.work)
+        return preview(source, self.profile(), self.pseudonyms, values, work)
 
     def report(self, study_alias: str) -> dict[str, Any]:
         """What de-identification did to a study. Raises NotFound for one of which nothing is written down."""

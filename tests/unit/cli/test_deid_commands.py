@@ -70,3 +70,15 @@ def test_a_command_must_say_which_list_and_which_values(aegle: Aegle) -> None:
         aegle("values", "approve", "--values", "aegle-deid-values.csv")
     with pytest.raises(NotFound):
         aegle("values", "approve", "--all", "--values", "aegle-deid-values.csv")
+
+
+def test_a_preview_shows_before_and_after_and_why_it_would_be_held(aegle: Aegle) -> None:
+    said = aegle("preview", "in/one.dcm")
+    assert said.exit_code == 3
+    assert "FIRST_SEEN_VALUE" in said.output
+    assert "CompressedS" in said.output
+    assert "[red]tuned" in said.output.replace("\n", "")
+    run(aegle)
+    path = Path("aegle-deid-values.csv")
+    path.write_text(path.read_text().replace("pending", "approve"))
+    assert aegle("preview", "in/one.dcm", "--values", str(path)).exit_code == 0

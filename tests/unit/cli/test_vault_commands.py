@@ -79,6 +79,16 @@ def test_a_rotated_vault_opens_with_the_new_key_alone(done: Deidentified) -> Non
     vault.close()
 
 
+def test_a_backup_of_before_a_rotation_comes_back_and_is_told_to_be_old(done: Deidentified) -> None:
+    aegle("backup", "backup", "--site", "st-anna")
+    aegle("rotate", "--site", "st-anna")
+    assert "sealed under an older key" in aegle("restore", "backup", "--site", "st-anna").output
+    aegle("rotate", "--site", "st-anna")
+    vault = Vault(SITE / "vault.db", FileSecrets(SITE / "secrets").get("vault-key"))
+    assert vault.identity(done.alias.study_uid) == done.identity
+    vault.close()
+
+
 def test_a_running_site_is_left_alone(done: Deidentified) -> None:
     lock = durable.claim(durable.private_folder(SITE / "archive") / "in-use.lock", "the archive")
     for words in (["rotate"], ["restore", "backup"]):

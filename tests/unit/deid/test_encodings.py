@@ -1,5 +1,6 @@
 """Every way an object can be encoded ends clean, with the same pixels, or held with the reason."""
 
+import errno
 import struct
 from io import BytesIO
 
@@ -21,6 +22,7 @@ from pydicom.uid import (
 from aegle.deid import HoldReason
 from aegle.deid.icc import without_words
 from aegle.deid.part10 import SYNTAXES
+from aegle.errors import StorageFull
 
 NAME = "Quillfeather"
 PLAIN = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
@@ -255,3 +257,28 @@ def test_a_numeric_tag_of_an_icc_profile_cannot_bring_words_back():
     icc[160:164] = b"curv"
     icc[200:232] = b"text" + bytes(4) + b"Quillfeather scanner!!!!"
     assert NAME.encode() not in without_words(bytes(icc))
+
+
+def test_large_pixels_are_copied_while_they_are_proved(tiled, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    ds = tiled(*(tile(number) for number in range(40)))
+    ds.PatientComments = NAME
+    outcome = run(ds)
+    assert_clean(outcome)
+    assert outcome.dataset.PixelData == ds.PixelData
+
+
+def test_large_pixels_that_fail_their_proof_leave_nothing(tiled, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    held = run(tiled(*(tile(number) for number in range(40)), tile(1)[:-2])).held
+    assert held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+def test_a_disk_that_fills_while_pixels_are_copied_leaves_nothing(tiled, run, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.splice._copy", full)
+    with pytest.raises(StorageFull):
+        run(tiled(tile(1), tile(2)))

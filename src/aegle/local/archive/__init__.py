@@ -1,5 +1,6 @@
-"""The embedded archive: one file an instance, an SQLite index that can be rebuilt from the files."""
+"""A site's archive: the embedded one (a file an instance, an SQLite index), or somebody else's through DICOMweb."""
 
+from aegle.local.archive.remote import RemoteArchive
 from aegle.local.archive.store import FileArchive
 
-__all__ = ["FileArchive"]
+__all__ = ["FileArchive", "RemoteArchive"]

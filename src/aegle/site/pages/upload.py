@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from aegle import durable
 from aegle.access import Act
+from aegle.deid import REASONS
 from aegle.errors import TooLarge
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.site.pages import words
@@ -18,6 +19,7 @@ from aegle.site.program import SiteProgram
 
 _PREAMBLE = 132
 _MOST_NAMES = 50
+_LARGEST_PREVIEW = 256_000_000  #: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class UploadPages:
         return (
             Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.show),
             Page(path="/upload", act=Act.SITE_FILE_UPLOAD, answer=self.take, method="POST", streams=True),
+            Page(path="/upload/preview", act=Act.SITE_UPLOAD_PREVIEW, answer=self.preview, method="POST", streams=True),
             Page(path="/upload/state", act=Act.SITE_FILE_UPLOAD, answer=self.tell),
         )
 
@@ -54,6 +57,22 @@ class UploadPages:
         finally:
             temporary.unlink(missing_ok=True)
         return JSONResponse({"words": "Taken in, being checked.", "name": item.name})
+
+    async def preview(self, visit: Visit) -> Response:
+        """What would become of one file, side by side; the file is not taken in, and nothing of it is kept."""
+        temporary = durable.private_folder(self.program.folder.work) / f"{secrets.token_hex(8)}.looked-at"
+        try:
+            if not await _write(visit.request, temporary, _LARGEST_PREVIEW):
+                return JSONResponse({"words": "This is not a DICOM file (no DICM mark)."}, 415)
+            found = await run_in_threadpool(self.program.preview, temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+        told = "It would be admitted."
+        if found.held is not None:
+            reason = REASONS[found.held.reason]
+            told = f"It would be held. {reason.text} {reason.remedy} ({found.held.reason}: {found.held.detail})"
+        changes = [[change.tag, change.name, change.before, change.after] for change in found.changes]
+        return JSONResponse({"words": told, "held": found.held is not None, "changes": changes})
 
     def tell(self, visit: Visit) -> Response:
         """What became of files taken in, by the names given to them then: at most 50 a question."""
