@@ -71,7 +71,7 @@ install_aegle() {
   rm -rf "$target.new"
   python3 -m zipfile -e "$1" "$WORK/wheels"
   python3 -m venv --without-pip "$target.new"
-  "$target.new/bin/python" "$(echo "$WORK"/wheels/pip-*.whl)/pip" install --quiet --no-index --find-links "$WORK/wheels" aegle
+  "$target.new/bin/python" "$(echo "$WORK"/wheels/pip-*.whl)/pip" install --quiet --no-index --find-links "$WORK/wheels" "aegle[gcp]"
   rm -rf "$target"
   mv "$target.new" "$target"
   sed -i "s|$target.new|$target|g" "$target"/bin/aegle "$target"/pyvenv.cfg

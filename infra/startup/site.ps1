@@ -113,7 +113,7 @@ try {
         $version = $Facts.software.aegle.version
         Expand-Archive -Path $File -DestinationPath "$Work\wheels" -Force
         Invoke-Program 'C:\Python\python.exe' @('-m', 'venv', "$Root\$version")
-        Invoke-Program "$Root\$version\Scripts\python.exe" @('-m', 'pip', 'install', '--quiet', '--no-index', '--find-links', "$Work\wheels", 'aegle')
+        Invoke-Program "$Root\$version\Scripts\python.exe" @('-m', 'pip', 'install', '--quiet', '--no-index', '--find-links', "$Work\wheels", 'aegle[gcp]')
         # The one before stays in its own folder, for going back.
         if (Test-Path "$Root\current") { (Get-Item "$Root\current").Delete() }
         New-Item -ItemType Junction -Path "$Root\current" -Target "$Root\$version" | Out-Null

@@ -122,7 +122,7 @@ class Change:
     """One thing `apply` would do."""
 
     site: str  #: empty for the hub
-    what: str  #: `create`, `change`, `start`, `retire`
+    what: str  #: `create`, `change`, `freeze`, `retire`
     why: str  #: one plain sentence
 
 

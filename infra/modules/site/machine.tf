@@ -19,6 +19,9 @@ locals {
       # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
       door  = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
       pages = { port = 8443, bind = "0.0.0.0" }
+      archive = {
+        url = "https://healthcare.googleapis.com/v1/projects/${local.project}/locations/${var.estate.region}/datasets/site-${var.name}/dicomStores/archive/dicomWeb"
+      }
     } } })
   }
   jobs = jsondecode(file("${local.startup}/jenkins/jobs.json"))
@@ -108,7 +111,9 @@ resource "google_compute_instance" "site" {
 
   # The first boot already needs to read its software and its secrets.
   depends_on = [
+    google_healthcare_dicom_store_iam_member.site,
     google_project_iam_member.site,
+    google_secret_manager_secret_iam_member.list,
     google_secret_manager_secret_iam_member.add,
     google_secret_manager_secret_iam_member.read,
     google_storage_bucket_iam_member.software,

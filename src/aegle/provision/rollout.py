@@ -38,6 +38,7 @@ class Rollout:
     work: Path
     allowed: frozenset[str] = frozenset()  #: owners whose data may be destroyed
     environment: Mapping[str, str] = field(default_factory=dict)
+    _opened: dict[str, Terraform] = field(default_factory=dict)
 
     @property
     def google(self) -> Google:
