@@ -156,6 +156,9 @@ class Cloud(_Model):
 
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of the site's secrets and audit log
     hub_url: Annotated[str, Field(pattern=r"^https://")]  #: the hub's API, which is also what the site's token is for
+    reader: str | None = (
+        None  #: hospitals: the service account whose hour-long tokens the site lends to workers, to read its archive
+    )
 
 
 class SiteConfig(_Model):

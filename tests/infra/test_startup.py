@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -27,7 +28,8 @@ PS1 = (STARTUP / "site.ps1").read_text()
 
 @pytest.mark.parametrize("script", ["startup/site.sh", "startup/hub.sh", "startup/common.sh", "bootstrap.sh"])
 def test_shellcheck_has_nothing_to_say(script: str) -> None:
-    done = subprocess.run(["shellcheck", "-x", blueprint.folder() / script], capture_output=True, text=True)
+    program = Path(sys.executable).with_name("shellcheck")  # of the packages that the tests install
+    done = subprocess.run([program, "-x", blueprint.folder() / script], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 

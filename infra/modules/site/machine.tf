@@ -14,8 +14,13 @@ locals {
     software = var.software.installers
     # The machine's own aegle.yaml (JSON is YAML): one site, whose secrets, audit log and hub are here.
     config = jsonencode({ sites = { (var.name) = {
-      kind  = var.site.kind
-      cloud = { project = local.project, hub_url = "https://${var.hub.name}" }
+      kind = var.site.kind
+      cloud = {
+        project = local.project
+        hub_url = "https://${var.hub.name}"
+        # An hour's token of this identity goes with each request, so that a worker reads this one archive.
+        reader = one(google_service_account.reader[*].email)
+      }
       # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
       door  = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
       pages = { port = 8443, bind = "0.0.0.0" }
