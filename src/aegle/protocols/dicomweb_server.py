@@ -66,7 +66,7 @@ def archive_app(archive: Archive, authorise: Authorise, receiver: stow.Receiver 
         return endpoint
 
     routes = [Route(path, of(path), methods=_methods(table, path)) for path in paths]
-    return Starlette(routes=routes, exception_handlers=dict.fromkeys((*MEANING, stow.OtherStudy), answers.refuse))
+    return Starlette(routes=routes, exception_handlers=dict.fromkeys(MEANING, answers.refuse))
 
 
 def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:

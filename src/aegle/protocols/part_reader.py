@@ -84,7 +84,7 @@ class PartReader:
         if self._rest[:2] == b"--":
             self._state, self._rest = _State.END, b""
             return False
-        if not b"\r\n".startswith(self._rest[:2]):
+        if len(self._rest) >= 2 and self._rest[:2] != b"\r\n":
             raise BadMessage("a multipart body is not divided where it says")
         end = self._rest.find(b"\r\n\r\n")
         if end < 0:
@@ -94,8 +94,6 @@ class PartReader:
             raise TooLarge(f"a body of more than {PARTS_MAX} parts; send them in several requests")
         self._media_type = _media_type(self._rest[:end])
         self._rest = self._rest[end + 4 :]
-        if self._rest.startswith(self._mark[2:]):
-            self._rest = b"\r\n" + self._rest  # an empty part may leave its own line end out
         self._path = self._folder / secrets.token_hex(8)
         self._file = self._path.open("xb")
         self._size, self._sum, self._state = 0, hashlib.sha256(), _State.BODY

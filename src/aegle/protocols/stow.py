@@ -23,37 +23,32 @@ _PART_10 = "application/dicom"
 _BLOCK = 1 << 20
 SILENCE_SECONDS = 30.0  #: the longest that a sender may say nothing in the middle of a body
 _REASONS: dict[type[AegleError], int] = {Conflict: 0x0111, StorageFull: 0xA700, TooLarge: 0xA700, BadDicom: 0xC000}
-_OTHER_STUDY = 0xA900  #: data set does not match: it is of another study than the request names
-_NOT_ALLOWED = 0x0110
+NOT_ALLOWED = 0x0110
+OTHER_STUDY = 0xA900  #: the object is of another study than the request names
 
 
-class OtherStudy(BadDicom):
-    """An object of another study than its request names."""
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What became of one part. `reason` is its Failure Reason (PS3.18 §10.5.3, PS3.7 Annex C), 0 when it was taken;
+    `instance` is None where a failed part is not known to be any."""
+
+    instance: InstanceRef | None
+    reason: int = 0
+
+
+def reason(error: AegleError) -> int:
+    """The Failure Reason of a refusal."""
+    return _REASONS.get(type(error), NOT_ALLOWED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
     """Where objects go. `take` gets a file to take over, its SHA-256 and the study that the request names (empty: any);
-    it answers what the object is once it is durable, or raises what refuses it."""
+    it answers once what it took is durable."""
 
     folder: Path  #: on the file system of what takes the files over
     part_max_bytes: int
-    take: Callable[[Path, str, str], InstanceRef]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fate:
-    """What became of one part."""
-
-    instance: InstanceRef | None
-    error: AegleError | None = None
-
-    @property
-    def reason(self) -> int:
-        """Failure Reason (PS3.18 §10.5.3, PS3.3 C.14)."""
-        if isinstance(self.error, OtherStudy):
-            return _OTHER_STUDY
-        return _REASONS.get(type(self.error), _NOT_ALLOWED) if self.error else 0
+    take: Callable[[Path, str, str], Fate]
 
 
 async def receive(request: Request, receiver: Receiver, study_uid: str) -> Response:
@@ -107,22 +102,18 @@ def _take_all(receiver: Receiver, parts: Sequence[Part], study_uid: str) -> list
 
 
 def _take(receiver: Receiver, part: Part, study_uid: str) -> Fate:
+    if part.media_type not in ("", _PART_10):
+        return Fate(instance=None, reason=_REASONS[BadDicom])
     try:
-        if part.media_type not in ("", _PART_10):
-            raise BadDicom("a part is not application/dicom")
-        return Fate(instance=receiver.take(part.path, part.digest, study_uid))
+        return receiver.take(part.path, part.digest, study_uid)
     except AegleError as error:
-        return Fate(instance=getattr(error, "instance", None), error=error)
+        return Fate(instance=None, reason=reason(error))
 
 
 def _answer(base: str, fates: Sequence[Fate]) -> Response:
-    taken = [_reference(fate.instance, base) for fate in fates if fate.instance and not fate.error]
-    failed = [
-        _reference(fate.instance) | {"00081197": {"vr": "US", "Value": [fate.reason]}}
-        for fate in fates
-        if fate.error and fate.instance
-    ]
-    other = [{"00081197": {"vr": "US", "Value": [fate.reason]}} for fate in fates if fate.error and not fate.instance]
+    taken = [_reference(fate, base) for fate in fates if not fate.reason]
+    failed = [_reference(fate) for fate in fates if fate.reason and fate.instance]
+    other = [_reference(fate) for fate in fates if fate.reason and not fate.instance]
     body: dict[str, Any] = {}
     for tag, items in (("00081199", taken), ("00081198", failed), ("0008119A", other)):
         if items:
@@ -131,13 +122,14 @@ def _answer(base: str, fates: Sequence[Fate]) -> Response:
     return JSONResponse(body, status, media_type=DICOM_JSON)
 
 
-def _reference(instance: InstanceRef | None, base: str = "") -> dict[str, Any]:
-    """Empty UIDs are left out: a door does not say what an object is called in here."""
-    if instance is None:
-        return {}
-    item = {"00081150": instance.sop_class, "00081155": instance.sop_uid}
-    found: dict[str, Any] = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in item.items() if uid}
+def _reference(fate: Fate, base: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {"00081197": {"vr": "US", "Value": [fate.reason]}} if fate.reason else {}
+    if fate.instance is None:
+        return found
+    instance = fate.instance
+    for tag, uid in (("00081150", instance.sop_class), ("00081155", instance.sop_uid)):
+        found[tag] = {"vr": "UI", "Value": [uid]}
     if base:
         path = f"/studies/{instance.study_uid}/series/{instance.series_uid}/instances/{instance.sop_uid}"
         found["00081190"] = {"vr": "UR", "Value": [base + path]}
-    return found
+    return dict(sorted(found.items()))

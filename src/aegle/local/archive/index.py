@@ -79,7 +79,7 @@ class Index:
             self._write(together)
         except sqlite3.Error as error:
             for entry in together:
-                entry.error = error
+                entry.done, entry.error = True, error
                 if len(together) > 1:
                     self._write_all([entry])
 

@@ -28,7 +28,7 @@ def _texts(level: Level, without: frozenset[str] = frozenset()) -> str:
 
 def _indexes(level: Level) -> str:
     return "".join(
-        f"CREATE INDEX IF NOT EXISTS {level}_by_{name} ON {level} ({name}, {', '.join(UIDS[level])});\n"
+        f"CREATE UNIQUE INDEX IF NOT EXISTS {level}_by_{name} ON {level} ({name}, {', '.join(UIDS[level])});\n"
         for name in columns(level)
     )
 
