@@ -274,8 +274,8 @@ def dicomweb() -> str:
         "names without regard to case. Codes (CS) also as a list. Attributes inside a sequence, and all that are not in this "
         "table, cannot be matched: the search is refused (400), never answered with too much. `fuzzymatching=true` is answered "
         "by literal matching and says so (Warning 299).",
-        f"`limit` is {LIMIT_DEFAULT:,} where it is not given and at most {LIMIT_MAX:,}; `offset` at most {OFFSET_MAX:,}. An answer "
-        'that leaves results out says so (Warning 299) and links to the next page (`Link: <...>; rel="next"`), which costs the '
+        f"`limit` is {LIMIT_DEFAULT:,} where it is not given and at most {LIMIT_MAX:,}; `offset` at most {OFFSET_MAX:,}. An "
+        'answer that leaves results out says so (Warning 299) and links to the next page (`Link: <...>; rel="next"`), which costs the '
         "same at any depth. `includefield` at the level of instances reaches the whole header; above it, what is kept there. "
         "Nothing found is 204. A search that would take seconds of work is refused (413).",
     )
