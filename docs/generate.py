@@ -275,9 +275,9 @@ def dicomweb() -> str:
         "table, cannot be matched: the search is refused (400), never answered with too much. `fuzzymatching=true` is answered "
         "by literal matching and says so (Warning 299).",
         f"`limit` is {LIMIT_DEFAULT:,} where it is not given and at most {LIMIT_MAX:,}; `offset` at most {OFFSET_MAX:,}. An "
-        'answer that leaves results out says so (Warning 299) and links to the next page (`Link: <...>; rel="next"`), which costs '
-        "the same at any depth. `includefield` at the level of instances reaches the whole header; above it, what is kept there. "
-        "Nothing found is 204. A search that would take seconds of work is refused (413).",
+        'answer that leaves results out says so (Warning 299) and links to the next page (`Link: <...>; rel="next"`), which '
+        "costs the same at any depth. `includefield` at the level of instances reaches the whole header; above it, what is kept "
+        "there. Nothing found is 204. A search that would take seconds of work is refused (413).",
     )
     answers = (
         "Search and metadata: `application/dicom+json` or `application/json`, packed with gzip where that is accepted; XML is "
