@@ -9,15 +9,19 @@ from typing import Any
 
 import typer
 from pydantic import BaseModel
+from pydicom.datadict import keyword_for_tag
 
 from aegle import config, estate
 from aegle.access import ALLOWED, FACTS, Act
 from aegle.cli import app
 from aegle.cli.acts import ACTS
 from aegle.deid import REASONS, conformance, default_profile, table
+from aegle.dicom.levels import KEYS
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
 from aegle.hub.routes import Caller, Route
+from aegle.protocols.dicomweb_server import archive_routes
+from aegle.protocols.qido import LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX
 from aegle.provision import blueprint
 from aegle.provision.policy import ASSERTIONS
 from aegle.provision.policy.watching import REQUIRED
@@ -252,6 +256,48 @@ def hub_api() -> str:
     )  # fmt: skip
 
 
+def dicomweb() -> str:
+    """The archive's DICOMweb endpoint."""
+    intro = (
+        "Each site serves its archive by DICOMweb (PS3.18) at the archive's port that `aegle status` shows. Every UID and "
+        "attribute there is an alias. Every call carries `Authorization: Bearer GRANT`. A grant for one study goes to the hub "
+        "with each request; `aegle archive grant` prints one for the whole archive, for a DICOMweb client of the site's own. "
+        "Without `--store` and `--delete` it reads only. `GET /` and `OPTIONS /` answer this as an OpenAPI document; WADL is "
+        "not offered."
+    )
+    unused: Any = None
+    routes = [f"| `{it.method} {it.path}` | {it.says} | `{it.act.value}` |\n" for it in archive_routes(unused)]
+    names = ((it, keyword_for_tag(int(it.tag, 16))) for it in KEYS)
+    keys = [f"| `{name}` | {it.level.value} | {it.vr} |\n" for it, name in names]
+    matching = (
+        "An attribute is named by keyword or tag. UIDs: one, or a list. Dates and times: one, or a range. `*` and `?` elsewhere; "
+        "names without regard to case. Codes (CS) also as a list. Attributes inside a sequence, and all that are not in this "
+        "table, cannot be matched: the search is refused (400), never answered with too much. `fuzzymatching=true` is answered "
+        "by literal matching and says so (Warning 299).",
+        f"`limit` is {LIMIT_DEFAULT:,} where it is not given and at most {LIMIT_MAX:,}; `offset` at most {OFFSET_MAX:,}. An "
+        'answer that leaves results out says so (Warning 299) and links to the next page (`Link: <...>; rel="next"`), which '
+        "costs the same at any depth. `includefield` at the level of instances reaches the whole header; above it, what is kept "
+        "there. Nothing found is 204. A search that would take seconds of work is refused (413).",
+    )
+    answers = (
+        "Search and metadata: `application/dicom+json` or `application/json`, packed with gzip where that is accepted; XML is "
+        "not offered (406). Objects, frames and pixel data come as they are stored and are never transcoded: ask for "
+        "`transfer-syntax=*` or none. One object or one frame also comes alone, without multipart; one object in ranges too. "
+        "Rendered images and thumbnails are not offered.",
+        'To store, send `multipart/related; type="application/dicom"`; metadata as JSON or XML is not taken (415). Each object '
+        "must say that its identity was removed (0012,0062), or it is refused: identified objects enter at the site's door. "
+        "200: all taken; 202: some; 409: none. Failure Reason: 0111 other bytes are held under that UID, A900 it is of another "
+        "study, A700 no room, C000 no DICOM, 0110 not allowed.",
+    )
+    return (
+        _head("The archive's DICOMweb endpoint", intro)
+        + "\n## Resources\n\n| call | does | audited as |\n|---|---|---|\n" + "".join(routes)
+        + "\n## Search\n\n" + "\n".join(f"{_wrap(text)}\n" for text in matching)
+        + "\n| attribute | of a | VR |\n|---|---|---|\n" + "".join(keys)
+        + "\n## Retrieve and store\n\n" + "\n".join(f"{_wrap(text)}\n" for text in answers)
+    )  # fmt: skip
+
+
 def _routes(routes: list[Route]) -> str:
     rows = [
         f"| `{route.method} {route.path}` | {route.caller.value} | `{route.act.value}` | {_name(route.takes)} "
@@ -346,6 +392,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reasons.md": reasons,
     "roles.md": roles,
     "hub-api.md": hub_api,
+    "dicomweb.md": dicomweb,
     "google-cloud.md": google_rules,
     "deidentification.md": deidentification,
 }

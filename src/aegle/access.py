@@ -33,6 +33,10 @@ class Act(StrEnum):
     # archive
     ARCHIVE_STUDY_READ = "archive:study:read"  #: a study was read with a grant
     ARCHIVE_STUDY_FIND = "archive:study:find"  #: the archive was searched
+    ARCHIVE_INSTANCE_STORE = (
+        "archive:instance:store"  #: instances were stored at the archive's endpoint, or refused there
+    )
+    ARCHIVE_INSTANCE_DELETE = "archive:instance:delete"  #: instances were deleted at the archive's endpoint
     # site
     SITE_PROCESS_START = "site:process:start"  #: a site's program started
     SITE_REQUEST_SUBMIT = "site:request:submit"  #: the hub was asked to have a study read
@@ -96,6 +100,7 @@ class Act(StrEnum):
     CLI_VAULT_ROTATE = "cli:vault:rotate"  #: a site's vault was sealed under a new key
     CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
     CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
+    CLI_ARCHIVE_GRANT = "cli:archive:grant"  #: a command gave a grant for a whole archive
     CLI_ARCHIVE_EXPORT = "cli:archive:export"  #: a study was copied out of an archive
     # anything that was asked for without leave
     ACCESS_REQUEST_REFUSE = "access:request:refuse"  #: something was asked for without leave

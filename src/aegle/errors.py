@@ -10,6 +10,8 @@
     │   ├── NotFound           no such study, request, file
     │   ├── Conflict           other bytes under a known UID, or a stale state
     │   ├── TooLarge           over a stated bound
+    │   ├── NotAcceptable      an answer in a form that we do not offer
+    │   ├── WrongMedia         a body of a kind that we do not take
     │   ├── BadBundle          a model bundle that fails its own proof
     │   └── Unreadable         pixels or keys that cannot be opened
     └── Unavailable        we or a peer cannot do it now; the same call may succeed later (retryable)
@@ -70,6 +72,14 @@ class TooLarge(Refused):
     """Over a bound that the documentation states."""
 
 
+class NotAcceptable(Refused):
+    """An answer was asked for in a form that is not offered."""
+
+
+class WrongMedia(Refused):
+    """A body of a kind that is not taken."""
+
+
 class BadBundle(Refused):
     """A model bundle that fails its own proof."""
 
@@ -118,6 +128,8 @@ MEANING: dict[type[AegleError], Meaning] = {
     NotFound: Meaning(code="NOT_FOUND", retryable=False, dimse=0x0112, http=404),
     Conflict: Meaning(code="CONFLICT", retryable=False, dimse=0x0111, http=409),
     TooLarge: Meaning(code="TOO_LARGE", retryable=False, dimse=0xA700, http=413),
+    NotAcceptable: Meaning(code="NOT_ACCEPTABLE", retryable=False, dimse=0x0110, http=406),
+    WrongMedia: Meaning(code="WRONG_MEDIA", retryable=False, dimse=0x0110, http=415),
     BadBundle: Meaning(code="BAD_BUNDLE", retryable=False, dimse=0x0110, http=422),
     Unreadable: Meaning(code="UNREADABLE", retryable=False, dimse=0xC000, http=422),
     Unavailable: Meaning(code="UNAVAILABLE", retryable=True, dimse=0xA700, http=503),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aegle.api import Hello, LabelReceipt, Receipt, Submission, Welcome
-from aegle.records import AuditEvent, AuditHead, Label, Outcome, StoredInstance
+from aegle.records import AuditEvent, AuditHead, Found, Label, Outcome, Query, StoredInstance
 
 
 class ArchiveReader(Protocol):
@@ -30,15 +30,19 @@ class ArchiveReader(Protocol):
 class Archive(ArchiveReader, Protocol):
     """A site's store of de-identified DICOM."""
 
-    def put(self, source: Path) -> StoredInstance:
-        """Keep the Part 10 file. Durable (file and index) before it returns. Idempotent by SOP Instance UID and bytes;
-        raises Conflict for other bytes under a known UID, StorageFull, BadDicom. `source` is taken over: moved when it
-        can be, copied otherwise, and gone once the put returned."""
+    def put(self, source: Path, digest: str = "") -> StoredInstance:
+        """Keep the Part 10 file; `digest` is its SHA-256 where the caller knows it. Durable (file and index) before it
+        returns. Idempotent by SOP Instance UID and bytes; raises Conflict for other bytes under a known UID, StorageFull,
+        BadDicom. `source` is taken over: moved when it can be, copied otherwise, and gone once the put returned."""
 
     def replace(self, source: Path) -> StoredInstance:
         """Keep the Part 10 file in place of the one under its SOP Instance UID, or as `put` does where there is none.
         Durable and idempotent as `put`. The bytes before are kept aside, are never served again, and nothing removes
         them. Raises StorageFull, BadDicom."""
+
+    def delete(self, instance: StoredInstance) -> None:
+        """Remove the file and what is known of it; durable. An absent one is success. Raises Refused where the machine
+        does not delete."""
 
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance by its SOP Instance UID, None when it is not here."""
@@ -48,6 +52,10 @@ class Archive(ArchiveReader, Protocol):
 
     def studies(self, limit: int, after: str = "") -> Sequence[str]:
         """Study UIDs in ascending order, at most `limit`, those greater than `after`."""
+
+    def search(self, query: Query) -> Sequence[Found]:
+        """What matches, in one fixed order: `Found.place` of the last one, as `Query.after`, begins the next page. A put
+        that returned is seen. Raises TooLarge for a search that would take too much work."""
 
 
 class AuditSink(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class SiteKind(StrEnum):
@@ -259,3 +260,51 @@ class AuditHead:
     chain: str  #: for example `st-anna/site` or `hub/hub`
     count: int
     digest: str  #: SHA-256 of the last line, 64 zeros for an empty chain
+
+
+# --- searching an archive
+
+
+class Level(StrEnum):
+    """What a search answers: one result a study, a series or an instance (PS3.4 C.6.1.1)."""
+
+    STUDY = "study"
+    SERIES = "series"
+    INSTANCE = "instance"
+
+
+class Match(StrEnum):
+    """How a criterion matches (PS3.4 C.2.2.2); universal matching is no criterion at all."""
+
+    ONE_OF = "one-of"  #: single value, or a list of UIDs
+    LIKE = "like"  #: wildcards `*` and `?`
+    BETWEEN = "between"  #: a range of dates or times, both ends included; an empty end is open
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """One attribute that must match, by its tag (`0020000D`); values in the form `dicom.levels.normal` gives them."""
+
+    tag: str
+    match: Match
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """A search: every criterion holds. Results come in one fixed order, so that pages neither overlap nor leave a gap."""
+
+    level: Level
+    criteria: tuple[Criterion, ...] = ()
+    limit: int
+    offset: int = 0
+    after: tuple[str, ...] = ()  #: `Found.place` of the last result of the page before
+    whole: bool = False  #: at INSTANCE: every attribute of the header
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One result: its DICOM JSON, and where it stands in the order of its query."""
+
+    attributes: Mapping[str, Any]
+    place: tuple[str, ...]

@@ -15,6 +15,7 @@ ACTS = MappingProxyType(
         "apply": Act.CLI_CONFIG_APPLY,
         "archive check": Act.CLI_ARCHIVE_CHECK,
         "archive export": Act.CLI_ARCHIVE_EXPORT,
+        "archive grant": Act.CLI_ARCHIVE_GRANT,
         "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
         "audit show": Act.CLI_AUDIT_SHOW,
         "audit verify": Act.CLI_AUDIT_VERIFY,

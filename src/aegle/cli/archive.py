@@ -1,5 +1,6 @@
-"""`aegle archive check|rebuild|export`: a site's archive, looked over and mended."""
+"""`aegle archive check|rebuild|export|grant`: a site's archive, looked over, mended, and opened for a while."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,12 @@ from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
 from aegle.errors import Conflict
 from aegle.local.archive import upkeep
+from aegle.local.secrets import FileSecrets
+from aegle.site import grants
 
-app = typer.Typer(help="Look a site's archive over, mend its index, copy a study out.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look a site's archive over, mend its index, copy a study out, open it to a client.", no_args_is_help=True
+)
 console = Console()
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
 
@@ -60,6 +65,26 @@ def export(
         raise Conflict(f"{target} is not empty; name a new folder")
     count = upkeep.export(_folder(home_path, site, Act.CLI_ARCHIVE_EXPORT, study), study, target)
     console.print(f"{count} instance(s) copied to {target}.")
+
+
+@app.command()
+def grant(
+    site: SiteName,
+    hours: Annotated[int, typer.Option(min=1, max=168, help="How long it holds.")] = 8,
+    store: Annotated[bool, typer.Option("--store", help="It may also store de-identified objects.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="It may also delete.")] = False,
+    home_path: HomePath = HOME,
+) -> None:
+    """Print a grant for every study of a site's archive: a bearer token for a DICOMweb client. It cannot be taken back; it ends.
+
+    Example: `aegle archive grant --site st-anna --hours 1`
+    """
+    _folder(home_path, site, Act.CLI_ARCHIVE_GRANT)
+    key = FileSecrets(wiring.site_folder(home(home_path), site).secrets).get("grant-key")
+    more = {Act.ARCHIVE_INSTANCE_STORE} if store else set[Act]()
+    more |= {Act.ARCHIVE_INSTANCE_DELETE} if delete else set[Act]()
+    until = datetime.now(UTC) + timedelta(hours=hours)
+    typer.echo(grants.give(key, site, grants.EVERY_STUDY, until, grants.READING | more))
 
 
 def _folder(home_path: Path, site: str, act: Act, subject: str = "") -> Path:

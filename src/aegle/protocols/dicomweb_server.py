@@ -1,130 +1,210 @@
-"""An archive's DICOMweb endpoint (PS3.18): search the instances of a study, metadata, instances and frames.
+"""An archive's DICOMweb endpoint (PS3.18): search, retrieve, store, delete. Every UID is an alias.
 
-Every UID is an alias. `authorise` decides each request and writes its audit entry before anything is read.
+`authorise` decides each request and writes its audit entry before anything is read. A grant names one study, or the whole
+archive; what a route needs is its act in `archive_routes`.
 """
 
-import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from aegle.access import Act
 from aegle.dicom.uids import is_uid
-from aegle.errors import MEANING, AegleError, BadMessage, NotFound
+from aegle.errors import MEANING, BadMessage, NotFound
 from aegle.ports import Archive
-from aegle.protocols import multipart
-from aegle.records import StoredInstance
+from aegle.protocols import answers, qido, stow
+from aegle.protocols.accept import Offer, choose
+from aegle.protocols.openapi import openapi
+from aegle.protocols.wado import frame_body, whole_pixels
+from aegle.records import Level, StoredInstance
 
 Authorise = Callable[[str | None, str, Act], None]
-"""(Authorization header, study UID, act): returns, or raises Unauthenticated or Forbidden."""
+"""(Authorization header, study UID or '' for the whole archive, act): returns, or raises Unauthenticated or Forbidden."""
 
 _MOST_FRAMES = 256
-_MOST_ITEMS = 5_000
-_JSON = "application/dicom+json"
-_SYNTAX_TYPES = {
-    "1.2.840.10008.1.2.4.50": "image/jpeg",
-    "1.2.840.10008.1.2.4.51": "image/jpeg",
-    "1.2.840.10008.1.2.4.57": "image/jpeg",
-    "1.2.840.10008.1.2.4.70": "image/jpeg",
-    "1.2.840.10008.1.2.4.80": "image/jls",
-    "1.2.840.10008.1.2.4.81": "image/jls",
-    "1.2.840.10008.1.2.4.90": "image/jp2",
-    "1.2.840.10008.1.2.4.91": "image/jp2",
-    "1.2.840.10008.1.2.5": "image/dicom-rle",
-}
+_TAGS = {"study": "0020000D", "series": "0020000E", "sop": "00080018"}
+_INSTANCE = "/studies/{study}/series/{series}/instances/{sop}"
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Request], Response]
 
 
-def archive_app(archive: Archive, authorise: Authorise) -> Starlette:
-    """The endpoint as an ASGI application."""
+@dataclass(frozen=True, kw_only=True)
+class ArchiveRoute:
+    """One resource and method, with the act that asking for it is."""
 
-    def guarded(act: Act, answer: Callable[[Request, str], Response]) -> Endpoint:
-        def run(request: Request) -> Response:
-            study_uid = request.path_params["study"]
-            if not is_uid(study_uid):
-                raise BadMessage("the study is not named by a UID")
-            authorise(request.headers.get("authorization"), study_uid, act)
-            return answer(request, study_uid)
+    path: str
+    act: Act
+    method: str
+    says: str  #: for the OpenAPI document
+    answer: Answer | None = None  #: None: a body is taken in
+
+
+def archive_app(archive: Archive, authorise: Authorise, receiver: stow.Receiver | None = None) -> Starlette:
+    """The endpoint as an ASGI application. Without a receiver it stores nothing."""
+    table = archive_routes(archive)
+    paths = dict.fromkeys(route.path for route in table)
+
+    def of(path: str) -> Callable[[Request], Awaitable[Response]]:
+        by_method = {route.method: route for route in table if route.path == path}
 
         async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(run, request)
+            route = by_method["GET" if request.method == "HEAD" else request.method]
+            study_uid = _named(request)
+            await run_in_threadpool(authorise, request.headers.get("authorization"), study_uid, route.act)
+            if route.answer is not None:
+                return await run_in_threadpool(route.answer, request)
+            if receiver is None:
+                return JSONResponse({"code": "REFUSED", "detail": "this archive takes objects at its door alone"}, 405)
+            return await stow.receive(request, receiver, study_uid)
 
         return endpoint
 
-    def search(request: Request, study_uid: str) -> Response:
-        offset, limit = _number(request, "offset", 0), min(_number(request, "limit", 1_000), _MOST_ITEMS)
-        series = request.path_params.get("series")
-        found = [item for item in archive.instances(study_uid) if series in (None, item.series_uid)]
-        return JSONResponse([_attributes(item) for item in found[offset : offset + limit]], media_type=_JSON)
+    routes = [Route(path, of(path), methods=_methods(table, path)) for path in paths]
+    return Starlette(routes=routes, exception_handlers=dict.fromkeys(MEANING, answers.refuse))
 
-    def metadata(request: Request, study_uid: str) -> Response:
-        chosen = _chosen(archive, request, study_uid)
-        return Response(json.dumps([archive.metadata(item) for item in chosen]).encode(), media_type=_JSON)
 
-    def instance(request: Request, study_uid: str) -> Response:
-        (item,) = _chosen(archive, request, study_uid)
-        path = archive.open(item)
-        if "multipart" not in request.headers.get("accept", "multipart"):
-            return FileResponse(path, media_type="application/dicom")
-        return _multipart_file(path)
-
-    def frames(request: Request, study_uid: str) -> Response:
-        (item,) = _chosen(archive, request, study_uid)
-        numbers = _numbers(request.path_params["frames"])
-        kind = f"{_SYNTAX_TYPES.get(item.transfer_syntax, 'application/octet-stream')}; transfer-syntax={item.transfer_syntax}"
-        content_type, body = multipart.write(archive.frames(item, numbers), kind)
-        return StreamingResponse(body, media_type=content_type)
-
-    routes = [
-        Route("/studies/{study}/instances", guarded(Act.ARCHIVE_STUDY_FIND, search)),
-        Route("/studies/{study}/metadata", guarded(Act.ARCHIVE_STUDY_READ, metadata)),
-        Route("/studies/{study}/series/{series}/instances", guarded(Act.ARCHIVE_STUDY_FIND, search)),
-        Route("/studies/{study}/series/{series}/metadata", guarded(Act.ARCHIVE_STUDY_READ, metadata)),
-        Route("/studies/{study}/series/{series}/instances/{sop}", guarded(Act.ARCHIVE_STUDY_READ, instance)),
-        Route("/studies/{study}/series/{series}/instances/{sop}/metadata", guarded(Act.ARCHIVE_STUDY_READ, metadata)),
-        Route(
-            "/studies/{study}/series/{series}/instances/{sop}/frames/{frames}", guarded(Act.ARCHIVE_STUDY_READ, frames)
+def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
+    """Every resource of the endpoint. A search that names no study needs a grant for the whole archive."""
+    find, read, delete = Act.ARCHIVE_STUDY_FIND, Act.ARCHIVE_STUDY_READ, Act.ARCHIVE_INSTANCE_DELETE
+    resources = _Resources(archive)
+    table: list[tuple[str, str, Act, str, Answer | None]] = [
+        ("GET", "/studies", find, "Search for studies", resources.search(Level.STUDY)),
+        ("GET", "/series", find, "Search for series", resources.search(Level.SERIES)),
+        ("GET", "/instances", find, "Search for instances", resources.search(Level.INSTANCE)),
+        ("GET", "/studies/{study}/series", find, "Search a study's series", resources.search(Level.SERIES)),
+        ("GET", "/studies/{study}/instances", find, "Search a study's instances", resources.search(Level.INSTANCE)),
+        (
+            "GET",
+            "/studies/{study}/series/{series}/instances",
+            find,
+            "Search a series",
+            resources.search(Level.INSTANCE),
         ),
+        ("GET", "/studies/{study}", read, "Retrieve a study", resources.objects),
+        ("GET", "/studies/{study}/metadata", read, "Retrieve a study's metadata", resources.metadata),
+        ("GET", "/studies/{study}/series/{series}", read, "Retrieve a series", resources.objects),
+        ("GET", "/studies/{study}/series/{series}/metadata", read, "Retrieve a series' metadata", resources.metadata),
+        ("GET", _INSTANCE, read, "Retrieve an instance", resources.object),
+        ("GET", _INSTANCE + "/metadata", read, "Retrieve an instance's metadata", resources.metadata),
+        ("GET", _INSTANCE + "/frames/{frames}", read, "Retrieve frames, as stored", resources.frames),
+        ("GET", _INSTANCE + "/bulkdata", read, "Retrieve the pixel data, as stored", resources.bulk_data),
+        ("POST", "/studies", Act.ARCHIVE_INSTANCE_STORE, "Store instances", None),
+        ("POST", "/studies/{study}", Act.ARCHIVE_INSTANCE_STORE, "Store instances of a study", None),
+        ("DELETE", "/studies/{study}", delete, "Delete a study", resources.delete),
+        ("DELETE", "/studies/{study}/series/{series}", delete, "Delete a series", resources.delete),
+        ("DELETE", _INSTANCE, delete, "Delete an instance", resources.delete),
     ]
-    return Starlette(routes=routes, exception_handlers=dict.fromkeys(MEANING, _refuse))
+    routes = [ArchiveRoute(method=m, path=path, act=act, says=says, answer=run) for m, path, act, says, run in table]
+    document = openapi(routes)
+    for method in ("GET", "OPTIONS"):
+        about = ArchiveRoute(
+            path="/", act=find, method=method, says="Capabilities (OpenAPI)", answer=lambda _: JSONResponse(document)
+        )
+        routes.append(about)
+    return routes
 
 
-def _chosen(archive: Archive, request: Request, study_uid: str) -> list[StoredInstance]:
-    """The instances a path names; an instance is looked up by its own UID and must lie where the path says."""
-    series, sop = request.path_params.get("series"), request.path_params.get("sop")
-    found: Iterable[StoredInstance | None] = [archive.find(sop)] if sop else archive.instances(study_uid)
-    chosen = [it for it in found if it and it.study_uid == study_uid and series in (None, it.series_uid)]
-    if not chosen:
-        raise NotFound("the archive holds nothing of that name")
-    return chosen
+class _Resources:
+    """What each resource answers."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def search(self, level: Level) -> Answer:
+        def answer(request: Request) -> Response:
+            scope = [(_TAGS[name], uid) for name, uid in request.path_params.items()]
+            return _searched(request, self._archive, qido.read(level, scope, request.query_params.multi_items()))
+
+        return answer
+
+    def metadata(self, request: Request) -> Response:
+        return answers.dicom_json(request, [self._archive.metadata(item) for item in self._chosen(request)])
+
+    def object(self, request: Request) -> Response:
+        (item,) = self._chosen(request)
+        return answers.file(
+            request, self._archive.open(item), choose(answers.wish(request), _part_10(item)), item.digest
+        )
+
+    def objects(self, request: Request) -> Response:
+        chosen = self._chosen(request)
+        for item in chosen:
+            choose(answers.wish(request), [offer for offer in _part_10(item) if offer.multipart])
+        return answers.files([self._archive.open(item) for item in chosen])
+
+    def frames(self, request: Request) -> Response:
+        (item,) = self._chosen(request)
+        return frame_body(request, self._archive, item, _numbers(request.path_params["frames"]))
+
+    def bulk_data(self, request: Request) -> Response:
+        (item,) = self._chosen(request)
+        return whole_pixels(request, self._archive, item)
+
+    def delete(self, request: Request) -> Response:
+        for item in self._chosen(request):
+            self._archive.delete(item)
+        return Response(status_code=204)
+
+    def _chosen(self, request: Request) -> list[StoredInstance]:
+        """The instances a path names; an instance is looked up by its own UID and must lie where the path says."""
+        names = request.path_params
+        study_uid, series, sop = names["study"], names.get("series"), names.get("sop")
+        found: Iterable[StoredInstance | None] = (
+            [self._archive.find(sop)] if sop else self._archive.instances(study_uid)
+        )
+        chosen = [it for it in found if it and it.study_uid == study_uid and series in (None, it.series_uid)]
+        if not chosen:
+            raise NotFound("the archive holds nothing of that name")
+        return chosen
 
 
-def _attributes(item: StoredInstance) -> dict[str, Any]:
-    values: dict[str, tuple[str, Any]] = {
-        "00080016": ("UI", item.sop_class),
-        "00080018": ("UI", item.sop_uid),
-        "00080060": ("CS", item.modality),
-        "0020000D": ("UI", item.study_uid),
-        "0020000E": ("UI", item.series_uid),
-        "00083002": ("UI", item.transfer_syntax),
-    }
-    if item.rows:
-        values |= {"00280008": ("IS", item.frames), "00280010": ("US", item.rows), "00280011": ("US", item.columns)}
-    return {tag: {"vr": vr, "Value": [value]} for tag, (vr, value) in values.items()}
+def _searched(request: Request, archive: Archive, asked: qido.Asked) -> Response:
+    """One result more than asked for is looked for, to know whether there is a next page."""
+    limit = asked.query.limit
+    found = list(archive.search(replace(asked.query, limit=limit + 1)))
+    more, found = len(found) > limit, found[:limit]
+    warnings = [*asked.warnings, *(["There are additional results that can be requested"] if more and found else [])]
+    headers = {"Warning": ", ".join(f'299 aegle "{text}"' for text in warnings)} if warnings else {}
+    if more and found:
+        url = request.url.remove_query_params(["offset", "after"]).include_query_params(
+            after=qido.token(found[-1].place)
+        )
+        headers["Link"] = f'<{url}>; rel="next"'
+    base = str(request.base_url).rstrip("/")
+    return answers.dicom_json(request, [_told(it.attributes, asked, base) for it in found], headers)
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or len(text) > 9:
-        raise BadMessage(f"{name} is not a whole number")
-    return int(text)
+def _told(attributes: Any, asked: qido.Asked, base: str) -> dict[str, Any]:
+    uids = [attributes[tag]["Value"][0] for tag in _TAGS.values() if tag in attributes]
+    path = "".join(f"/{name}/{uid}" for name, uid in zip(("studies", "series", "instances"), uids, strict=False))
+    told = {tag: value for tag, value in attributes.items() if asked.fields is None or tag in asked.fields}
+    return dict(sorted((told | {"00081190": {"vr": "UR", "Value": [base + path]}}).items()))
+
+
+def _methods(table: Sequence[ArchiveRoute], path: str) -> list[str]:
+    return [route.method for route in table if route.path == path]
+
+
+def _named(request: Request) -> str:
+    """The study that a path names; every name in it must be a UID. Raises BadMessage."""
+    names = request.path_params
+    if not all(is_uid(value) for name, value in names.items() if name != "frames"):
+        raise BadMessage("a study, series or instance is named by its UID")
+    return str(names.get("study", ""))
+
+
+def _part_10(item: StoredInstance) -> list[Offer]:
+    """Multipart first: what PS3.18 §10.4 gives to a caller who does not say."""
+    return [
+        Offer(media_type="application/dicom", multipart=multipart, transfer_syntax=item.transfer_syntax)
+        for multipart in (True, False)
+    ]
 
 
 def _numbers(text: str) -> list[int]:
@@ -132,24 +212,3 @@ def _numbers(text: str) -> list[int]:
     if len(parts) > _MOST_FRAMES or not all(part.isdecimal() and 0 < len(part) < 10 for part in parts):
         raise BadMessage(f"frames are at most {_MOST_FRAMES} numbers from 1, divided by commas")
     return [int(part) for part in parts]
-
-
-def _multipart_file(path: Path) -> Response:
-    """One Part 10 file as a multipart body, a megabyte at a time."""
-    content_type, _ = multipart.write([], "application/dicom")
-    boundary = content_type.rpartition("=")[2]
-
-    def body() -> Iterator[bytes]:
-        yield f"--{boundary}\r\nContent-Type: application/dicom\r\nContent-Length: {path.stat().st_size}\r\n\r\n".encode()
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                yield block
-        yield f"\r\n--{boundary}--\r\n".encode()
-
-    return StreamingResponse(body(), media_type=content_type)
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AegleError)  # noqa: S101  (only these are registered)
-    meaning = error.meaning
-    return JSONResponse({"code": meaning.code, "detail": str(error)}, status_code=meaning.http)

@@ -26,7 +26,7 @@ def read(content_type: str, body: bytes) -> list[bytes]:
     """The parts of a body. Lengths are believed over a search for the boundary, which pixels may contain.
 
     Raises BadMessage when the body does not hold together."""
-    boundary = _boundary(content_type)
+    boundary = boundary_of(content_type)
     parts, position = [], _expect(body, 0, b"--" + boundary)
     while body[position : position + 2] != b"--":
         start = body.find(b"\r\n\r\n", position)
@@ -42,7 +42,8 @@ def read(content_type: str, body: bytes) -> list[bytes]:
     return parts
 
 
-def _boundary(content_type: str) -> bytes:
+def boundary_of(content_type: str) -> bytes:
+    """The boundary that a Content-Type names. Raises BadMessage."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.strip().partition("=")
         if name.lower() == "boundary" and 0 < len(value.strip('"')) <= 70:

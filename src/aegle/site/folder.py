@@ -39,6 +39,11 @@ class SiteFolder:
         return self.root / "archive"
 
     @property
+    def storing(self) -> Path:
+        """On its way in at the archive's endpoint; not yet looked at."""
+        return self.root / "storing"
+
+    @property
     def vault(self) -> Path:
         """Aliases to originals, encrypted."""
         return self.root / "vault.db"
@@ -97,7 +102,12 @@ class SiteFolder:
         """Remove what a crash left half-made, before anything runs: none of it was acknowledged and all of it is made again.
 
         `keep` names the outbox files still to be sent."""
-        for left in (*_files(self.work), *self.quarantine.glob("*.part"), *self.quarantine.glob(".*.json.*")):
+        for left in (
+            *_files(self.work),
+            *_files(self.storing),
+            *self.quarantine.glob("*.part"),
+            *self.quarantine.glob(".*.json.*"),
+        ):
             left.unlink()
         for sent in _files(self.outbox):
             if sent.name not in keep:

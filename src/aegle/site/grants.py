@@ -1,7 +1,7 @@
 """Grants: short-lived permission to read one study of this site's archive, sent to the hub with a request.
 
 A grant is `BODY.MAC`: base64url JSON `{site, study, until}` and HMAC-SHA256 under the site's grant key. Nothing is stored; it
-ends by itself.
+ends by itself. An administrator's command also gives grants for every study, with `may`: what else than reading they permit.
 """
 
 import base64
@@ -11,31 +11,42 @@ import hmac
 import json
 from datetime import UTC, datetime, timedelta
 
+from aegle.access import Act
 from aegle.errors import Forbidden, Unauthenticated
 from aegle.ports import Loan
 
+EVERY_STUDY = "*"
+READING = frozenset({Act.ARCHIVE_STUDY_READ, Act.ARCHIVE_STUDY_FIND})
 
-def give(key: bytes, site: str, study_uid: str, until: datetime) -> str:
-    """A grant for one study until a moment (aware UTC)."""
-    body = json.dumps({"site": site, "study": study_uid, "until": int(until.timestamp())}, separators=(",", ":"))
-    encoded = base64.urlsafe_b64encode(body.encode()).decode()
+
+def give(key: bytes, site: str, study_uid: str, until: datetime, may: frozenset[Act] = READING) -> str:
+    """A grant for one study, or for EVERY_STUDY, until a moment (aware UTC)."""
+    facts: dict[str, object] = {"site": site, "study": study_uid, "until": int(until.timestamp())}
+    if may != READING:
+        facts["may"] = sorted(may)
+    encoded = base64.urlsafe_b64encode(json.dumps(facts, separators=(",", ":")).encode()).decode()
     return f"{encoded}.{_mac(key, encoded)}"
 
 
-def admit(key: bytes, site: str, study_uid: str, grant: str) -> None:
-    """Return when the grant holds for this site and study now. Raises Unauthenticated, or Forbidden for another study."""
+def admit(key: bytes, site: str, study_uid: str, grant: str, act: Act = Act.ARCHIVE_STUDY_READ) -> None:
+    """Return when the grant holds for this act at this site and study now; an empty study is the whole archive.
+
+    Raises Unauthenticated, or Forbidden for another study or act."""
     encoded, _, mac = grant.partition(".")
-    if not hmac.compare_digest(mac, _mac(key, encoded)):
+    if not hmac.compare_digest(mac.encode(), _mac(key, encoded).encode()):
         raise Unauthenticated("the grant does not hold")
     try:
         body = json.loads(base64.urlsafe_b64decode(encoded))
-        named, until = (str(body["site"]), str(body["study"])), int(body["until"])
+        place, study, until = str(body["site"]), str(body["study"]), int(body["until"])
+        may = frozenset(body.get("may", READING))
     except (binascii.Error, ValueError, KeyError):
         raise Unauthenticated("the grant cannot be read") from None
     if until < datetime.now(UTC).timestamp():
         raise Unauthenticated("the grant has ended; the site renews it by submitting again")
-    if named != (site, study_uid):
+    if place != site or study not in (study_uid, EVERY_STUDY):
         raise Forbidden("the grant is for another study")
+    if act not in may:
+        raise Forbidden("the grant does not permit that")
 
 
 class OwnEndpoint:

@@ -42,6 +42,7 @@ from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
 from aegle.site.results import Deliveries, Outcomes, Results
 from aegle.site.state import SiteState
+from aegle.site.storing import Storing
 from aegle.site.studies import Requests, Studies
 
 _MEGABYTE = 1_000_000
@@ -105,7 +106,10 @@ class SiteProgram:
         self._loops = self._make_loops()
         self._dimse = self._make_dimse()
         gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
-        self._servers = [HttpServer(archive_app(ports.archive, gate), "127.0.0.1", ports.archive_port)]
+        storing = Storing(site=name, archive=ports.archive, audit=ports.audit)
+        receiver = storing.receiver(durable.private_folder(folder.storing), config.door.max_instance_mb * _MEGABYTE)
+        endpoint = archive_app(ports.archive, gate, receiver)
+        self._servers = [HttpServer(endpoint, "127.0.0.1", ports.archive_port)]
 
     def serve(self, application: Any) -> None:
         """Add the pages, before `start`."""

@@ -21,6 +21,7 @@ ACTS = {
     "archive check": Act.CLI_ARCHIVE_CHECK,
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
+    "archive grant": Act.CLI_ARCHIVE_GRANT,
     "quarantine list": Act.SITE_QUARANTINE_VIEW,
     "quarantine show": Act.SITE_QUARANTINE_INSPECT,
     "quarantine release": Act.SITE_QUARANTINE_SETTLE,

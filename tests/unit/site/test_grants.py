@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aegle.access import Act
 from aegle.errors import Forbidden, Unauthenticated
 from aegle.site import grants
 
@@ -40,3 +41,24 @@ def test_another_key_or_a_changed_body_does_not_hold() -> None:
                 grants.admit(KEY, "st-anna", "2.25.1", grant)
     with pytest.raises(Unauthenticated):
         grants.admit(bytes(31) + b"\1", "st-anna", "2.25.1", given)
+
+
+def test_a_grant_for_every_study_opens_each_of_them_and_the_whole() -> None:
+    given = grants.give(KEY, "st-anna", grants.EVERY_STUDY, SOON)
+    for study in ("2.25.1", "2.25.2", ""):
+        grants.admit(KEY, "st-anna", study, given, Act.ARCHIVE_STUDY_FIND)
+    with pytest.raises(Forbidden):
+        grants.admit(KEY, "st-berta", "2.25.1", given)
+
+
+@pytest.mark.parametrize("act", [Act.ARCHIVE_INSTANCE_STORE, Act.ARCHIVE_INSTANCE_DELETE])
+def test_a_grant_permits_reading_unless_it_says_more(act: Act) -> None:
+    for study in ("2.25.1", grants.EVERY_STUDY):
+        with pytest.raises(Forbidden):
+            grants.admit(KEY, "st-anna", "2.25.1", grants.give(KEY, "st-anna", study, SOON), act)
+    grants.admit(KEY, "st-anna", "2.25.1", grants.give(KEY, "st-anna", "2.25.1", SOON, frozenset({act})), act)
+
+
+def test_a_grant_for_one_study_does_not_open_the_whole() -> None:
+    with pytest.raises(Forbidden):
+        grants.admit(KEY, "st-anna", "", grants.give(KEY, "st-anna", "2.25.1", SOON))

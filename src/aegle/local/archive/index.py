@@ -1,28 +1,43 @@
-"""The archive's index: one SQLite database, one writer, any number of readers in this process."""
+"""The archive's index: one SQLite database, one writer, any number of readers in this process.
 
+Whoever writes while another commits waits, and then commits for all who wait with it: one fsync for all of them.
+"""
+
+import json
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from aegle.dicom.describe import Description
 from aegle.dicom.frames import FrameTable
 from aegle.errors import NotFound
-from aegle.records import StoredInstance
+from aegle.local.archive import schema
+from aegle.local.archive.search import search
+from aegle.records import Found, Query, StoredInstance
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS instance (
-    sop_uid TEXT PRIMARY KEY, study_uid TEXT NOT NULL, series_uid TEXT NOT NULL, sop_class TEXT NOT NULL,
-    transfer_syntax TEXT NOT NULL, size_bytes INTEGER NOT NULL, digest TEXT NOT NULL, modality TEXT NOT NULL,
-    frames INTEGER NOT NULL, rows INTEGER NOT NULL, columns INTEGER NOT NULL,
-    metadata BLOB NOT NULL, frame_table BLOB
-) STRICT;
-CREATE INDEX IF NOT EXISTS instance_of_study ON instance (study_uid, series_uid, sop_uid);
-PRAGMA user_version = 1;
-"""
 _FIELDS = (
     "study_uid, series_uid, sop_uid, sop_class, transfer_syntax, size_bytes, digest, modality, frames, rows, columns"
 )
+
+
+class _Entry:
+    """One instance on its way into the index."""
+
+    def __init__(self, stored: StoredInstance, description: Description, *, instead: bool) -> None:
+        self._row = {name: getattr(stored, name) for name in _FIELDS.split(", ")}
+        self._row["metadata"] = description.metadata
+        self._row["frame_table"] = description.table.to_bytes() if description.table else None
+        self._header = json.loads(description.metadata)
+        self._instead = instead
+        self.done = False
+        self.error: Exception | None = None
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        if self._instead:
+            connection.execute("DELETE FROM instance WHERE sop_uid = ?", (self._row["sop_uid"],))
+        schema.add(connection, self._row, self._header)
 
 
 class Index:
@@ -31,26 +46,60 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writing = threading.Lock()
+        self._waiting: deque[_Entry] = deque()
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
-        self._connection().executescript(_SCHEMA)
+        schema.prepare(self._connection())
 
     def add(self, stored: StoredInstance, description: Description) -> None:
         """Index one instance; a second time changes nothing."""
-        self._write("INSERT OR IGNORE", stored, description)
-
-    def _write(self, verb: str, stored: StoredInstance, description: Description) -> None:
-        table = description.table.to_bytes() if description.table else None
-        values = [getattr(stored, name) for name in _FIELDS.split(", ")]
-        with self._writing:
-            self._connection().execute(
-                f"{verb} INTO instance ({_FIELDS}, metadata, frame_table) VALUES ({'?, ' * 12}?)",
-                [*values, description.metadata, table],
-            )
+        self._commit(_Entry(stored, description, instead=False))
 
     def replace(self, stored: StoredInstance, description: Description) -> None:
         """Index one instance in place of what was known of it; durable."""
-        self._write("INSERT OR REPLACE", stored, description)
+        self._commit(_Entry(stored, description, instead=True))
+
+    def remove(self, sop_uid: str) -> None:
+        """Forget one instance; durable. An unknown one changes nothing."""
+        with self._writing:
+            self._connection().execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
+
+    def _commit(self, entry: _Entry) -> None:
+        self._waiting.append(entry)
+        with self._writing:
+            if not entry.done:
+                together = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                self._write_all(together)
+        if entry.error is not None:
+            raise entry.error
+
+    def _write_all(self, together: list[_Entry]) -> None:
+        """In one transaction; when that fails, each in its own, so that only the one at fault hears of it."""
+        try:
+            self._write(together)
+        except sqlite3.Error as error:
+            for entry in together:
+                entry.done, entry.error = True, error
+                if len(together) > 1:
+                    self._write_all([entry])
+
+    def _write(self, together: list[_Entry]) -> None:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for entry in together:
+                entry.write(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        for entry in together:
+            entry.done, entry.error = True, None
+
+    def search(self, query: Query) -> Sequence[Found]:
+        """What matches, in the order of the query. Raises TooLarge for a search that takes too much work."""
+        return search(self._connection(), query)
 
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance, None when unknown."""

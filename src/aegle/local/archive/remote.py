@@ -14,11 +14,11 @@ from typing import Any
 
 from aegle import durable
 from aegle.dicom.describe import Description, describe
-from aegle.errors import Conflict
+from aegle.errors import Conflict, Refused
 from aegle.local.archive.index import Index
 from aegle.local.archive.store import stored_as
 from aegle.protocols.dicomweb_store import DicomWebStore
-from aegle.records import InstanceRef, StoredInstance
+from aegle.records import Found, InstanceRef, Query, StoredInstance
 
 FETCHED_MAX_BYTES = 4 << 30  #: of objects retrieved to be opened; the oldest go
 
@@ -35,9 +35,9 @@ class RemoteArchive:
             left.unlink()
         self._book = Index(folder / "index.db")
 
-    def put(self, source: Path) -> StoredInstance:
+    def put(self, source: Path, digest: str = "") -> StoredInstance:
         """Keep the file over there; see `ports.Archive.put`."""
-        description, digest = describe(source), _digest(source)
+        description, digest = describe(source), digest or _digest(source)
         known = self._known(description, digest, source)
         if known is not None and known.digest != digest:
             raise Conflict("the archive already holds other bytes under this SOP Instance UID")
@@ -64,6 +64,13 @@ class RemoteArchive:
         source.unlink()
         return stored
 
+    def delete(self, instance: StoredInstance) -> None:
+        """Remove an instance over there and from the book; see `ports.Archive.delete`."""
+        if not self._client.delete(instance):
+            raise Refused("the archive does not delete")
+        (self._fetched / f"{instance.sop_uid}.dcm").unlink(missing_ok=True)
+        self._book.remove(instance.sop_uid)
+
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance by its SOP Instance UID, as it was put."""
         return self._book.find(sop_uid)
@@ -75,6 +82,10 @@ class RemoteArchive:
     def studies(self, limit: int, after: str = "") -> Sequence[str]:
         """Study UIDs in ascending order, greater than `after`."""
         return self._book.studies(limit, after)
+
+    def search(self, query: Query) -> Sequence[Found]:
+        """What matches a query; see `ports.Archive.search`."""
+        return self._book.search(query)
 
     def metadata(self, instance: StoredInstance) -> Mapping[str, Any]:
         """DICOM JSON of the instance without pixels, as it was put."""

@@ -14,7 +14,7 @@ from aegle import durable, faults
 from aegle.dicom.describe import Description, describe
 from aegle.errors import Conflict, NotFound
 from aegle.local.archive.index import Index
-from aegle.records import StoredInstance
+from aegle.records import Found, Query, StoredInstance
 
 _BLOCK = 1 << 20
 
@@ -31,9 +31,9 @@ class FileArchive:
             left.unlink()
         self._index = Index(folder / "index.db")
 
-    def put(self, source: Path) -> StoredInstance:
+    def put(self, source: Path, digest: str = "") -> StoredInstance:
         """Keep the file; see `ports.Archive.put`."""
-        return self._take_over(source, self._keep)
+        return self._take_over(source, lambda taken: self._keep(taken, digest))
 
     def replace(self, source: Path) -> StoredInstance:
         """Keep the file in place of another; see `ports.Archive.replace`. The bytes before lie in `replaced/` as
@@ -66,8 +66,8 @@ class FileArchive:
         self._index.replace(stored, description)
         return stored
 
-    def _keep(self, taken: Path) -> StoredInstance:
-        description, digest = describe(taken), _digest(taken)
+    def _keep(self, taken: Path, digest: str = "") -> StoredInstance:
+        description, digest = describe(taken), digest or _digest(taken)
         known = self._index.find(description.instance.sop_uid)
         if known is not None:
             if known.digest != digest:
@@ -82,6 +82,14 @@ class FileArchive:
         faults.reach(faults.Point.ARCHIVE_INDEXED)
         return stored
 
+    def delete(self, instance: StoredInstance) -> None:
+        """Remove an instance; see `ports.Archive.delete`. The file goes first: what was deleted never comes back."""
+        place = self._place(instance.sop_uid)
+        with durable.storage():
+            place.unlink(missing_ok=True)
+            durable.sync_folder(place.parent)
+            self._index.remove(instance.sop_uid)
+
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance by its SOP Instance UID."""
         return self._index.find(sop_uid)
@@ -93,6 +101,10 @@ class FileArchive:
     def studies(self, limit: int, after: str = "") -> Sequence[str]:
         """Study UIDs in ascending order, greater than `after`."""
         return self._index.studies(limit, after)
+
+    def search(self, query: Query) -> Sequence[Found]:
+        """What matches a query; see `ports.Archive.search`."""
+        return self._index.search(query)
 
     def metadata(self, instance: StoredInstance) -> Mapping[str, Any]:
         """DICOM JSON of the instance without pixels."""
