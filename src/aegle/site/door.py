@@ -1,6 +1,8 @@
 """The door: what a peer, a folder or a browser hands in is spooled durably, audited and acknowledged, in that order."""
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +12,38 @@ from aegle.access import Act
 from aegle.errors import AegleError
 from aegle.intake.spool import Door, Spool, Spooled
 from aegle.ports import AuditSink
-from aegle.protocols.dimse import Sender
-from aegle.records import AuditOutcome
+from aegle.protocols.peers import News, Sender
+from aegle.records import AuditEvent, AuditOutcome
 
 _SETTLED_SECONDS = 2.0
+_MOST_UNWRITTEN = 10_000
+_ACTS = {
+    News.ACCEPTED: Act.DOOR_ASSOCIATION_OPEN,
+    News.REFUSED: Act.DOOR_ASSOCIATION_OPEN,
+    News.ECHO: Act.DOOR_ECHO_ANSWER,
+    News.NOT_TAKEN: Act.DOOR_INSTANCE_RECEIVE,
+}
+
+
+class Unwritten:
+    """Audit events in the order they happened, kept in memory for as long as the disk takes none: a full disk must not
+    hide who called meanwhile. Beyond 10,000 the oldest go; a kill loses them all, and nothing was acknowledged for them."""
+
+    def __init__(self) -> None:
+        self._events: deque[AuditEvent] = deque(maxlen=_MOST_UNWRITTEN)
+        self._turn = threading.Lock()
+
+    def add(self, event: AuditEvent) -> None:
+        """One more that is to be written."""
+        with self._turn:
+            self._events.append(event)
+
+    def write(self, audit: AuditSink) -> None:
+        """Write all that waits, durable on return. Raises StorageFull, keeping them."""
+        with self._turn:
+            if self._events:
+                audit.append(*self._events)
+                self._events.clear()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +54,7 @@ class SiteDoor:
     spool: Spool
     audit: AuditSink
     arrived: Callable[[], None]
+    _unwritten: Unwritten = field(default_factory=Unwritten)
     _sizes: dict[Path, int] = field(default_factory=dict)
     _refused: dict[Path, int] = field(
         default_factory=dict
@@ -37,14 +68,15 @@ class SiteDoor:
         """A file from the site's page, already on the spool's file system."""
         return self._take(lambda: self.spool.take(received, Door.UPLOAD), Door.UPLOAD, principal)
 
-    def notice(self, what: str, sender: Sender, reason: str) -> None:
-        """An association was opened or refused, or an echo answered."""
-        act = Act.DOOR_ECHO_ANSWER if what == "echo" else Act.DOOR_ASSOCIATION_OPEN
-        outcome = AuditOutcome.REFUSED if what == "refused" else AuditOutcome.OK
+    def notice(self, news: News, sender: Sender, reason: str) -> None:
+        """What became of an association, an echo or an object that did not come in. Raises StorageFull where it cannot
+        be written down; it is then kept and written before the next news."""
         # The title is the peer's own text, so it is told only when it is one of a form we allow.
         title = sender.ae_title if sender.ae_title.isascii() and len(sender.ae_title) <= 16 else "?"
         facts = {"reason": reason} if reason else {}
-        self.audit.append(access.event(act, outcome, principal=f"peer:{title}", site=self.site, **facts))
+        outcome = AuditOutcome.REFUSED if news in (News.REFUSED, News.NOT_TAKEN) else AuditOutcome.OK
+        self._unwritten.add(access.event(_ACTS[news], outcome, principal=f"peer:{title}", site=self.site, **facts))
+        self._unwritten.write(self.audit)
 
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""
@@ -82,7 +114,7 @@ class SiteDoor:
 
     def _tell(self, door: Door, principal: str, subject: str, outcome: AuditOutcome, reason: str = "") -> None:
         facts: dict[str, str] = {"reason": reason} if reason else {}
-        self.audit.append(
+        self._unwritten.add(
             access.event(
                 Act.DOOR_INSTANCE_RECEIVE,
                 outcome,
@@ -93,6 +125,7 @@ class SiteDoor:
                 **facts,
             )
         )
+        self._unwritten.write(self.audit)
 
 
 def _is_quiet(path: Path) -> bool:

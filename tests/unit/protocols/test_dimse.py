@@ -12,7 +12,9 @@ from pydicom.data import get_testdata_file
 from aegle.config import Peer
 from aegle.errors import BadDicom, PeerUnreachable, StorageFull
 from aegle.protocols import dimse
-from aegle.protocols.dimse import DimseDoor, Sender, Target, is_allowed
+from aegle.protocols.dimse import Target
+from aegle.protocols.door import DimseDoor
+from aegle.protocols.peers import Sender, is_allowed
 
 CT = Path(get_testdata_file("CT_small.dcm", download=False))
 JPEG2000 = Path(get_testdata_file("JPEG2000.dcm", download=False))
