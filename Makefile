@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MACHINES_PYTHON ?= 3.11
+LINUX := manylinux_2_34_x86_64 manylinux_2_31_x86_64 manylinux_2_28_x86_64 manylinux_2_27_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64
 PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dicomweb
 export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
 
@@ -10,14 +12,17 @@ WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.protocols -p ae
   -p aegle.local.archive -m aegle.local.audit -m aegle.local.secrets -m aegle.local.accounts -m aegle.local.hub_client \
   -m aegle.local.processes
 
-.PHONY: demo test lint soak bench bench-deid fuzz docs pages lock peers clean
+.PHONY: demo test test-infra-long lint soak bench bench-deid fuzz docs pages lock peers providers release clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
 	@$(BIN)/aegle demo $(if $(EXIT),--exit)
 
-test: $(VENV)/dev pages peers  ## install what the tests need and run them
+test: $(VENV)/dev pages peers providers  ## install what the tests need and run them
 	@$(BIN)/python -m pytest $(TESTS)
+
+test-infra-long: $(VENV)/dev providers  ## the blueprint with 50 sites, and every mutation of it alone: ten minutes
+	@$(BIN)/python -m pytest -m soak --timeout 1200 tests/infra
 
 lint: $(VENV)/dev  ## style, types (also for Windows), walls between rooms
 	@$(BIN)/ruff check
@@ -50,15 +55,30 @@ pages: $(VENV)/runtime  ## build the web pages' assets
 peers:
 	@if [ -n "$(CI)$(PEERS)" ]; then sh tests/install_peers.sh $(PEER_PACKAGES); fi
 
+providers: $(VENV)/dev  ## fetch the provider bindings whose schema the stand-in serves, where terraform is
+	@if command -v terraform >/dev/null; then for set in oldest newest; do \
+	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
+	    -r requirements/providers-$$set.txt || exit 1; done; fi
+
+release: $(VENV)/runtime pages  ## dist/aegle-VERSION.zip: wheels for the machines of sites and hub, Linux and Windows
+	@rm -rf dist && mkdir -p dist/wheels
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist/wheels .
+	@for platforms in "$(LINUX)" win_amd64; do \
+	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
+	    --python-version $(MACHINES_PYTHON) $$(printf -- '--platform %s ' $$platforms) \
+	    -d dist/wheels -r requirements/release.txt || exit 1; done
+	@cd dist && $(abspath $(BIN))/python -m zipfile -c aegle-$$($(abspath $(BIN))/aegle version).zip wheels/*.whl
+	@cd dist && sha256sum aegle-*.zip | tee $$(ls aegle-*.zip).sha256
+
 lock:  ## renew the locks; needs uv
-	@for set in "runtime.txt --group build" "dev.txt --group build --group dev"; do \
+	@for set in "runtime.txt --group build" "dev.txt --group build --group dev" "release.txt --extra gcp --group release"; do \
 	  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --quiet --upgrade --custom-compile-command "make lock" -o requirements/$$set || exit 1; done
 	@uv pip compile --group pages --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --quiet --upgrade --custom-compile-command "make lock" -o requirements/pages.txt
 
 clean:  ## remove what make made; never a site's data
-	rm -rf $(VENV) web/node_modules src/aegle/pages/assets
+	rm -rf $(VENV) dist web/node_modules src/aegle/pages/assets
 
 $(VENV)/runtime: requirements/runtime.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
-from aegle import config
+from aegle import config, estate
 from aegle.access import ALLOWED, FACTS, Act
 from aegle.cli import app
 from aegle.cli.acts import ACTS
@@ -18,19 +18,30 @@ from aegle.deid import REASONS, conformance, default_profile, table
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
 from aegle.hub.routes import Caller, Route
+from aegle.provision import blueprint
+from aegle.provision.policy import ASSERTIONS
+from aegle.provision.policy.watching import REQUIRED
 from aegle.site.pages.words import REJECTED
 
 REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Written by docs/generate.py; change the code, then run `make docs`. -->\n"
 _MODELS: dict[str, type[BaseModel]] = {
     "": config.Config,
+    "google": estate.Google,
+    "google.deploy": estate.Deploy,
+    "google.analysts[]": estate.Analysts,
     "hub": config.HubConfig,
     "sites.NAME": config.SiteConfig,
     "sites.NAME.door": config.Door,
     "sites.NAME.door.allow[]": config.Peer,
+    "sites.NAME.door.tls": config.Tls,
     "sites.NAME.pacs": config.Pacs,
+    "sites.NAME.pacs.tls": config.Tls,
     "sites.NAME.pages": config.Pages,
     "sites.NAME.archive": config.RemoteArchive,
+    "sites.NAME.google": estate.OnGoogle,
+    "sites.NAME.google.pacs": estate.PacsNetwork,
+    "sites.NAME.google.vpn": estate.Vpn,
     "sites.NAME.cloud": config.Cloud,
     "sites.NAME.deid": config.Deid,
     "sites.NAME.deid.pixels[]": config.PixelRule,
@@ -72,6 +83,10 @@ def configuration() -> str:
     environment = (
         ("AEGLE_CONFIG", "where aegle.yaml is, as `--config`"),
         ("AEGLE_HOME", "the folder that holds everything on this machine, as `--home`"),
+        (
+            "AEGLE_VPN_SECRETS",
+            "secrets shared with hospitals' VPN devices, JSON by site; for one `aegle plan` or `apply`",
+        ),
         ("AEGLE_DATABASE_URL", "an outside PostgreSQL for the hub; wins over `hub.database_url`"),
     )
     rows = [f"| `{name}` | {means} |\n" for name, means in environment]
@@ -301,6 +316,30 @@ def _wrap(text: str) -> str:
     return "\n".join(textwrap.wrap(text, 118, break_long_words=False, break_on_hyphens=False))
 
 
+def google_rules() -> str:
+    """Who may do what on Google Cloud, and what is asserted of it."""
+    intro = (
+        "Written for an auditor. Every role that the blueprint grants is in this table, from `infra/roles.json`; any other is "
+        "refused by the policy below. Each grant adds one member to one thing; owner, editor and viewer are granted to "
+        "nobody, and no identity has a key."
+    )
+    grants = [f"| `{role}` | {it['who']} | {it['on']} | {it['why']} |\n" for role, it in blueprint.roles().items()]
+    asserted = (
+        "`aegle infra policy` asserts this of any estate, from what `terraform show -json` says of it. `aegle apply` asserts "
+        "it of the plan before, and of what stands after. Each assertion is shown to fail by changes to the blueprint."
+    )
+    rows = [f"| `{it.__name__}` | {' '.join((it.__doc__ or '').split())} |\n" for it in ASSERTIONS]
+    forbidden = (
+        f"On Aegle's folder, organisation policies forbid for everybody: {', '.join(f'`{it}`' for it in REQUIRED)}."
+    )
+    return (
+        _head("Google Cloud: roles and rules", intro)
+        + "\n## Roles\n\n| role | held by | on | why |\n|---|---|---|---|\n" + "".join(grants)
+        + f"\n## Rules\n\n{_wrap(asserted)}\n\n| assertion | what it says |\n|---|---|\n" + "".join(rows)
+        + f"\n{_wrap(forbidden)}\n"
+    )  # fmt: skip
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "commands.md": commands,
@@ -309,6 +348,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reasons.md": reasons,
     "roles.md": roles,
     "hub-api.md": hub_api,
+    "google-cloud.md": google_rules,
     "deidentification.md": deidentification,
 }
 

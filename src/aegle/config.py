@@ -24,9 +24,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from aegle.errors import BadConfig
+from aegle.estate import Analysts, Deploy, Google, OnGoogle, PacsNetwork, Vpn
 from aegle.records import SiteKind
 
 M = TypeVar("M", bound=BaseModel)
+_GOOGLE_NAME_MAX = 20  # a service account's name has 30 letters
 SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}[a-z0-9]")
 AeTitle = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,16}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -175,6 +177,9 @@ class Cloud(_Model):
 
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of the site's secrets and audit log
     hub_url: Annotated[str, Field(pattern=r"^https://")]  #: the hub's API, which is also what the site's token is for
+    reader: str | None = (
+        None  #: hospitals: the service account whose hour-long tokens the site lends to workers, to read its archive
+    )
 
 
 class SiteConfig(_Model):
@@ -187,6 +192,8 @@ class SiteConfig(_Model):
     archive: RemoteArchive | None = None  #: default: files in the site's own folder
     cloud: Cloud | None = None  #: on a site's machine on Google Cloud: secrets, audit log and hub are there
     deid: Deid = Deid()  #: what de-identification does
+    google: OnGoogle | None = None  #: its place on Google Cloud; with `target: gcp`
+    frozen: bool = False  #: stopped, its data kept; set by `aegle site retire`
     archive_port: Port | None = None  #: of its DICOMweb endpoint; default: given by `aegle apply`
     operating_point: Annotated[float, Field(gt=0, lt=1)] | None = (
         None  #: threshold for this site; default: the bundle's
@@ -214,6 +221,7 @@ class Config(_Model):
     """The whole of `aegle.yaml`."""
 
     target: Literal["local", "gcp"] = "local"  #: this machine, or Google Cloud
+    google: Google | None = None  #: the estate on Google Cloud; with `target: gcp`
     hub: HubConfig = HubConfig()  #: the company's side
     sites: dict[str, SiteConfig] = {}  #: by name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter
 
@@ -231,6 +239,25 @@ class Config(_Model):
                 f"{', '.join(beyond)}: binds beyond loopback, where DIMSE and HTTP are plain; set plain_network: true "
                 "(hub.plain_network, door.plain_network) where the network itself is protected"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_place_on_google(self) -> Self:
+        if self.target != "gcp":
+            return self
+        if self.google is None:
+            raise ValueError("target: gcp needs the block google: see docs/how-to/google-cloud.md")
+        networks: dict[str, Any] = {}
+        for name, site in self.sites.items():
+            if len(name) > _GOOGLE_NAME_MAX or site.google is None:
+                raise ValueError(
+                    f"sites.{name}: on Google Cloud a name has {_GOOGLE_NAME_MAX} letters at most, and google.cidr"
+                )
+            mine = ipaddress.ip_network(site.google.cidr)
+            for other, network in networks.items():
+                if mine.overlaps(network):
+                    raise ValueError(f"sites.{name}.google.cidr: {mine} overlaps that of {other}")
+            networks[name] = mine
         return self
 
     @field_validator("sites")
@@ -283,10 +310,22 @@ def _in_full(tls: Tls | None, folder: Path) -> Tls | None:
 
 def _read(path: Path, model: type[M], missing: str) -> M:
     try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return _parsed(path.read_text(encoding="utf-8"), path, model)
     except FileNotFoundError:
         raise BadConfig(missing) from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BadConfig(f"{path} is not YAML: {error}") from None
+
+
+def parse(text: str, path: Path) -> Config:
+    """`aegle.yaml` as text, not yet written at `path`. Raises BadConfig as `load` does; profile files are not read."""
+    return _parsed(text, path, Config)
+
+
+def _parsed(text: str, path: Path, model: type[M]) -> M:
+    try:
+        raw = YAML(typ="safe").load(text)
+    except YAMLError as error:
         raise BadConfig(f"{path} is not YAML: {error}") from None
     try:
         return model.model_validate(raw or {})
@@ -312,11 +351,28 @@ def _explain(model: type[BaseModel], item: Any) -> str:
 
 def _keys_at(path: tuple[str | int, ...]) -> list[str]:
     """Field names of the model that stands at a location of the file."""
-    models: dict[str, type[BaseModel]] = {
-        "hub": HubConfig, "door": Door, "pacs": Pacs, "pages": Pages, "allow": Peer, "deid": Deid, "tls": Tls,
-    }  # fmt: skip
     names = [part for part in path if isinstance(part, str)]
-    if names[0] == "sites" and len(names) == 2:
-        return list(SiteConfig.model_fields)
-    model = models.get(names[-1])
+    if names[0] == "sites":
+        names[1:2] = ["NAME"]
+    model = _PLACES.get(".".join(names))
     return list(model.model_fields) if model else []
+
+
+_PLACES: dict[str, type[BaseModel]] = {
+    "google": Google,
+    "google.deploy": Deploy,
+    "google.analysts": Analysts,
+    "hub": HubConfig,
+    "sites.NAME": SiteConfig,
+    "sites.NAME.door": Door,
+    "sites.NAME.door.allow": Peer,
+    "sites.NAME.door.tls": Tls,
+    "sites.NAME.pacs": Pacs,
+    "sites.NAME.pacs.tls": Tls,
+    "sites.NAME.pages": Pages,
+    "sites.NAME.google": OnGoogle,
+    "sites.NAME.google.pacs": PacsNetwork,
+    "sites.NAME.google.vpn": Vpn,
+    "sites.NAME.deid": Deid,
+}
+"""Which model stands where in the file."""

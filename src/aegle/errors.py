@@ -15,7 +15,8 @@
     └── Unavailable        we or a peer cannot do it now; the same call may succeed later (retryable)
         ├── PeerUnreachable    hub, PACS, archive does not answer
         ├── StorageFull        disk full or read-only
-        └── Overloaded         a queue or limit is full
+        ├── Overloaded         a queue or limit is full
+        └── ProvisionFailed    terraform or the cloud stopped; what was done is kept
 
 The table `MEANING` holds for each class its stable code, whether a retry can help, and its DIMSE (PS3.7 Annex C, PS3.4
 Table B.2-1) and HTTP status. A message states the fact and the remedy and never holds a patient's value.
@@ -93,6 +94,10 @@ class Overloaded(Unavailable):
     """A limit of this process is reached."""
 
 
+class ProvisionFailed(Unavailable):
+    """Terraform or the cloud stopped at a step; what was done is kept, and the same command goes on from there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
     """What one class of error says to each kind of caller."""
@@ -119,4 +124,5 @@ MEANING: dict[type[AegleError], Meaning] = {
     PeerUnreachable: Meaning(code="PEER_UNREACHABLE", retryable=True, dimse=0xA700, http=502),
     StorageFull: Meaning(code="STORAGE_FULL", retryable=True, dimse=0xA700, http=507),
     Overloaded: Meaning(code="OVERLOADED", retryable=True, dimse=0xA700, http=503),
+    ProvisionFailed: Meaning(code="PROVISION_FAILED", retryable=True, dimse=0xA700, http=503),
 }

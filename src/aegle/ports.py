@@ -5,7 +5,8 @@ The embedded twins live in `aegle.local`, the Google twins in `aegle.google`; `a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,6 +76,24 @@ class Secrets(Protocol):
         """A new current value, durable before it returns; older values stay readable."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loan:
+    """Permission for a worker to read one study, or on Google Cloud the site's one store, for a while."""
+
+    archive_url: str  #: of the DICOMweb service to read from
+    grant: str = field(repr=False)  #: bearer token
+    until: datetime  #: aware UTC
+
+
+class Lender(Protocol):
+    """Lends a site's archive to the hub's workers, a study at a time."""
+
+    life: timedelta  #: of a new loan
+
+    def lend(self, study_uid: str) -> Loan:
+        """A new loan. Raises Unavailable when it cannot be had now."""
+
+
 class Hub(Protocol):
     """The hub as a site sees it. Raises PeerUnreachable (retry), Unauthenticated, Forbidden, BadMessage, Conflict."""
 
@@ -122,7 +141,7 @@ class Change:
     """One thing `apply` would do."""
 
     site: str  #: empty for the hub
-    what: str  #: `create`, `change`, `start`, `retire`
+    what: str  #: `create`, `change`, `freeze`, `retire`
     why: str  #: one plain sentence
 
 

@@ -37,7 +37,8 @@ def settings(schema: dict, place: str = "") -> Iterator[str]:
         path = f"{place}.{name}".lstrip(".")
         yield path
         for reference in set(re.findall(r"'#/\$defs/(\w+)'", str(shape))) - {"SiteKind"}:
-            below = {"SiteConfig": f"{path}.NAME", "Peer": f"{path}[]", "PixelRule": f"{path}[]"}.get(reference, path)
+            listed = {"Peer", "PixelRule", "Analysts"}
+            below = f"{path}.NAME" if reference == "SiteConfig" else f"{path}[]" if reference in listed else path
             yield from settings(definitions[reference], below)
 
 

@@ -17,6 +17,7 @@ from aegle.errors import AegleError
 _GROUPS = {
     "site": "aegle.cli.sites",
     "account": "aegle.cli.people",
+    "infra": "aegle.cli.cloud",
     "archive": "aegle.cli.archive",
     "deid": "aegle.cli.deid",
     "deid values": "aegle.cli.values",

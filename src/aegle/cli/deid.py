@@ -22,9 +22,10 @@ from aegle.deid import (
     standard,
     value_file,
 )
-from aegle.deid.folder import Summary, Task, Treated, load_key, require_apart, run_folder
+from aegle.deid.folder import Summary, load_key, require_apart, run_folder
 from aegle.deid.preview import preview as run_dry
 from aegle.deid.second_look import Looking, require_detector
+from aegle.deid.treat import Task, Treated
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)

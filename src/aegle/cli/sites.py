@@ -1,7 +1,6 @@
 """`aegle site add|list`, `aegle plan`, `aegle apply`: the block of configuration that is a site."""
 
 import difflib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,20 +8,23 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Column, Table
-from ruamel.yaml import YAML
 
 from aegle import config as configuration
 from aegle import durable
 from aegle.access import Act
+from aegle.cli import cloud
 from aegle.cli.acts import record
 from aegle.cli.operator import operator
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
-from aegle.config import SITE_NAME
+from aegle.config import Config
 from aegle.errors import BadConfig
+from aegle.estate import Google, next_cidr
+from aegle.local.checking import look
 from aegle.local.enrolment import rotate
 from aegle.local.provisioner import LocalProvisioner
 from aegle.local.secrets import FileSecrets
 from aegle.ports import Change
+from aegle.provision import site_file
 from aegle.records import SiteKind
 
 app = typer.Typer(help="Add and list sites.", no_args_is_help=True)
@@ -35,6 +37,10 @@ def add(
     kind: Annotated[
         SiteKind, typer.Option(help="hospital: sends studies, gets predictions; lab: uploads, views, labels.")
     ],
+    cidr: Annotated[str, typer.Option(help="Google Cloud: its network; auto takes the next free one.")] = "auto",
+    operators: Annotated[
+        str, typer.Option(help="Google Cloud: user:NAME@DOMAIN or group:NAME@DOMAIN, with commas between.")
+    ] = "",
     config: ConfigPath = CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change to the file, write nothing.")] = False,
     home_path: HomePath = HOME,
@@ -44,29 +50,105 @@ def add(
     Example: `aegle site add st-anna --kind hospital`, then `aegle plan` and `aegle apply`.
     """
     before = config.read_text(encoding="utf-8") if config.exists() else "target: local\nsites: {}\n"
-    after = _with_site(before, name, kind)
-    _show_difference(config, before if config.exists() else "", after)
+    google = configuration.load(config).google if config.exists() else None
+    block: dict[str, Any] = {"kind": kind.value}
+    if google is not None:
+        block["google"] = _place(configuration.load(config), google, cidr, operators)
+    if _changed(config, before, site_file.add_site(before, name, block), home_path, dry_run=dry_run, kind=kind.value):
+        console.print(f"Added [bold]{name}[/]. Next: [bold]aegle plan[/], then [bold]aegle apply[/].")
+
+
+def _place(config: Config, google: Google, cidr: str, operators: str) -> dict[str, Any]:
+    taken = tuple(site.google.cidr for site in config.sites.values() if site.google is not None)
+    given = next_cidr(google, taken) if cidr == "auto" else cidr
+    if given is None:
+        raise BadConfig(f"google.sites_range {google.sites_range} is full; widen it")
+    people = [part.strip() for part in operators.split(",") if part.strip()]
+    return {"cidr": given} | ({"operators": people} if people else {})
+
+
+@app.command()
+def retire(
+    name: Annotated[str, typer.Argument(help="Which site.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take a frozen site's block out of the file.")] = False,
+    config: ConfigPath = CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change to the file, write nothing.")] = False,
+    home_path: HomePath = HOME,
+) -> None:
+    """Retire a site in two steps: freeze it, then take its block out. Its data stays where it is until you say otherwise.
+
+    Frozen: its programs stop and its identity is disabled; archive, vault and keys are kept. With --remove the block goes;
+    on this machine its folder stays, on Google Cloud `aegle apply` asks for --allow-delete NAME.
+    """
+    configuration.load(config)
+    before = config.read_text(encoding="utf-8")
+    after = site_file.remove_site(before, name) if remove else site_file.freeze_site(before, name)
+    if _changed(config, before, after, home_path, dry_run=dry_run):
+        done = "Removed" if remove else "Frozen in the file:"
+        console.print(f"{done} [bold]{name}[/]. Next: [bold]aegle plan[/], then [bold]aegle apply[/].")
+
+
+def _changed(path: Path, before: str, after: str, home_path: Path, *, dry_run: bool, kind: str = "") -> bool:
+    """Show the difference and write it; whether it was written. What does not load is not written."""
+    _show_difference(path, before if path.exists() else "", after)
+    configuration.parse(after, path)
     if dry_run:
         console.print("Nothing written (dry run).")
-        return
-    durable.write(config, after.encode(), mode=0o644)
+        return False
+    durable.write(path, after.encode(), mode=0o644)
     if home(home_path).hub.exists():  # before the first `aegle apply` there is no trail yet
-        record(home(home_path), Act.CLI_CONFIG_CHANGE, kind=kind.value)
-    console.print(f"Added [bold]{name}[/]. Next: [bold]aegle plan[/], then [bold]aegle apply[/].")
+        record(home(home_path), Act.CLI_CONFIG_CHANGE, kind=kind)
+    return True
 
 
 @app.command("list")
 def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
     """List the sites of aegle.yaml and what was applied of them."""
     wanted, applied = configuration.load(config), home(home_path).applied()
+    if wanted.target == "gcp":
+        console.print(_on_google(wanted))
+        return
     table = Table("site", "kind", "state", Column("DICOM door", overflow="fold"), Column("pages", overflow="fold"))
     for name, site in wanted.sites.items():
         known = applied.sites.get(name) if applied else None
-        state = "not applied" if known is None else "applied" if known.config == site else "changed"
+        state = (
+            "frozen"
+            if site.frozen
+            else "not applied"
+            if known is None
+            else "applied"
+            if known.config == site
+            else "changed"
+        )
         title = site.door.ae_title or name.upper()[:16]
         door = f"{title} @ 127.0.0.1:{known.door_port}" if known else "-"
         table.add_row(name, site.kind, state, door, f"http://{name}.localhost:{known.pages_port}" if known else "-")
     console.print(table)
+
+
+def _on_google(config: Config) -> Table:
+    table = Table("site", "kind", "state", "gateway", "network", Column("operators", overflow="fold"))
+    for name, site in config.sites.items():
+        if site.google is not None:
+            state = "frozen" if site.frozen else "live"
+            people = ", ".join(site.google.operators)
+            table.add_row(name, site.kind, state, site.google.gateway, site.google.cidr, people)
+    return table
+
+
+@app.command()
+def check(name: Annotated[str, typer.Argument(help="Which site.")], home_path: HomePath = HOME) -> None:
+    """Ask how a site's program on this machine is: door, archive, pages, disk, what waits. Exit status 1 when something is wrong.
+
+    Example: `aegle site check st-anna`
+    """
+    place = home(home_path)
+    findings = list(look(place.require_applied().site(name), place.site(name)))
+    for finding in findings:
+        mark = "[green]ok[/]   " if finding.good else "[red]wrong[/]"
+        console.print(f"  {mark} {finding.what}: {finding.told}", highlight=False)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command("rotate-credential")
@@ -87,18 +169,52 @@ def register(root: typer.Typer) -> None:
     root.command()(apply)
 
 
-def plan(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
-    """Show what `aegle apply` would do. Changes nothing."""
-    changes = LocalProvisioner(configuration.load(config), home(home_path)).plan()
+FoundationFlag = Annotated[
+    bool,
+    typer.Option("--foundation", help="Google Cloud: folders, projects and organisation policies instead of sites."),
+]
+AllowDelete = Annotated[
+    list[str] | None,
+    typer.Option("--allow-delete", help="Google Cloud: a frozen site, gone from the file, whose data may go."),
+]
+
+
+def plan(
+    foundation: FoundationFlag = False,
+    allow_delete: AllowDelete = None,
+    config: ConfigPath = CONFIG,
+    home_path: HomePath = HOME,
+) -> None:
+    """Show what `aegle apply` would do: what comes, changes and goes, what it costs roughly, what is risky."""
+    wanted = configuration.load(config)
+    if wanted.target == "gcp":
+        run = cloud.rollout(wanted, config, home_path, tuple(allow_delete or ()))
+        cloud.plan_google(run, foundation=foundation)
+        return
+    changes = LocalProvisioner(wanted, home(home_path)).plan()
     _tell(changes)
     if changes:
         console.print("Run [bold]aegle apply[/] to do this. No archive, key or vault is ever deleted by it.")
 
 
-def apply(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
-    """Make aegle.yaml real: folders, keys and ports. A running `aegle up` picks the change up by itself."""
+def apply(
+    foundation: FoundationFlag = False,
+    allow_delete: AllowDelete = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Google Cloud: do not ask.")] = False,
+    config: ConfigPath = CONFIG,
+    home_path: HomePath = HOME,
+) -> None:
+    """Make aegle.yaml real. A running `aegle up` picks the change up by itself.
+
+    On Google Cloud the plan is shown, judged by policy, and refused when it would destroy data. After a failure, the same
+    command goes on where it stopped."""
+    wanted = configuration.load(config)
+    if wanted.target == "gcp":
+        run = cloud.rollout(wanted, config, home_path, tuple(allow_delete or ()))
+        cloud.apply_google(run, home_path, foundation=foundation, yes=yes)
+        return
     place = home(home_path)
-    changes = LocalProvisioner(configuration.load(config), place).apply()
+    changes = LocalProvisioner(wanted, place).apply()
     _tell(changes)
     if changes:
         record(place, Act.CLI_CONFIG_APPLY, count=len(changes))
@@ -110,36 +226,6 @@ def _tell(changes: Sequence[Change]) -> None:
         console.print("Nothing to do: everything is as aegle.yaml says.")
     for change in changes:
         console.print(f"  [bold]{change.what:8}[/] {change.site or 'hub'}: {change.why}")
-
-
-def _with_site(text: str, name: str, kind: SiteKind) -> str:
-    if not SITE_NAME.fullmatch(name) or name == "hub":
-        raise BadConfig(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
-    document: Any = YAML().load(text) or {}
-    sites = document.get("sites")
-    if sites and name in sites:
-        raise BadConfig(f"a site {name!r} is already there; change its block by hand, or choose another name")
-    if not sites or sites.fa.flow_style() or document.fa.flow_style():
-        return _written_anew(document, name, kind)
-    # Lines are put in by hand: writing the document anew would change how a person laid out the rest.
-    lines = text.splitlines(keepends=True)
-    indent = " " * sites.lc.key(next(iter(sites)))[1]
-    after = [document.lc.key(key)[0] for key in document if document.lc.key(key)[0] > document.lc.key("sites")[0]]
-    at = min(after, default=len(lines))
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    lines[at:at] = [f"{indent}{name}:\n", f"{indent}{indent}kind: {kind.value}\n"]
-    return "".join(lines)
-
-
-def _written_anew(document: Any, name: str, kind: SiteKind) -> str:
-    """The document with one site more, where there is no block of lines to add to: no site yet, or sites in braces."""
-    if not document.get("sites"):
-        document["sites"] = {}
-    document["sites"][name] = {"kind": kind.value}
-    stream = io.StringIO()
-    YAML().dump(document, stream)
-    return stream.getvalue()
 
 
 def _show_difference(path: Path, before: str, after: str) -> None:

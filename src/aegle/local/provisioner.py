@@ -86,6 +86,12 @@ def _difference(name: str, site: SiteConfig, before: AppliedSite | None) -> list
         why = f"a {site.kind} with a folder, keys, archive, door and pages of its own"
         return [Change(site=name, what="create", why=why)]
     if before.config != site:
+        if site.frozen and not before.config.frozen:
+            return [
+                Change(
+                    site=name, what="freeze", why="its program stops; its archive, vault and keys stay where they are"
+                )
+            ]
         changed = [key for key in SiteConfig.model_fields if getattr(before.config, key) != getattr(site, key)]
         return [Change(site=name, what="change", why=f"{', '.join(changed)} in aegle.yaml; its program restarts")]
     return []

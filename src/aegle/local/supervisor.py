@@ -34,15 +34,16 @@ class Supervisor:
     def tend(self) -> None:
         """One look: start what is missing, restart what died or changed, stop what is no longer wanted."""
         applied = self._home.require_applied()
+        wanted = {name: site for name, site in applied.sites.items() if not site.config.frozen}
         self._tend_hub(applied)
         if self._operator is None:
             self._operator = OperatorClient(self._home, applied.hub.port)
         client = self._operator
         if client.is_ready():
             self._tend_workers(applied)
-            for name, site in applied.sites.items():
+            for name, site in wanted.items():
                 self._tend_site(client, name, site)
-        for name in self._sites.keys() - applied.sites.keys():
+        for name in self._sites.keys() - wanted.keys():
             self._sites.pop(name)[1].stop()
         for _, process in self._sites.values():
             process.keep()

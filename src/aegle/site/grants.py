@@ -9,9 +9,10 @@ import binascii
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aegle.errors import Forbidden, Unauthenticated
+from aegle.ports import Loan
 
 
 def give(key: bytes, site: str, study_uid: str, until: datetime) -> str:
@@ -35,6 +36,20 @@ def admit(key: bytes, site: str, study_uid: str, grant: str) -> None:
         raise Unauthenticated("the grant has ended; the site renews it by submitting again")
     if named != (site, study_uid):
         raise Forbidden("the grant is for another study")
+
+
+class OwnEndpoint:
+    """The Lender port for an archive that this site serves itself."""
+
+    life = timedelta(hours=1)
+
+    def __init__(self, site: str, key: bytes, archive_url: str) -> None:
+        self._site, self._key, self._url = site, key, archive_url
+
+    def lend(self, study_uid: str) -> Loan:
+        """A grant for this one study."""
+        until = datetime.now(UTC) + self.life
+        return Loan(archive_url=self._url, grant=give(self._key, self._site, study_uid, until), until=until)
 
 
 def _mac(key: bytes, encoded: str) -> str:

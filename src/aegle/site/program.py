@@ -25,7 +25,7 @@ from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
-from aegle.ports import Archive, AuditSink, Hub, Secrets
+from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import Target
 from aegle.protocols.door import DimseDoor
@@ -37,6 +37,7 @@ from aegle.site.admissions import Admissions
 from aegle.site.door import SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
+from aegle.site.grants import OwnEndpoint
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
@@ -61,6 +62,7 @@ class SitePorts:
     door_port: int
     archive_port: int
     pages_port: int
+    lender: Lender | None = None  #: who lends the archive to workers; None: this program, its own endpoint
     copy_audit: Callable[[], bool] | None = (
         None  #: copies the trail to where nobody can change it; None: there is no such place
     )
@@ -234,6 +236,10 @@ class SiteProgram:
         steps |= self._hospital_steps() if self.config.kind == "hospital" else {}
         return {name: Loop(name, step, idle) for name, (step, idle) in steps.items()}
 
+    def _own_endpoint(self) -> OwnEndpoint:
+        url = f"http://127.0.0.1:{self.ports.archive_port}"
+        return OwnEndpoint(self.name, self.ports.secrets.get("grant-key"), url)
+
     def _hospital_steps(self) -> dict[str, tuple[Callable[[], bool], float]]:
         requests = Requests(
             site=self.name,
@@ -241,8 +247,7 @@ class SiteProgram:
             state=self.state,
             hub=self.ports.hub,
             audit=self.ports.audit,
-            grant_key=self.ports.secrets.get("grant-key"),
-            archive_url=f"http://127.0.0.1:{self.ports.archive_port}",
+            lender=self.ports.lender or self._own_endpoint(),
         )
         outcomes = Outcomes(site=self.name, state=self.state, hub=self.ports.hub, audit=self.ports.audit)
         results = Results(

@@ -4,19 +4,16 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aegle import access, api, faults
 from aegle.access import Act
 from aegle.intake.quarantine import Quarantine
 from aegle.intake.spool import Spool
-from aegle.ports import Archive, AuditSink, Hub
+from aegle.ports import Archive, AuditSink, Hub, Lender
 from aegle.records import InstanceRef, SiteKind, StoredInstance
-from aegle.site import grants
 from aegle.site.loops import each
 from aegle.site.state import RequestPhase, SiteState, Study, Wish
-
-GRANT_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,35 +73,34 @@ class Requests:
     state: SiteState
     hub: Hub
     audit: AuditSink
-    grant_key: bytes
-    archive_url: str
+    lender: Lender
 
     def submit(self) -> bool:
         """Send every wanted request and renew every grant that has less than half its life left; whether any was sent."""
-        renewal = datetime.now(UTC) + GRANT_LIFE / 2
+        renewal = datetime.now(UTC) + self.lender.life / 2
         wished = self.state.wishes(RequestPhase.WANTED, RequestPhase.SUBMITTED)
         due = [wish for wish in wished if wish.phase is RequestPhase.WANTED or wish.grant_until < renewal]
         return each(due, self._submit)
 
     def _submit(self, wish: Wish) -> None:
-        until = datetime.now(UTC) + GRANT_LIFE
         images = self.studies.images(wish.study_uid)
         if input_digest(images) != wish.input_digest:
             return  # more came in since: the study is fresh again and its next request supersedes this one
+        loan = self.lender.lend(wish.study_uid)
         receipt = self.hub.submit(
             api.Submission(
                 key=wish.key,
                 study_uid=wish.study_uid,
                 input_digest=wish.input_digest,
                 instances=tuple(_reference(image) for image in images),
-                archive_url=self.archive_url,
-                grant=grants.give(self.grant_key, self.site, wish.study_uid, until),
-                grant_expires_at=until,
+                archive_url=loan.archive_url,
+                grant=loan.grant,
+                grant_expires_at=loan.until,
             )
         )
         faults.reach(faults.Point.REQUEST_SENT)
         self.audit.append(access.event(Act.SITE_REQUEST_SUBMIT, site=self.site, subject=receipt.request_id))
-        self.state.submitted(wish.key, receipt.request_id, until)
+        self.state.submitted(wish.key, receipt.request_id, loan.until)
 
 
 def _reference(image: StoredInstance) -> InstanceRef:

@@ -17,7 +17,7 @@ from aegle.local.home import Applied, Home
 from aegle.local.hub_client import HttpHub
 from aegle.local.secrets import FileSecrets
 from aegle.pages.accounts import SignIn
-from aegle.ports import AuditSink, Secrets
+from aegle.ports import AuditSink, Lender, Secrets
 from aegle.protocols.dicomweb_store import DicomWebStore
 from aegle.site.folder import SiteFolder
 from aegle.site.pages import site_shell
@@ -40,10 +40,10 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
     with ExitStack() as stack:
         chain = ChainedLines(folder.audit, name, "site")
         stack.callback(chain.close)
-        cloud = place.config.cloud
-        own = _on_google(stack, cloud, folder, chain) if cloud else _on_this_machine(folder, applied, chain)
+        cloud, archive_at = place.config.cloud, place.config.archive
+        own = _on_google(stack, cloud, archive_at, folder, chain) if cloud else _on_this_machine(folder, applied, chain)
         stack.callback(own.hub.close)
-        archive = _archive(stack, place.config.archive, folder, own.secrets)
+        archive = _archive(stack, archive_at, folder, own.secrets)
         stack.callback(archive.close)
         accounts = SqliteAccounts(folder.accounts)
         stack.callback(accounts.close)
@@ -56,6 +56,7 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
             door_port=place.door_port,
             archive_port=place.archive_port,
             pages_port=place.pages_port,
+            lender=own.lender,
             copy_audit=own.copy_audit,
         )
         program = SiteProgram(name, place.config, folder, ports)
@@ -95,6 +96,7 @@ class _Own:
     secrets: Secrets
     audit: AuditSink
     hub: HttpHub
+    lender: Lender | None = None
     copy_audit: Callable[[], bool] | None = None
 
 
@@ -106,10 +108,16 @@ def _on_this_machine(folder: SiteFolder, applied: Applied, chain: ChainedLines) 
     return _Own(secrets=secrets, audit=chain, hub=hub)
 
 
-def _on_google(stack: ExitStack, cloud: config.Cloud, folder: SiteFolder, chain: ChainedLines) -> _Own:
+def _on_google(
+    stack: ExitStack,
+    cloud: config.Cloud,
+    archive: config.RemoteArchive | None,
+    folder: SiteFolder,
+    chain: ChainedLines,
+) -> _Own:
     """On Google Cloud: this machine's identity opens its secrets, its log and the hub; no key is stored."""
     try:
-        from aegle.google import CloudTrail, SecretManager, Session, machine_credentials, site_token
+        from aegle.google import CloudTrail, ReaderToken, SecretManager, Session, machine_credentials, site_token
     except ImportError:
         raise BadConfig("a site on Google Cloud needs its libraries: pip install 'aegle[gcp]'") from None
     client = stack.enter_context(httpx.Client(timeout=30))
@@ -119,5 +127,6 @@ def _on_google(stack: ExitStack, cloud: config.Cloud, folder: SiteFolder, chain:
         secrets=SecretManager(session, cloud.project, folder.root.name),
         audit=trail,
         hub=HttpHub(cloud.hub_url, site_token(cloud.hub_url, client)),
+        lender=ReaderToken(session, cloud.reader, archive.url) if cloud.reader and archive else None,
         copy_audit=lambda: trail.ship() > 0,
     )

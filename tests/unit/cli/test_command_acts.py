@@ -15,6 +15,7 @@ ACTS = {
     "apply": Act.CLI_CONFIG_APPLY,
     "send": Act.CLI_FILES_SEND,
     "site add": Act.CLI_CONFIG_CHANGE,
+    "site retire": Act.CLI_CONFIG_CHANGE,
     "site rotate-credential": Act.HUB_CREDENTIAL_ROTATE,  # the hub writes it
     "account add": Act.PAGE_ACCOUNT_CHANGE,
     "archive check": Act.CLI_ARCHIVE_CHECK,
@@ -45,11 +46,15 @@ ACTS = {
     "run site": Act.SITE_PROCESS_START,
 }
 NONE = {
+    "infra doctor": "asks Google what the caller may do",
+    "infra mirror": "reads files of the person's own",
+    "infra policy": "reads documents of the person's own",
     "plan": "reads aegle.yaml and what was applied",
     "up": "its programs write their own",
     "demo": "its programs write their own",
     "version": "touches nothing",
     "status": "reads counts and process states, no study",
+    "site check": "knocks at ports and counts files, no study",
     "site list": "reads aegle.yaml and what was applied",
     "account roles": "prints a table of the program",
     "deid run": "works on a folder of the person's own, with no site",

@@ -13,7 +13,8 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from aegle.deid import Option, default_profile
-from aegle.deid.folder import LEDGER, REASONS_FILE, REPORT, Summary, Task, load_key, require_apart, run_folder
+from aegle.deid.folder import REASONS_FILE, REPORT, Summary, load_key, require_apart, run_folder
+from aegle.deid.treat import LEDGER, Task
 from aegle.errors import BadConfig, Conflict
 
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "rtplan.dcm", "no_meta.dcm")

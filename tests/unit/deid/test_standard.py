@@ -7,7 +7,8 @@ import pytest
 from pydicom import dcmread
 
 from aegle.deid import default_profile, standard
-from aegle.deid.folder import REPORT, Task, run_folder
+from aegle.deid.folder import REPORT, run_folder
+from aegle.deid.treat import Task
 
 
 def test_the_sample_is_the_same_every_time_and_about_as_large_as_asked():

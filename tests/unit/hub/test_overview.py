@@ -26,8 +26,9 @@ HELLO = api.Hello(software="0.1.0", held=0, spooled=0, undelivered=0, disk_free_
 
 def line(*counts: SiteCount, hello: api.Hello | None = HELLO, ago_s: float = 5, bundle: bool = True) -> SiteLine:
     status = SiteStatus(
-        name="st-anna", kind=SiteKind.HOSPITAL, archive_url="http://127.0.0.1:1", enrolled_at=NOW - timedelta(days=1),
-        credential_made_at=None, policy_revision=0, bundle_digest=None, threshold=None, hello=hello,
+        name="st-anna", kind=SiteKind.HOSPITAL, archive_url="http://127.0.0.1:1", account="",
+        enrolled_at=NOW - timedelta(days=1), credential_made_at=None, policy_revision=0, bundle_digest=None,
+        threshold=None, hello=hello,
         hello_at=NOW - timedelta(seconds=ago_s) if hello else None,
     )  # fmt: skip
     known = BundleRef(name="papnet", version="1", digest="b" * 64) if bundle else None

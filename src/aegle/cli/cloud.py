@@ -1,0 +1,176 @@
+"""`aegle plan` and `apply` on Google Cloud, and `aegle infra ...`: doctor, mirror, policy."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aegle import config as configuration
+from aegle.access import Act
+from aegle.cli.acts import record
+from aegle.cli.places import CONFIG, ConfigPath, home
+from aegle.config import Config
+from aegle.errors import BadConfig, Conflict
+from aegle.provision import cost, doctor, mirror, policy, telling
+from aegle.provision.rollout import Plan, Rollout, progress
+from aegle.provision.terraform import Terraform
+
+app = typer.Typer(
+    help="Google Cloud: what is missing, what to install, whether it is as it must be.", no_args_is_help=True
+)
+console = Console()
+
+
+def rollout(config: Config, path: Path, place: Path, allowed: tuple[str, ...] = ()) -> Rollout:
+    """What drives terraform for this aegle.yaml."""
+    return Rollout(
+        config=config, folder=path.resolve().parent, work=place.resolve() / "google", allowed=frozenset(allowed)
+    )
+
+
+def plan_google(run: Rollout, *, foundation: bool) -> None:
+    """Tell what `aegle apply` would do."""
+    _, plan = run.plan_foundation() if foundation else run.plan_platform()
+    show(plan)
+    if plan.steps and not (plan.findings or plan.refused):
+        console.print("Run [bold]aegle apply[/] to do this.")
+
+
+def apply_google(run: Rollout, place: Path, *, foundation: bool, yes: bool) -> None:
+    """Show the plan, judge it, ask, carry it out."""
+    if not foundation:
+        for address in run.leave_keys():
+            console.print(f"  kept in Cloud KMS, no longer looked after: {address}", highlight=False)
+    terraform, plan = run.plan_foundation() if foundation else run.plan_platform()
+    show(plan)
+    if plan.findings or plan.refused:
+        raise Conflict("nothing was changed: the plan above breaks a rule")
+    if not plan.steps:
+        return
+    if not yes and not typer.confirm("Do this?"):
+        raise typer.Exit(1)
+    _carry_out(terraform, plan)
+    record(home(place), Act.CLI_CONFIG_APPLY, count=len(plan.steps))
+    if findings := run.judge():
+        _show_findings(findings)
+        raise Conflict("applied, and what stands now breaks a rule; see above")
+    _show_outputs(terraform.outputs(), {step.owner for step in plan.steps})
+    console.print("Done. A new machine says hello within 45 minutes, or an alert goes out.")
+
+
+def _carry_out(terraform: Terraform, plan: Plan) -> None:
+    for line in progress(terraform.apply(), len(plan.steps)):
+        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _show_outputs(outputs: dict[str, Any], touched: set[str]) -> None:
+    """What a person must do or pass on by hand."""
+    for record_ in outputs.get("certificate_record") or () if "hub" in touched else ():
+        line = f"{record_.get('name')} {record_.get('type')} {record_.get('data')}"
+        console.print(f"  set this DNS record once: {line}", highlight=False, soft_wrap=True)
+    for name in sorted(touched & (outputs.get("sites") or {}).keys()):
+        site = outputs["sites"][name]
+        if site["vpn"]:
+            console.print(f"  {name}: our VPN addresses are {', '.join(site['vpn'])}", highlight=False)
+        if site["audience"]:
+            console.print(f"  {name}: its machine signs in at {site['audience']}", highlight=False, soft_wrap=True)
+
+
+def show(plan: Plan) -> None:
+    """A plan as a page of words."""
+    if not plan.steps:
+        console.print("Nothing to do: everything is as aegle.yaml says.")
+    for told in telling.tell(plan.steps):
+        console.print(f"[bold]{told.owner}[/]")
+        for line in told.lines:
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
+        if told.monthly:
+            console.print(
+                f"  costs roughly {told.monthly:+,.0f} USD a month (list prices of {cost.AS_OF}, without use)"
+            )
+        for risk in told.risks:
+            console.print(f"  [yellow]risky:[/] {risk}", highlight=False, soft_wrap=True)
+    _show_findings(plan.findings)
+    for line in plan.refused:
+        console.print(f"[bold red]refused[/] {line}", highlight=False, soft_wrap=True)
+
+
+def _show_findings(findings: Any) -> None:
+    for name, items in findings.items():
+        for item in items:
+            console.print(f"[bold red]policy[/] {name}: {item.address} {item.why}", highlight=False, soft_wrap=True)
+
+
+@app.command("doctor")
+def examine(config: ConfigPath = CONFIG) -> None:
+    """Look at what `aegle apply` on Google Cloud needs: terraform, credentials, billing, rights, state, APIs, quota.
+
+    Each thing that is missing comes with the remedy. Changes nothing. Exit status 1 when something is missing."""
+    wanted = configuration.load(config)
+    if wanted.google is None:
+        raise BadConfig("aegle.yaml has no block google; see docs/how-to/google-cloud.md")
+    table = Table("", "what", "found", "remedy")
+    missing = False
+    for check in doctor.examine(wanted.google, len(wanted.sites)):
+        missing |= not check.good
+        mark = "[green]ok[/]" if check.good else "[red]missing[/]"
+        table.add_row(mark, check.name, check.told, "" if check.good else check.remedy)
+    console.print(table)
+    if missing:
+        raise typer.Exit(1)
+
+
+@app.command("mirror")
+def check_installers(
+    folder: Annotated[
+        Path, typer.Argument(help="Where you saved the files, each beside FILE.sha256 from its publisher.")
+    ],
+    config: ConfigPath = CONFIG,
+) -> None:
+    """Check the files that machines install, and write down what was found beside aegle.yaml.
+
+    `aegle apply` uploads them. Machines have no way to the internet: what is not here, they cannot install."""
+    found = mirror.check(folder)
+    for item in found:
+        console.print(f"  {item.name} {item.version}  {item.sha256}", highlight=False)
+    console.print(f"Written to {mirror.write_down(found, config.resolve().parent)}. Next: [bold]aegle apply[/].")
+
+
+@app.command("policy")
+def judge(
+    documents: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of `terraform show -json`, of states or plans; `-` reads one from input."),
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="Only list what is asserted.")] = False,
+) -> None:
+    """Judge an estate on Google Cloud by what `terraform show -json` says of it. Exit status 1 when a rule is broken.
+
+    Works for any blueprint, ours or yours. Example: `terraform show -json | aegle infra policy -`
+    """
+    if rules:
+        for assertion in policy.ASSERTIONS:
+            summary = (assertion.__doc__ or "").strip()
+            console.print(f"  [bold]{assertion.__name__}[/]  {summary}", highlight=False, soft_wrap=True)
+        return
+    if not documents:
+        raise BadConfig("name a file of `terraform show -json`, or - for the input")
+    findings = {name: items for name, items in policy.examine(*map(_document, documents)).items() if items}
+    _show_findings(findings)
+    console.print(f"{len(policy.ASSERTIONS) - len(findings)} of {len(policy.ASSERTIONS)} assertions hold.")
+    if findings:
+        raise typer.Exit(1)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise BadConfig(f"{path} cannot be read as JSON") from None
+    if not isinstance(found, dict):
+        raise BadConfig(f"{path} is not a document of `terraform show -json`")
+    return found

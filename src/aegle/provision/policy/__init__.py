@@ -1,0 +1,59 @@
+"""What must hold of an estate on Google Cloud, whoever made it. `examine` reads `terraform show -json`, of a state or a plan."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from aegle.provision.policy import data, identity, machines, network, watching
+from aegle.provision.policy.estate import Estate, Finding, Findings, read
+
+__all__ = ["ASSERTIONS", "Estate", "Finding", "examine", "read"]
+
+ASSERTIONS: Final[tuple[Callable[[Estate], Findings], ...]] = (
+    identity.no_basic_role,
+    identity.no_public_member,
+    identity.grants_add_one_member,
+    identity.no_key,
+    identity.roles_are_listed,
+    identity.site_reaches_only_itself,
+    identity.lab_has_no_training_data,
+    identity.hub_has_no_role_at_a_site,
+    identity.operators_reach_named_ports,
+    identity.migration_ends,
+    identity.outside_identities_are_named,
+    network.no_external_address,
+    network.no_default_network,
+    network.networks_start_closed,
+    network.ingress_is_from_iap,
+    network.rules_are_aimed,
+    network.egress_is_known,
+    network.no_way_between_sites,
+    network.only_the_hub_reaches_the_internet,
+    network.flow_logs_are_on,
+    data.encrypted_with_our_keys,
+    data.keys_serve_one_owner,
+    data.keys_rotate,
+    data.buckets_are_private,
+    data.protected_against_deletion,
+    data.labels_are_set,
+    data.no_secret_in_sight,
+    data.one_region,
+    data.rows_are_filtered,
+    machines.machines_start_verified,
+    machines.machines_have_their_own_identity,
+    machines.machines_let_nobody_in_past_iap,
+    machines.machines_are_patched_and_copied,
+    watching.data_access_is_logged,
+    watching.logs_are_locked,
+    watching.every_project_is_logged,
+    watching.organisation_policies_stand,
+    watching.perimeter_holds_every_project,
+    watching.silence_is_noticed,
+    watching.spending_is_watched,
+)
+"""Each by its name; its docstring says what it proves."""
+
+
+def examine(*documents: Mapping[str, Any]) -> dict[str, list[Finding]]:
+    """What each assertion found, by its name; empty lists where everything holds. Raises BadConfig."""
+    estate = read(*documents)
+    return {assertion.__name__: list(assertion(estate)) for assertion in ASSERTIONS}

@@ -1,0 +1,63 @@
+"""How machines are kept: hardened, under an identity of their own, patched and copied."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from aegle.provision.policy.estate import Estate, Finding, Findings, Resource
+
+_METADATA: Final = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
+
+
+def _machines(estate: Estate) -> Iterator[Resource]:
+    return estate.of(
+        "google_compute_instance", "google_compute_region_instance_template", "google_compute_instance_template"
+    )
+
+
+def machines_start_verified(estate: Estate) -> Findings:
+    """Secure boot, measured boot and its watching are on."""
+    for item in _machines(estate):
+        shield = item.block("shielded_instance_config")
+        for name in ("enable_secure_boot", "enable_vtpm", "enable_integrity_monitoring"):
+            if shield.get(name) is not True:
+                yield Finding(address=item.address, why=f"{name} is off")
+
+
+def machines_have_their_own_identity(estate: Estate) -> Findings:
+    """No machine runs as the project's default identity, and a site's machine runs as its site."""
+    for item in _machines(estate):
+        email = str(item.block("service_account").get("email") or "")
+        identity = estate.identities.get(f"serviceAccount:{email}")
+        if not email or email.endswith("-compute@developer.gserviceaccount.com"):
+            yield Finding(address=item.address, why="runs as the project's default identity")
+        elif identity is not None and identity.owner != item.owner:
+            yield Finding(address=item.address, why=f"runs as {email}, who is {identity.owner}'s")
+
+
+def machines_let_nobody_in_past_iap(estate: Estate) -> Findings:
+    """OS Login is on; project-wide keys, the serial port, forwarding and nested machines are off."""
+    for item in _machines(estate):
+        metadata = item.get("metadata") or {}
+        for name, wanted in _METADATA.items():
+            if str(metadata.get(name)).upper() != wanted:
+                yield Finding(address=item.address, why=f"metadata {name} is not {wanted}")
+        if item.get("can_ip_forward") is True:
+            yield Finding(address=item.address, why="forwards other machines' packets")
+        if item.block("advanced_machine_features").get("enable_nested_virtualization") is True:
+            yield Finding(address=item.address, why="runs machines inside")
+
+
+def machines_are_patched_and_copied(estate: Estate) -> Findings:
+    """Every site's machine has a plan for patches and its data disk a plan for snapshots."""
+    patched = {
+        target
+        for item in estate.of("google_os_config_patch_deployment")
+        for target in item.block("instance_filter").get("instances") or ()
+    }
+    copied = {(item.owner, item.get("disk")) for item in estate.of("google_compute_disk_resource_policy_attachment")}
+    for item in estate.of("google_compute_instance"):
+        if item.get("id") and item.get("id") not in patched:
+            yield Finding(address=item.address, why="is never patched")
+    for item in estate.of("google_compute_disk"):
+        if (item.owner, item.get("name")) not in copied:
+            yield Finding(address=item.address, why="has no snapshots")

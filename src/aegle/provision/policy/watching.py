@@ -1,0 +1,132 @@
+"""What is written down and who notices: audit logs, the locked bucket, organisation policies, the perimeter, alerts."""
+
+from typing import Any, Final
+
+from aegle.provision.policy.estate import UNDECIDED, Estate, Finding, Findings, Resource
+
+_AUDITED: Final = ("bigquery", "cloudkms", "healthcare", "secretmanager", "storage")
+_LOG_TYPES: Final = frozenset({"ADMIN_READ", "DATA_READ", "DATA_WRITE"})
+_YEAR_DAYS: Final = 365
+_PERIMETER: Final = frozenset(
+    f"{name}.googleapis.com" for name in ("bigquery", "healthcare", "secretmanager", "storage")
+)
+REQUIRED: Final = (
+    "compute.disableNestedVirtualization", "compute.disableSerialPortAccess", "compute.requireOsLogin",
+    "compute.requireShieldedVm", "compute.requireVpcFlowLogs", "compute.skipDefaultNetworkCreation",
+    "compute.vmExternalIpAccess", "gcp.resourceLocations", "gcp.restrictNonCmekServices",
+    "iam.allowedPolicyMemberDomains", "iam.automaticIamGrantsForDefaultServiceAccounts",
+    "iam.disableServiceAccountKeyCreation", "storage.publicAccessPrevention", "storage.uniformBucketLevelAccess",
+)  # fmt: skip
+"""Organisation policies without which a person with a role could switch a protection off."""
+
+
+def data_access_is_logged(estate: Estate) -> Findings:
+    """Who read or wrote archives, rows, objects, secrets and keys is logged, for everybody."""
+    if not any(estate.of("google_folder")):
+        return
+    configured = {item.get("service"): item for item in estate.of("google_folder_iam_audit_config")}
+    for service in _AUDITED:
+        item = configured.get(f"{service}.googleapis.com")
+        if item is None:
+            yield Finding(address="google_folder_iam_audit_config", why=f"{service} logs no access to data")
+            continue
+        parts = item.get("audit_log_config") or ()
+        if missing := _LOG_TYPES - {part["log_type"] for part in parts}:
+            yield Finding(address=item.address, why=f"{', '.join(sorted(missing))} is not logged")
+        if any(part.get("exempted_members") for part in parts):
+            yield Finding(address=item.address, why="somebody is exempted")
+
+
+def logs_are_locked(estate: Estate) -> Findings:
+    """The bucket of audit logs is locked, for a year at least."""
+    for item in estate.of("google_logging_project_bucket_config"):
+        if item.get("locked") is not True:
+            yield Finding(address=item.address, why="is not locked: entries can be deleted")
+        if int(item.get("retention_days") or 0) < _YEAR_DAYS:
+            yield Finding(address=item.address, why=f"keeps entries for {item.get('retention_days')} days")
+
+
+def every_project_is_logged(estate: Estate) -> Findings:
+    """A sink over the whole folder takes every project's audit logs, and may write where it says."""
+    sinks = list(estate.of("google_logging_folder_sink"))
+    for sink in sinks:
+        if sink.get("include_children") is not True:
+            yield Finding(address=sink.address, why="leaves the projects below out")
+        if sink.get("disabled") or "cloudaudit" not in str(sink.get("filter")):
+            yield Finding(address=sink.address, why="does not take audit logs")
+        writers = {
+            item.get("member")
+            for item in estate.of("google_project_iam_member")
+            if item.get("role") == "roles/logging.bucketWriter"
+        }
+        if sink.get("writer_identity") and sink.get("writer_identity") not in writers:
+            yield Finding(address=sink.address, why="may not write to its destination, and loses every entry")
+    covered = _below(estate, {sink.get("folder") for sink in sinks})
+    for project in estate.of("google_project"):
+        if sinks and project.get("folder_id") not in covered:
+            yield Finding(address=project.address, why="stands outside the folder that is logged")
+
+
+def _below(estate: Estate, roots: set[Any]) -> set[Any]:
+    covered, grown = set(roots), True
+    while grown:
+        more = {item.get("name") for item in estate.of("google_folder") if item.get("parent") in covered} - covered
+        covered, grown = covered | more, bool(more)
+    return covered
+
+
+def organisation_policies_stand(estate: Estate) -> Findings:
+    """Each required organisation policy is set on Aegle's folder, and says no."""
+    if not any(estate.of("google_folder")):
+        return
+    found = {_constraint(item): item for item in estate.of("google_org_policy_policy")}
+    for name in REQUIRED:
+        item = found.get(name)
+        if item is None:
+            yield Finding(address="google_org_policy_policy", why=f"{name} is not set")
+        elif not _restricts(item.block("spec", "rules")):
+            yield Finding(address=item.address, why=f"{name} restricts nothing")
+
+
+def _constraint(item: Resource) -> str:
+    """The constraint's name: the end of the policy's, which a plan may know only by its place in the blueprint."""
+    name = str(item.get("name"))
+    return item.address.rpartition('["')[2].removesuffix('"]') if name == UNDECIDED else name.rpartition("/")[2]
+
+
+def _restricts(rule: Any) -> bool:
+    values = (rule.get("values") or [{}])[0]
+    return (
+        rule.get("enforce") == "TRUE"
+        or rule.get("deny_all") == "TRUE"
+        or bool(values.get("allowed_values") or values.get("denied_values"))
+    )
+
+
+def perimeter_holds_every_project(estate: Estate) -> Findings:
+    """A service perimeter, where there is one, leaves no project but dev's out and restricts where data lies."""
+    projects = [item for item in estate.of("google_project") if not str(item.get("project_id")).endswith("-dev")]
+    for item in estate.of("google_access_context_manager_service_perimeter"):
+        part = item.block("status") or item.block("spec")
+        inside = {str(name).removeprefix("projects/") for name in part.get("resources") or ()}
+        for project in projects:
+            if project.get("number") and project.get("number") not in inside:
+                yield Finding(address=item.address, why=f"leaves {project.get('project_id')} out")
+        if missing := _PERIMETER - set(part.get("restricted_services") or ()):
+            yield Finding(address=item.address, why=f"{', '.join(sorted(missing))} is not restricted")
+
+
+def silence_is_noticed(estate: Estate) -> Findings:
+    """Every live site has an alert for silence that goes to somebody."""
+    alerts = (item for item in estate.of("google_monitoring_alert_policy") if item.get("enabled") is not False)
+    watched = {item.owner for item in alerts if item.get("notification_channels")}
+    for site in estate.sites:
+        if site not in watched and not estate.frozen(site):
+            yield Finding(address=f'module.site["{site}"]', why="nobody would notice its silence")
+
+
+def spending_is_watched(estate: Estate) -> Findings:
+    """Every site has a budget."""
+    budgeted = {item.owner for item in estate.of("google_billing_budget")}
+    for site in sorted(estate.sites - budgeted):
+        yield Finding(address=f'module.site["{site}"]', why="has no budget")

@@ -1,0 +1,60 @@
+"""What an operator may not say, and how the blueprint answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aegle.errors import ProvisionFailed
+from aegle.provision.terraform import Terraform
+from infra import estates
+from infra.cloud import Cloud, open_cloud
+
+pytestmark = pytest.mark.peer("terraform")
+
+HOSPITAL = estates.SITES["st-anna"]
+WRONG_SITES: dict[str, tuple[str, dict[str, Any]]] = {
+    "kind is hospital or lab": ("ward", {**HOSPITAL, "kind": "ward"}),
+    "2 to 20 small letters": ("a-name-that-is-far-too-long", HOSPITAL),
+    "An operator is written": ("st-anna", {**HOSPITAL, "operators": ["jo@st-anna.example"]}),
+    "at least 16 addresses": ("st-anna", {**HOSPITAL, "cidr": "10.64.0.0/29"}),
+    "pacs needs a cidr": ("st-anna", {**HOSPITAL, "vpn": None}),
+    "needs ca_pem and vpn": ("st-anna", {**HOSPITAL, "gateway": "on_premises", "pacs": None}),
+    "system is windows or linux": ("st-anna", {**HOSPITAL, "system": "solaris"}),
+    "gateway is vm or on_premises": ("st-anna", {**HOSPITAL, "gateway": "cloud"}),
+}
+WRONG_ESTATES: dict[str, dict[str, Any]] = {
+    "apply the foundation first": {"projects": {}},
+    "The zone lies in the region": {"zone": "us-central1-a"},
+    "Keep logs for 365": {"retention_days": 30},
+    "mail is an address": {"mail": "operators"},
+}
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+    with open_cloud(tmp_path_factory.mktemp("inputs")) as cloud:
+        yield cloud.root("platform")
+
+
+@pytest.mark.parametrize("words", WRONG_SITES)
+def test_a_wrong_site_is_refused_with_the_remedy(words: str, platform: Terraform) -> None:
+    name, site = WRONG_SITES[words]
+    with pytest.raises(ProvisionFailed) as refused:
+        platform.plan(estates.platform({name: site}))
+    assert words in " ".join(str(refused.value).split())
+
+
+@pytest.mark.parametrize("words", WRONG_ESTATES)
+def test_a_wrong_estate_is_refused_with_the_remedy(words: str, platform: Terraform) -> None:
+    with pytest.raises(ProvisionFailed) as refused:
+        platform.plan(estates.platform({}, **WRONG_ESTATES[words]))
+    assert words in " ".join(str(refused.value).split())
+
+
+def test_a_shared_secret_is_neither_in_the_state_nor_in_the_plan(cloud: Cloud) -> None:
+    terraform = cloud.root("platform")
+    terraform.environment["TF_VAR_vpn_secrets"] = '{"st-anna": "open-sesame", "mercy": "open-barley"}'  # type: ignore[index]
+    assert cloud.apply(terraform, estates.platform())
+    assert b"open-sesame" not in cloud.states.kept["/platform"]
+    assert "open-sesame" not in str(terraform.planned()) + str(terraform.state())
