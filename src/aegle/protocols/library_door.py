@@ -87,7 +87,15 @@ class LibraryDoor:
         elif _called(event.assoc) != self._entity.ae_title:
             self._refuse(event.assoc, sender, "WRONG_AE_TITLE", 0x07)  # called AE title not recognised
         else:
+            self._accept(event.assoc, sender)
+
+    def _accept(self, association: Association, sender: Sender) -> None:
+        """An association that cannot be audited is not made: rejected for now, for local congestion."""
+        try:
             self._notice(News.ACCEPTED, sender, "")
+        except AegleError:
+            association.acse.send_reject(0x02, 0x03, 0x01)
+            association.kill()
 
     def _refuse(self, association: Association, sender: Sender, reason: str, diagnostic: int) -> None:
         """Reject for good, as the service's user (PS3.8 Table 9-21)."""

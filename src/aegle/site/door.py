@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aegle import access, logs
 from aegle.access import Act
-from aegle.errors import AegleError
+from aegle.errors import AegleError, StorageFull
 from aegle.intake.spool import Door, Spool, Spooled
 from aegle.ports import AuditSink
 from aegle.protocols.peers import News, Sender
@@ -33,17 +33,16 @@ class Unwritten:
         self._events: deque[AuditEvent] = deque(maxlen=_MOST_UNWRITTEN)
         self._turn = threading.Lock()
 
-    def add(self, event: AuditEvent) -> None:
-        """One more that is to be written."""
+    def write(self, audit: AuditSink, event: AuditEvent, *, otherwise: AuditEvent | None = None) -> None:
+        """Write what waits and the event, durable on return. Raises StorageFull, keeping them; `otherwise` is then kept
+        in the event's place."""
         with self._turn:
-            self._events.append(event)
-
-    def write(self, audit: AuditSink) -> None:
-        """Write all that waits, durable on return. Raises StorageFull, keeping them."""
-        with self._turn:
-            if self._events:
-                audit.append(*self._events)
-                self._events.clear()
+            try:
+                audit.append(*self._events, event)
+            except StorageFull:
+                self._events.append(otherwise or event)
+                raise
+            self._events.clear()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +69,16 @@ class SiteDoor:
 
     def notice(self, news: News, sender: Sender, reason: str) -> None:
         """What became of an association, an echo or an object that did not come in. Raises StorageFull where it cannot
-        be written down; it is then kept and written before the next news."""
+        be written down: the door then makes no association, and the refusal is written before the next news."""
         # The title is the peer's own text, so it is told only when it is one of a form we allow.
         title = sender.ae_title if sender.ae_title.isascii() and len(sender.ae_title) <= 16 else "?"
-        facts = {"reason": reason} if reason else {}
-        outcome = AuditOutcome.REFUSED if news in (News.REFUSED, News.NOT_TAKEN) else AuditOutcome.OK
-        self._unwritten.add(access.event(_ACTS[news], outcome, principal=f"peer:{title}", site=self.site, **facts))
-        self._unwritten.write(self.audit)
+
+        def event(reason: str) -> AuditEvent:
+            facts = {"reason": reason} if reason else {}
+            outcome = AuditOutcome.REFUSED if reason else AuditOutcome.OK
+            return access.event(_ACTS[news], outcome, principal=f"peer:{title}", site=self.site, **facts)
+
+        self._unwritten.write(self.audit, event(reason), otherwise=event(reason or "STORAGE_FULL"))
 
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""
@@ -114,18 +116,16 @@ class SiteDoor:
 
     def _tell(self, door: Door, principal: str, subject: str, outcome: AuditOutcome, reason: str = "") -> None:
         facts: dict[str, str] = {"reason": reason} if reason else {}
-        self._unwritten.add(
-            access.event(
-                Act.DOOR_INSTANCE_RECEIVE,
-                outcome,
-                principal=principal,
-                site=self.site,
-                subject=subject,
-                door=door.value,
-                **facts,
-            )
+        event = access.event(
+            Act.DOOR_INSTANCE_RECEIVE,
+            outcome,
+            principal=principal,
+            site=self.site,
+            subject=subject,
+            door=door.value,
+            **facts,
         )
-        self._unwritten.write(self.audit)
+        self._unwritten.write(self.audit, event)
 
 
 def _is_quiet(path: Path) -> bool:
