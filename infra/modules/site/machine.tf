@@ -19,7 +19,7 @@ locals {
         project = local.project
         hub_url = "https://${var.hub.name}"
         # An hour's token of this identity goes with each request, so that a worker reads this one archive.
-        reader = one(google_service_account.reader[*].email)
+        reader = local.hospital ? "read-${var.name}@${local.project}.iam.gserviceaccount.com" : null
       }
       # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
       door  = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }

@@ -34,6 +34,27 @@ console = Console()
 _SOME_HELD = 3
 
 
+Values = Annotated[
+    Path,
+    typer.Option(
+        help="CSV of decisions about words: keyword,value,decision (approve, deny or pending). What nobody has seen "
+        "is added as pending, and its file held. Keep it beside the key."
+    ),
+]
+SecondLook = Annotated[
+    Looking,
+    typer.Option(
+        help="Have a text detector look at pictures before they are written, and hold what it doubts: captures, "
+        "photographs, ultrasound and what was painted over (risky), or all. About a second a picture; needs "
+        "`pip install 'aegle[text]'`."
+    ),
+]
+Compare = Annotated[
+    int,
+    typer.Option(min=0, help="Compare one file in so many with its source by dciodvfy, and tell new errors. 0: none."),
+]
+
+
 @app.command()
 def run(
     source: Annotated[Path, typer.Argument(help="Folder to read, to any depth.", exists=True, file_okay=False)],
@@ -44,30 +65,12 @@ def run(
         "aegle-deid.key"
     ),
     quarantine: Annotated[Path | None, typer.Option(help="Where held files are copied, with reasons.json.")] = None,
-    values: Annotated[
-        Path,
-        typer.Option(
-            help="CSV of decisions about words: keyword,value,decision (approve, deny or pending). What nobody has seen "
-            "is added as pending, and its file held. Keep it beside the key."
-        ),
-    ] = Path("aegle-deid-values.csv"),
+    values: Values = Path("aegle-deid-values.csv"),
     options: Options = None,
     profile_file: ProfileFile = None,
-    second_look: Annotated[
-        Looking,
-        typer.Option(
-            help="Have a text detector look at pictures before they are written, and hold what it doubts: captures, "
-            "photographs, ultrasound and what was painted over (risky), or all. About a second a picture; needs "
-            "`pip install 'aegle[text]'`."
-        ),
-    ] = Looking.NONE,
+    second_look: SecondLook = Looking.NONE,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
-    compare: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Compare one file in so many with its source by dciodvfy, and tell new errors. 0: none."
-        ),
-    ] = 0,
+    compare: Compare = 0,
 ) -> None:
     """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
