@@ -56,12 +56,22 @@ class Peer(_Model):
         return value
 
 
+class Tls(_Model):
+    """DICOM over TLS 1.2 or 1.3 with certificates on both sides (PS3.15 B.12, BCP 195). PEM files, beside aegle.yaml if
+    relative."""
+
+    certificate: Path  #: ours, with the chain up to its authority
+    key: Path  #: its private key, without a password, readable by its owner alone
+    authorities: Path  #: only peers with a certificate of one of these are spoken to
+
+
 class Pacs(_Model):
     """Where results are delivered by C-STORE."""
 
     host: str = "127.0.0.1"  #: name or address
     port: Port  #: of its DICOM listener
     ae_title: AeTitle  #: by which it is called
+    tls: Tls | None = None  #: default: plain DIMSE
 
 
 class Door(_Model):
@@ -76,10 +86,21 @@ class Door(_Model):
         30.0  #: a study is complete after this long without news
     )
     max_instance_mb: Annotated[int, Field(ge=1)] = 20_000  #: a larger object is refused while it arrives
+    max_associations: Annotated[int, Field(ge=1, le=256)] = 16  #: at once; one more is asked to come back later
+    tls: Tls | None = None  #: default: plain DIMSE; with it the door speaks nothing else
+    upper_layer: Literal["aegle", "pynetdicom"] = (
+        "aegle"  #: pynetdicom: the library's door, slower and without TLS, for a peer that ours does not understand
+    )
     plain_network: bool = False  #: allow plain DIMSE and HTTP beyond loopback
     compare_one_in: Annotated[int, Field(ge=0)] = (
         0  #: of how many objects one is compared with its source by dciodvfy, where that is installed; 0 for none
     )
+
+    @model_validator(mode="after")
+    def _tls_is_ours(self) -> Self:
+        if self.tls is not None and self.upper_layer != "aegle":
+            raise ValueError("TLS at the door needs upper_layer: aegle")
+        return self
 
 
 class Pages(_Model):
@@ -179,8 +200,8 @@ class SiteConfig(_Model):
     )
 
     def reaches_beyond(self) -> bool:
-        """Whether the door or the pages listen beyond this machine."""
-        return not (_is_loopback(self.door.bind) and _is_loopback(self.pages.bind))
+        """Whether the door or the pages listen beyond this machine in plain."""
+        return not ((self.door.tls or _is_loopback(self.door.bind)) and _is_loopback(self.pages.bind))
 
 
 class HubConfig(_Model):
@@ -256,7 +277,11 @@ def load(path: Path) -> Config:
     """Read and check `aegle.yaml`. Raises BadConfig with every mistake, one a line, each with its remedy."""
     config = _read(path, Config, f"{path} is not there. Make it with: aegle site add NAME --kind hospital")
     return config.model_copy(
-        update={"sites": {name: _with_profile(site, path.parent) for name, site in config.sites.items()}}
+        update={
+            "sites": {
+                name: _beside(_with_profile(site, path.parent), path.parent) for name, site in config.sites.items()
+            }
+        }
     )
 
 
@@ -270,6 +295,17 @@ def _with_profile(site: SiteConfig, beside: Path) -> SiteConfig:
     if site.deid.profile is None:
         return site
     return site.model_copy(update={"deid": read_profile(beside / site.deid.profile)})
+
+
+def _beside(site: SiteConfig, folder: Path) -> SiteConfig:
+    """The site with the files of its TLS named in full: its programs run elsewhere."""
+    door = site.door.model_copy(update={"tls": _in_full(site.door.tls, folder)})
+    pacs = site.pacs and site.pacs.model_copy(update={"tls": _in_full(site.pacs.tls, folder)})
+    return site.model_copy(update={"door": door, "pacs": pacs})
+
+
+def _in_full(tls: Tls | None, folder: Path) -> Tls | None:
+    return tls and Tls(**{name: (folder / file).absolute() for name, file in tls})
 
 
 def _read(path: Path, model: type[M], missing: str) -> M:
@@ -330,7 +366,9 @@ _PLACES: dict[str, type[BaseModel]] = {
     "sites.NAME": SiteConfig,
     "sites.NAME.door": Door,
     "sites.NAME.door.allow": Peer,
+    "sites.NAME.door.tls": Tls,
     "sites.NAME.pacs": Pacs,
+    "sites.NAME.pacs.tls": Tls,
     "sites.NAME.pages": Pages,
     "sites.NAME.google": OnGoogle,
     "sites.NAME.google.pacs": PacsNetwork,

@@ -210,12 +210,16 @@ def test_a_full_or_read_only_disk_is_told_to_the_sender_and_loses_nothing(
     stage.kill(HOSPITAL)
     stage.start(HOSPITAL, program=(FULL_DISK,))
     stage.await_pages(HOSPITAL)
-    known, path = set(stage.archived()), stage.still()
+    known, path, since = set(stage.archived()), stage.still(), len(stage.audit())
     flag.write_text(problem)
-    assert [answer.status for answer in send(stage, path)] == [0xA700]  # refused: out of resources
+    with pytest.raises(PeerUnreachable):  # it cannot be audited, so it is not made: come back later
+        send(stage, path)
     assert [left for left in stage.leftovers() if "outbox" not in left] == []
     flag.unlink()
     assert [answer.status for answer in send(stage, path)] == [0]
+    refused, taken = news(stage, Act.DOOR_ASSOCIATION_OPEN, since)
+    assert (refused.outcome, refused.facts["reason"]) == (AuditOutcome.REFUSED, "STORAGE_FULL")
+    assert taken.outcome is AuditOutcome.OK
     stage.until(lambda: set(stage.archived()) - known, "it is admitted")
     stage.kill(HOSPITAL)
     stage.start(HOSPITAL)

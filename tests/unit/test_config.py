@@ -25,6 +25,7 @@ def test_three_lines_are_a_site(tmp_path: Path) -> None:
         ("sites: {st-anna: {kind: hospital, dor: {}}}", "did you mean 'door'"),
         ("sites: {st-anna: {kind: hospital, door: {alow: []}}}", "did you mean 'allow'"),
         ("hub: {wrokers: 2}", "did you mean 'workers'"),
+        ("sites: {x1: {kind: lab, door: {tls: {kee: k}}}}", "did you mean 'key'"),
         ("site: {}", "did you mean 'sites'"),
         ("sites: {St_Anna: {kind: hospital}}", "not a site name"),
         ("sites: {hub: {kind: lab}}", "not a site name"),
@@ -73,3 +74,20 @@ def test_plain_network_must_be_said(tmp_path: Path) -> None:
     assert (
         read(tmp_path, text.replace("0.0.0.0", "0.0.0.0, plain_network: true")).sites["st-anna"].door.bind == "0.0.0.0"
     )
+
+
+TLS = "tls: {certificate: c.pem, key: /secret/k.pem, authorities: a.pem}"
+
+
+def test_tls_files_lie_beside_the_file_and_a_door_with_tls_may_listen_to_the_network(tmp_path: Path) -> None:
+    text = f"sites: {{x1: {{kind: lab, door: {{bind: 0.0.0.0, {TLS}}}, pacs: {{port: 104, ae_title: P, {TLS}}}}}}}"
+    site = read(tmp_path, text).sites["x1"]
+    assert site.pacs is not None
+    for tls in (site.door.tls, site.pacs.tls):
+        assert tls is not None
+        assert (tls.certificate, tls.key) == (tmp_path / "c.pem", Path("/secret/k.pem"))
+
+
+def test_the_librarys_door_speaks_no_tls(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="upper_layer: aegle"):
+        read(tmp_path, f"sites: {{x1: {{kind: lab, door: {{upper_layer: pynetdicom, {TLS}}}}}}}")

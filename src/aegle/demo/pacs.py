@@ -12,7 +12,9 @@ from aegle import durable, logs
 from aegle.config import Peer
 from aegle.errors import AegleError
 from aegle.protocols import dimse
-from aegle.protocols.dimse import DimseDoor, Sender, Target
+from aegle.protocols.dimse import Target
+from aegle.protocols.door import DimseDoor
+from aegle.protocols.peers import Sender
 
 TITLE = "DEMO-PACS"
 

@@ -1,19 +1,48 @@
 """The door: what a peer, a folder or a browser hands in is spooled durably, audited and acknowledged, in that order."""
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aegle import access, logs
 from aegle.access import Act
-from aegle.errors import AegleError
+from aegle.errors import AegleError, StorageFull
 from aegle.intake.spool import Door, Spool, Spooled
 from aegle.ports import AuditSink
-from aegle.protocols.dimse import Sender
-from aegle.records import AuditOutcome
+from aegle.protocols.peers import News, Sender
+from aegle.records import AuditEvent, AuditOutcome
 
 _SETTLED_SECONDS = 2.0
+_MOST_UNWRITTEN = 10_000
+_ACTS = {
+    News.ACCEPTED: Act.DOOR_ASSOCIATION_OPEN,
+    News.REFUSED: Act.DOOR_ASSOCIATION_OPEN,
+    News.ECHO: Act.DOOR_ECHO_ANSWER,
+    News.NOT_TAKEN: Act.DOOR_INSTANCE_RECEIVE,
+}
+
+
+class Unwritten:
+    """Audit events in the order they happened, kept in memory for as long as the disk takes none: a full disk must not
+    hide who called meanwhile. Beyond 10,000 the oldest go; a kill loses them all, and nothing was acknowledged for them."""
+
+    def __init__(self) -> None:
+        self._events: deque[AuditEvent] = deque(maxlen=_MOST_UNWRITTEN)
+        self._turn = threading.Lock()
+
+    def write(self, audit: AuditSink, event: AuditEvent, *, otherwise: AuditEvent | None = None) -> None:
+        """Write what waits and the event, durable on return. Raises StorageFull, keeping them; `otherwise` is then kept
+        in the event's place."""
+        with self._turn:
+            try:
+                audit.append(*self._events, event)
+            except StorageFull:
+                self._events.append(otherwise or event)
+                raise
+            self._events.clear()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +53,7 @@ class SiteDoor:
     spool: Spool
     audit: AuditSink
     arrived: Callable[[], None]
+    _unwritten: Unwritten = field(default_factory=Unwritten)
     _sizes: dict[Path, int] = field(default_factory=dict)
     _refused: dict[Path, int] = field(
         default_factory=dict
@@ -37,14 +67,18 @@ class SiteDoor:
         """A file from the site's page, already on the spool's file system."""
         return self._take(lambda: self.spool.take(received, Door.UPLOAD), Door.UPLOAD, principal)
 
-    def notice(self, what: str, sender: Sender, reason: str) -> None:
-        """An association was opened or refused, or an echo answered."""
-        act = Act.DOOR_ECHO_ANSWER if what == "echo" else Act.DOOR_ASSOCIATION_OPEN
-        outcome = AuditOutcome.REFUSED if what == "refused" else AuditOutcome.OK
+    def notice(self, news: News, sender: Sender, reason: str) -> None:
+        """What became of an association, an echo or an object that did not come in. Raises StorageFull where it cannot
+        be written down: the door then makes no association, and the refusal is written before the next news."""
         # The title is the peer's own text, so it is told only when it is one of a form we allow.
         title = sender.ae_title if sender.ae_title.isascii() and len(sender.ae_title) <= 16 else "?"
-        facts = {"reason": reason} if reason else {}
-        self.audit.append(access.event(act, outcome, principal=f"peer:{title}", site=self.site, **facts))
+
+        def event(reason: str) -> AuditEvent:
+            facts = {"reason": reason} if reason else {}
+            outcome = AuditOutcome.REFUSED if reason else AuditOutcome.OK
+            return access.event(_ACTS[news], outcome, principal=f"peer:{title}", site=self.site, **facts)
+
+        self._unwritten.write(self.audit, event(reason), otherwise=event(reason or "STORAGE_FULL"))
 
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""
@@ -82,17 +116,16 @@ class SiteDoor:
 
     def _tell(self, door: Door, principal: str, subject: str, outcome: AuditOutcome, reason: str = "") -> None:
         facts: dict[str, str] = {"reason": reason} if reason else {}
-        self.audit.append(
-            access.event(
-                Act.DOOR_INSTANCE_RECEIVE,
-                outcome,
-                principal=principal,
-                site=self.site,
-                subject=subject,
-                door=door.value,
-                **facts,
-            )
+        event = access.event(
+            Act.DOOR_INSTANCE_RECEIVE,
+            outcome,
+            principal=principal,
+            site=self.site,
+            subject=subject,
+            door=door.value,
+            **facts,
         )
+        self._unwritten.write(self.audit, event)
 
 
 def _is_quiet(path: Path) -> bool:

@@ -27,7 +27,10 @@ from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
 from aegle.protocols.dicomweb_server import archive_app
-from aegle.protocols.dimse import DimseDoor, Target
+from aegle.protocols.dimse import Target
+from aegle.protocols.door import DimseDoor
+from aegle.protocols.library_door import LibraryDoor
+from aegle.protocols.tls import server_context
 from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.admissions import Admissions
@@ -203,16 +206,21 @@ class SiteProgram:
             self.wake("intake")
         return bool(due)
 
-    def _make_dimse(self) -> DimseDoor:
+    def _make_dimse(self) -> DimseDoor | LibraryDoor:
         door = self.config.door
-        return DimseDoor(
-            ae_title=self.ae_title,
-            address=(door.bind, self.ports.door_port),
-            allow=door.allow,
-            folder=self.spool.incoming,
-            receive=self.door.receive,
-            notice=self.door.notice,
-        )
+        common: dict[str, Any] = {
+            "ae_title": self.ae_title,
+            "address": (door.bind, self.ports.door_port),
+            "allow": door.allow,
+            "folder": self.spool.incoming,
+            "receive": self.door.receive,
+            "notice": self.door.notice,
+            "limit": door.max_associations,
+        }
+        if door.upper_layer == "pynetdicom":
+            return LibraryDoor(**common)
+        tls = server_context(door.tls) if door.tls else None
+        return DimseDoor(**common, most_bytes=door.max_instance_mb * _MEGABYTE, tls=tls)
 
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
@@ -268,6 +276,7 @@ class SiteProgram:
                 port=pacs.port,
                 called=pacs.ae_title,
                 calling=self.ae_title,
+                tls=pacs.tls,
             )
             deliveries = Deliveries(
                 site=self.name,

@@ -1,14 +1,17 @@
 """The watched folder: what lies still is taken in and removed, what still grows or is refused stays."""
 
+import errno
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from aegle.errors import TooLarge
+from aegle.access import Act
+from aegle.errors import StorageFull, TooLarge
 from aegle.intake.spool import Door, Spool
 from aegle.local.audit import ChainedLines
+from aegle.protocols.peers import News, Sender
 from aegle.records import AuditOutcome
 from aegle.site.door import SiteDoor
 
@@ -84,3 +87,27 @@ def test_an_upload_over_the_bound_is_refused_and_audited(world: World, tmp_path:
         world.door.upload(received, "user:anna")
     (told,) = world.audit.read(5)
     assert (told.outcome, told.principal) == (AuditOutcome.REFUSED, "user:anna")
+
+
+def test_what_a_full_disk_did_not_take_is_written_down_later_in_its_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = Sender(ae_title="PACS", address="127.0.0.1")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        for news, reason in ((News.ACCEPTED, ""), (News.REFUSED, "UNKNOWN_PEER"), (News.NOT_TAKEN, "STORAGE_FULL")):
+            with pytest.raises(StorageFull):
+                world.door.notice(news, peer, reason)
+    world.door.notice(News.ECHO, peer, "")
+    told = list(world.audit.read(9))[::-1]
+    assert [(event.act, event.facts.get("reason")) for event in told] == [
+        (Act.DOOR_ASSOCIATION_OPEN, "STORAGE_FULL"),  # it was not made
+        (Act.DOOR_ASSOCIATION_OPEN, "UNKNOWN_PEER"),
+        (Act.DOOR_INSTANCE_RECEIVE, "STORAGE_FULL"),
+        (Act.DOOR_ECHO_ANSWER, None),
+    ]
+    assert [event.happened_at for event in told] == sorted(event.happened_at for event in told)

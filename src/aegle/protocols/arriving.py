@@ -1,0 +1,90 @@
+"""An object on its way in: written to disk as it comes, given up early when it is too large or the disk is full."""
+
+import contextlib
+import os
+import secrets
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from aegle import durable
+from aegle.dicom.identity import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from aegle.errors import AegleError, TooLarge
+from aegle.protocols.command import Command
+
+#: Of an object that we gave up, so much more is read in order to answer with a status; then the association is aborted.
+SPARE_BYTES = 64_000_000
+
+
+class Arriving:
+    """One C-STORE's data set in a Part 10 file of its own. Memory: nothing but what the caller holds."""
+
+    def __init__(self, folder: Path, request: Command, syntax: str, most_bytes: int) -> None:
+        self.path = folder / f"{secrets.token_hex(8)}.dcm"
+        self.problem: AegleError | None = None  #: set: nothing more is written, and nothing is on disk
+        self.received = 0  #: bytes of the data set
+        self._most_bytes = most_bytes
+        self._file: int | None = None
+        with self._giving_up():
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            self._file = os.open(self.path, flags, 0o600)
+            self._write(memoryview(preamble(request.sop_class, request.sop_instance, syntax)))
+
+    def add(self, content: memoryview) -> None:
+        """The next bytes of the data set. Never raises for the disk's sake: see `problem`."""
+        self.received += len(content)
+        if self.problem is None:
+            with self._giving_up():
+                if self.received > self._most_bytes:
+                    raise TooLarge(f"an object of more than {self._most_bytes // 1_000_000} MB")
+                self._write(content)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it was given up, and is so large that not even its end is awaited."""
+        return self.problem is not None and self.received > self._most_bytes + SPARE_BYTES
+
+    def close(self) -> None:
+        """No more comes. The file stays until `discard`."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def discard(self) -> None:
+        """Leave nothing of it; also right after somebody took the file over."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def _write(self, content: memoryview) -> None:
+        assert self._file is not None  # noqa: S101  (it is open as long as there is no problem)
+        while content:
+            content = content[os.write(self._file, content) :]
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        try:
+            with durable.storage():
+                yield
+        except AegleError as error:
+            self.problem = error
+            self.discard()
+
+
+def preamble(sop_class: str, sop_instance: str, syntax: str) -> bytes:
+    """Preamble, prefix and file meta information (PS3.10 §7.1) of a received data set."""
+    elements = (
+        struct.pack("<HH2sHI", 2, 0x0001, b"OB", 0, 2) + b"\0\1",
+        _short(0x0002, b"UI", sop_class),
+        _short(0x0003, b"UI", sop_instance),
+        _short(0x0010, b"UI", syntax),
+        _short(0x0012, b"UI", IMPLEMENTATION_UID),
+        _short(0x0013, b"SH", IMPLEMENTATION_NAME),
+    )
+    body = b"".join(elements)
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
+
+
+def _short(element: int, vr: bytes, text: str) -> bytes:
+    value = text.encode("ascii", "replace")
+    value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
