@@ -69,6 +69,11 @@ def _target(applied: AppliedSite, name: str, calling: str | None) -> dimse.Targe
             f"the door of {name} lets nobody in yet. Name a sender in aegle.yaml:\n"
             f"  sites:\n    {name}:\n      door:\n        allow: [{{ae_title: MY-SENDER}}]\nthen run `aegle apply`"
         )
+    if applied.config.door.tls is not None:
+        raise BadConfig(
+            f"the door of {name} asks for a certificate, and this command has none; send with dcmtk:\n"
+            f"  storescu +tls KEY CERTIFICATE +cf AUTHORITIES 127.0.0.1 {applied.door_port} FILES"
+        )
     called = applied.config.door.ae_title or name.upper()[:16]
     return dimse.Target(host="127.0.0.1", port=applied.door_port, called=called, calling=calling or allowed[0])
 
