@@ -19,6 +19,7 @@ _JPEG_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0,
 _HEAD_MAX_BYTES = 1 << 16  #: of a header that is remembered
 _JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
 #: The second byte of a marker in entropy-coded data: not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
+_PLAIN_ENDS = frozenset({b"\xff\xd9", b"\xff\xd9\0"})  #: EOI, and the pad of an image of odd length
 _ENDS_DATA = np.zeros(256, bool)
 _ENDS_DATA[0x80:0xFF] = True
 _ENDS_DATA[0xD0:0xD8] = False
@@ -65,10 +66,13 @@ class JpegScan:
     def __call__(self, pos: int, end: int) -> Sequence[Blank]:
         """Of the image at `pos`. Raises Holding when it is not one."""
         size = len(self._head)
-        if size and self._data[pos : min(pos + size, end)] == self._head:
-            found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
-            return self._scans(pos + size, end, found)
-        return self._scans(self._header(pos, end, found := []), end, found)
+        if not size or self._data[pos : min(pos + size, end)] != self._head:
+            return self._scans(self._header(pos, end, found := []), end, found)
+        found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
+        at = self._markers.find(pos + size, end)
+        if self._data[at:end] in _PLAIN_ENDS:  # one scan up to the end, as nearly every image has it
+            return found
+        return self._scans(pos + size, end, found)
 
     def _header(self, pos: int, end: int, found: list[Blank]) -> int:
         """Up to the data of the first scan."""
