@@ -67,7 +67,8 @@ class JpegScan:
         """Of the image at `pos`. Raises Holding when it is not one."""
         size = len(self._head)
         if not size or self._data[pos : min(pos + size, end)] != self._head:
-            return self._scans(self._header(pos, end, found := []), end, found)
+            found = list[Blank]()
+            return self._scans(self._header(pos, end, found), end, found)
         found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
         at = self._markers.find(pos + size, end)
         if self._data[at:end] in _PLAIN_ENDS:  # one scan up to the end, as nearly every image has it

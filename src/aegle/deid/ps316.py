@@ -5,7 +5,7 @@ microseconds. Sets of the same words take fifteen times the memory, in every pro
 the files anew from pydicom's table, which comes from the standard.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -34,8 +34,9 @@ def from_pydicom() -> dict[str, str]:
     """What each file holds, by its name."""
     from pydicom.sr._concepts_dict import concepts  # a tenth of a second, and only here
 
-    entries = [codes for scheme in concepts.values() for codes in scheme.values()]
-    meanings = (meaning for codes in entries for meaning, *_ in codes.values())
+    table: Mapping[str, Mapping[str, Mapping[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
+    entries = [codes for scheme in table.values() for codes in scheme.values()]
+    meanings = (meaning for codes in entries for meaning, _ in codes.values())
     return {CODES: _text(code for codes in entries for code in codes), MEANINGS: _text(meanings)}
 
 
