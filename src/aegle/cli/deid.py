@@ -141,9 +141,8 @@ def _treated(files: Sequence[Path], task: Task, quarantine: Path | None, jobs: i
     """Run, and show how far it is; answers with how often each reason held a file."""
     reasons: Counter[str] = Counter()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    crew = start_crew(
-        min(jobs, len(files))
-    )  # before the bar's thread and the ledger: its processes are copies of this one
+    jobs = min(jobs, len(files))
+    crew = start_crew(jobs)  # before the bar's thread and the ledger: its processes are copies of this one
     with Progress(*columns, console=console) as progress:
         shown = progress.add_task("de-identifying", total=len(files))
 
