@@ -83,7 +83,9 @@ def treat_all(
         return
     left, deaths = dict.fromkeys(sources), 0
     while left:
-        with crew or ProcessPoolExecutor(min(jobs, len(left)), mp_context=_processes()) as pool:
+        with crew or ProcessPoolExecutor(
+            min(jobs, len(left)), mp_context=_processes(), initializer=_end_with_parent
+        ) as pool:
             crew = None
             asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
             try:
@@ -105,9 +107,21 @@ def start_crew(jobs: int) -> ProcessPoolExecutor | None:
     Ask for them before a file is opened that must not be in them, a database above all, and before any thread runs."""
     if jobs == 1 or platform.system() != "Linux" or threading.active_count() > 1:
         return None
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"), initializer=_end_with_parent)
     pool.submit(os.getpid).result()
     return pool
+
+
+def _end_with_parent() -> None:
+    """A process that waits for work would never learn that nobody is left to give it any: the secret is in its memory."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _processes() -> BaseContext:
