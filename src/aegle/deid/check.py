@@ -36,6 +36,7 @@ _LONG_NUMBER = 7  #: characters from which an integer may be somebody's number
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; dates are compared with the source's.
 _SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
+_INTEGERS = frozenset({"UL", "SL", "UV", "SV"})
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
@@ -164,7 +165,7 @@ def _left_in(written: Reading, search: Search) -> str | None:
     texts = [
         (tag, str(element.value).lower().encode("utf-8", "replace"))
         for tag, element in written.elements
-        if element.VR in _SWEPT or _long_number(element)
+        if element.VR in _SWEPT or element.VR in _INTEGERS or _long_number(element)
     ]
     if not search.hits(b"\n".join(text for _, text in texts)):
         return None
