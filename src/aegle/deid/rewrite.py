@@ -29,6 +29,7 @@ from aegle.dicom.walk import (
 )
 
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
+NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
@@ -63,11 +64,11 @@ class Rewriter:
     first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
 
     def __post_init__(self) -> None:
-        self._kept_bytes = 0
+        self._kept_bytes = self._nested = 0
 
     def header(self, heads: Sequence[Head]) -> bytes:
         """The top level up to PixelData or to the end of the object; `heads` are its elements."""
-        self._kept_bytes = 0
+        self._kept_bytes = self._nested = 0
         pending = [*sorted(self.insertions, reverse=True)]
         parts: list[bytes] = []
         end = len(self.data)
@@ -118,6 +119,7 @@ class Rewriter:
         parts: list[bytes] = []
         run = pos
         while pos < end:
+            self._nested += 1
             head = source.head(self.data, pos, end)
             if head.tag == ITEM_END and open_ended:
                 parts.append(self.data[run : head.start])
@@ -192,6 +194,9 @@ class Rewriter:
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
                 return b"".join(parts), item.value
             require_item(item, depth + 1)
+            self._nested += 1
+            if self._nested > NESTED_MAX:
+                raise Holding(HoldReason.TOO_LARGE, "more nested attributes than any real object has")
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)

@@ -217,6 +217,13 @@ def test_a_patient_number_in_a_binary_integer_is_removed(keyword, number, syntax
     assert outcome.check() is None
 
 
+def test_a_short_number_is_not_the_patients_because_it_counts_the_same(still, run):
+    ds = still(PatientID="1234", SimpleFrameList=[1234, 12345])
+    outcome = run(ds)
+    assert outcome.dataset.SimpleFrameList == [1234, 12345]
+    assert outcome.check() is None
+
+
 def test_no_value_reaches_a_log(still, run, written, caplog, capfd):
     content = written(still(FrameOfReferenceUID="1.2.3.4.5.6.7", StudyTime="134502"))
     content = content.replace(b"1.2.3.4.5.6.7", b"QUILLFEATHER1").replace(b"134502", b"QUILLF")
