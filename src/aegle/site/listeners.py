@@ -58,7 +58,7 @@ def door_listener(
     if door.upper_layer == "pynetdicom":
         return LibraryDoor(**common)
     tls = server_context(door.tls) if door.tls else None
-    return DimseDoor(**common, most_bytes=door.max_instance_mb * _MEGABYTE, tls=tls)
+    return DimseDoor(**common, most_bytes=door.max_instance_mb * _MEGABYTE, tls=tls, slot=spool.slots.take)
 
 
 def query_listener(query: Query, *, site: str, archive: Archive, audit: AuditSink, notices: Notices) -> Listener:
