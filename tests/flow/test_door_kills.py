@@ -80,6 +80,10 @@ def send(target: Target, paths: Sequence[Path]) -> list[Path]:
     return taken
 
 
+def listening(door: BareDoor) -> Target:
+    return Target(host="127.0.0.1", port=door.dimse.start(), called=TITLE, calling="PACS")
+
+
 def check(folder: Path, sent: Sequence[Path], acknowledged: Sequence[Path]) -> None:
     """Open what a crash left, as the next start does, and compare."""
     door = BareDoor(folder)
@@ -105,8 +109,10 @@ def test_a_door_killed_at_a_point_has_what_it_acknowledged_and_nothing_half(tmp_
         assert process.wait(20) == -signal.SIGKILL
     assert len(acknowledged) < 3 or point is Point.RECEIPTS_WRITTEN
     check(tmp_path, paths, acknowledged)
-    with running(tmp_path) as (_, target):
-        assert send(target, paths) == paths
+    door = BareDoor(tmp_path)
+    assert send(listening(door), paths) == paths
+    door.dimse.stop()
+    door.audit.close()
 
 
 @pytest.mark.parametrize("point", POINTS[:4])
@@ -114,7 +120,7 @@ def test_a_disk_that_is_full_at_a_point_refuses_that_object_and_leaves_nothing_o
     tmp_path: Path, point: Point, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, door = objects(tmp_path / "sent", 1), BareDoor(tmp_path)
-    target = Target(host="127.0.0.1", port=door.dimse.start(), called=TITLE, calling="PACS")
+    target = listening(door)
 
     def reach(reached: Point) -> None:
         if reached is point:
