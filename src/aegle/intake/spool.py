@@ -21,6 +21,7 @@ class Door(StrEnum):
     """How an instance came in."""
 
     DIMSE = "dimse"
+    STOW = "stow"
     FOLDER = "folder"
     UPLOAD = "upload"
 

@@ -109,6 +109,14 @@ class SiteDoor:
         """A file from the site's page, already on the spool's file system."""
         return self._take(lambda: self.spool.take(received, Door.UPLOAD), Door.UPLOAD, principal)
 
+    def stow(self, received: Path, principal: str) -> Spooled:
+        """STOW-RS: a part of a request, already on the spool's file system. Raises TooLarge, StorageFull."""
+        return self._take(lambda: self.spool.take(received, Door.STOW), Door.STOW, principal)
+
+    def refuse(self, door: Door, principal: str, reason: str) -> None:
+        """Write down that an object, or all of a request, was not taken."""
+        self._tell(door, principal, "", AuditOutcome.REFUSED, reason=reason)
+
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""
         seen = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}

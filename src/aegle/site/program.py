@@ -34,13 +34,14 @@ from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.admissions import Admissions
 from aegle.site.door import Notices, SiteDoor
+from aegle.site.door_keys import DoorKeys
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.grants import OwnEndpoint
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
-from aegle.site.listeners import door_listener, query_listener
+from aegle.site.listeners import door_listener, query_listener, stow_server
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
 from aegle.site.receipts import Receipts
@@ -123,6 +124,9 @@ class SiteProgram:
         receiver = storing.receiver(durable.private_folder(folder.storing), config.door.max_instance_mb * _MEGABYTE)
         endpoint = archive_app(ports.archive, gate, receiver)
         self._servers = [HttpServer(endpoint, "127.0.0.1", ports.archive_port)]
+        keys = DoorKeys(path=folder.door_keys)
+        stow = stow_server(config.door, site=self.door, keys=keys, notices=self.notices, work=folder.work)
+        self._servers += [stow] if stow else []
 
     def serve(self, application: Any) -> None:
         """Add the pages, before `start`."""
