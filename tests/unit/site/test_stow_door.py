@@ -110,9 +110,7 @@ def test_what_is_sent_with_a_key_is_spooled_byte_by_byte_and_audited(world: Worl
     ]
 
 
-@pytest.mark.parametrize(
-    "key", ["", "Bearer", "Bearer SCANNER.", "Bearer SCANNER.wrong", "Bearer NOBODY.x", "Basic x"]
-)
+@pytest.mark.parametrize("key", ["", "Bearer", "Bearer SCANNER.", "Bearer SCANNER.wrong", "Bearer NOBODY.x", "Basic x"])
 def test_without_a_key_nothing_of_the_body_is_taken_and_it_is_told(
     world: World, client: httpx.Client, key: str
 ) -> None:
