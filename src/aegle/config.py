@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from aegle.errors import BadConfig
-from aegle.estate import Analysts, Deploy, Google, OnGoogle, PacsNetwork, Vpn
+from aegle.estate import Analysts, Deploy, Google, HubCloud, HubDatabase, OnGoogle, PacsNetwork, Vpn
 from aegle.records import SiteKind
 
 M = TypeVar("M", bound=BaseModel)
@@ -215,6 +215,9 @@ class HubConfig(_Model):
     workers: Annotated[int, Field(ge=0, le=64)] = 1  #: inference processes on this machine
     audience: str | None = None  #: https:// address that sites' Google ID tokens are for; default: none is accepted
     bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
+    cloud: HubCloud | None = (
+        None  #: on the hub's machines on Google Cloud: database, secrets, warehouse, audit log are there
+    )
 
 
 class Config(_Model):
@@ -363,6 +366,8 @@ _PLACES: dict[str, type[BaseModel]] = {
     "google.deploy": Deploy,
     "google.analysts": Analysts,
     "hub": HubConfig,
+    "hub.cloud": HubCloud,
+    "hub.cloud.database": HubDatabase,
     "sites.NAME": SiteConfig,
     "sites.NAME.door": Door,
     "sites.NAME.door.allow": Peer,

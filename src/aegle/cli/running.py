@@ -47,6 +47,14 @@ def hub(home_path: HomePath = HOME) -> None:
 
 
 @app.command()
+def migration(home_path: HomePath = HOME) -> None:
+    """The tables of a hub on Google Cloud: brought up to date, then this ends. Hub and workers wait for it."""
+    logs.start("migration")
+    steps = wiring.migrate_hub(home(home_path))
+    console.print(f"{len(steps)} step(s) taken: {', '.join(steps) or 'the tables were up to date'}.")
+
+
+@app.command()
 def worker(
     number: Annotated[int, typer.Option(help="Which of this machine's workers.")] = 1, home_path: HomePath = HOME
 ) -> None:
