@@ -36,6 +36,7 @@ class Cloud:
     tokens: dict[str, str] = field(default_factory=dict)  #: access token -> account
     new_token: Callable[[str, str], None] = field(default=lambda account, token: None)  #: told of each token given out
     refused: list[str] = field(default_factory=list)  #: paths that were asked for without a good token
+    too_often: bool = False  #: figures come too often
     away: set[str] = field(default_factory=set)  #: services that answer 503
     url: str = ""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -105,6 +106,8 @@ class Cloud:
         return 200, json.dumps(self.settings).encode()
 
     def _monitoring(self, request: BaseHTTPRequestHandler, path: str, query: Any, body: bytes) -> Answer:
+        if self.too_often:
+            raise Wrong("One or more TimeSeries could not be written: points were written more frequently than allowed")
         for series in json.loads(body)["timeSeries"]:
             (point,) = series["points"]
             if set(point["interval"]) != {"endTime"} or series["resource"]["type"] != "global":

@@ -221,26 +221,6 @@ def test_hub_and_worker_may_change_neither_tables_nor_evidence(running: Estate, 
         running.tables(who, statement)
 
 
-def test_a_second_migration_takes_no_step(running: Estate) -> None:
-    done = running.run("migration", "run", "migration")
-    assert done.returncode == 0 and "up to date" in done.stdout
-
-
-def test_a_machine_that_is_not_made_for_it_migrates_nothing(running: Estate) -> None:
-    done = running.run("worker", "run", "migration")
-    assert done.returncode == 1 and "hub.cloud.database.hub" in done.stderr
-
-
-def test_a_database_of_another_authority_is_not_spoken_to(running: Estate, tmp_path: Path) -> None:
-    with instance(tmp_path) as other:
-        sound, running.cloud.settings = running.cloud.settings, other.settings()
-        try:
-            done = running.run("migration", "run", "migration")
-        finally:
-            running.cloud.settings = sound
-    assert done.returncode == 75 and "database does not answer" in done.stderr
-
-
 def test_no_token_reaches_a_log(running: Estate) -> None:
     logs = "".join(path.read_text() for path in running.stage.home.logs.glob("*.log"))
     assert logs and not any(token in logs for token in running.cloud.tokens)

@@ -39,7 +39,7 @@ from aegle.wiring.database import database_url, lend_database
 from aegle.wiring.rounds import rounds
 from aegle.wiring.worker import load_bundle
 
-ROUND_S = 20.0  #: an autoscaler wants a figure a minute
+ROUND_S = 10.0  #: an autoscaler wants a figure a minute
 
 
 @contextmanager
