@@ -176,9 +176,16 @@ class Cloud(_Model):
     """Where the program of a site on Google Cloud finds its ports. The blueprint writes it onto the site's machine."""
 
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of the site's secrets and audit log
-    hub_url: Annotated[str, Field(pattern=r"^https://")]  #: the hub's API, which is also what the site's token is for
+    hub_url: Annotated[
+        str, Field(pattern=r"^(https://|http://127\.)")
+    ]  #: the hub's API, which is also what the site's token is for
     reader: str | None = (
         None  #: hospitals: the service account whose hour-long tokens the site lends to workers, to read its archive
+    )
+    bucket: str | None = None  #: the site's own, where backups go; nothing in it is ever changed
+    mirror: str | None = None  #: bucket of releases, from which `aegle site update` installs
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^?#@]+[^/]$")] | None = (
+        None  #: answers in place of every SERVICE.googleapis.com, as ENDPOINT/SERVICE; default: Google
     )
 
 

@@ -35,6 +35,11 @@ class Bucket:
                 return
             page = f"&pageToken={quote(answer['nextPageToken'], safe='')}"
 
+    def stated(self, name: str, key: str) -> str:
+        """What whoever put an object wrote beside it under this key; empty for nothing. Raises as the session."""
+        beside = self._session.call("GET", f"{self._objects}/{quote(name, safe='')}").get("metadata", {})
+        return str(beside.get(key, ""))
+
     def fetch(self, name: str, target: Path) -> None:
         """An object into a file, whose bytes are what the bucket says they are. Raises as the session, and Unreadable."""
         place = f"{self._objects}/{quote(name, safe='')}"

@@ -52,10 +52,12 @@ def _spooled(path: Path) -> Spooled:
 class Spool:
     """First in, first out, on one folder."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
-        """Whatever a crash left half-received was never acknowledged and is removed."""
+    def __init__(self, folder: Path, max_bytes: int, incoming: str = "incoming") -> None:
+        """Whatever a crash left half-received was never acknowledged and is removed.
+
+        `incoming` is where objects arrive; another process beside the site's program has one of its own."""
         self._folder = durable.private_folder(folder)
-        self.incoming = durable.private_folder(folder / "incoming")
+        self.incoming = durable.private_folder(folder / incoming)
         self._max_bytes = max_bytes
         for left in self.incoming.iterdir():
             left.unlink()

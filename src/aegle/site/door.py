@@ -59,6 +59,11 @@ class SiteDoor:
         default_factory=dict
     )  #: size of files that are refused for good, until they change
 
+    @property
+    def refused(self) -> int:
+        """How many files of a watched folder are refused for good."""
+        return len(self._refused)
+
     def receive(self, received: Path, sender: Sender) -> None:
         """C-STORE: take over the file pynetdicom wrote. Raises TooLarge, StorageFull."""
         self._take(lambda: self.spool.take(received, Door.DIMSE), Door.DIMSE, f"peer:{sender.ae_title}")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import httpx
 
 from aegle import durable, logs
-from aegle.errors import BadBundle, BadConfig
+from aegle.errors import BadBundle
 from aegle.estate import HubCloud
 from aegle.hub.database import Database
 from aegle.hub.schema import await_schema
 from aegle.local.audit import ChainedLines
 from aegle.local.home import Home
 from aegle.ports import AuditSink, Secrets
+from aegle.wiring.identity import google_session
 
 if TYPE_CHECKING:
     from aegle import google
@@ -116,13 +117,9 @@ class OnGoogle:
 @contextmanager
 def on_google(home: Home, cloud: HubCloud) -> Iterator[OnGoogle]:
     """The ports while the block runs. Raises BadConfig without Google's libraries, Unauthenticated without an identity."""
-    try:
-        from aegle.google import Session, machine_credentials
-    except ImportError:
-        raise BadConfig("a hub on Google Cloud needs its libraries: pip install 'aegle[gcp]'") from None
     with ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(timeout=60))
-        yield OnGoogle(home, cloud, Session(machine_credentials(), client), stack)
+        session, _ = google_session(stack)
+        yield OnGoogle(home, cloud, session, stack)
 
 
 def wait_for_tables(database: Database) -> None:
