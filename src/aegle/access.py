@@ -72,6 +72,7 @@ class Act(StrEnum):
     PAGE_OWN_ACCOUNT_CHANGE = "page:own-account:change"  #: a person chose a password of their own
     # hub
     HUB_PROCESS_START = "hub:process:start"  #: the hub's program started
+    HUB_SCHEMA_MIGRATE = "hub:schema:migrate"  #: the hub's tables were brought up to date by their owner
     HUB_SITE_HELLO = "hub:site:hello"  #: a site reported its health, with news or after ten minutes
     HUB_REQUEST_ACCEPT = "hub:request:accept"  #: a request was accepted, or its grant renewed
     HUB_OUTCOME_HAND_OVER = "hub:outcome:hand-over"  #: outcomes were handed to a site, or it said that it holds one

@@ -182,7 +182,7 @@ def test_every_act_of_hub_and_worker_lies_in_cloud_logging_and_the_hubs_in_the_w
 
     stage.until(lambda: {"hub:site:enroll", "hub:request:accept", "worker:study:read"} <= acts(), "the acts are there")
     chains = {entry["labels"]["chain"].partition("-")[0] for entry in cloud.rest.log.values()}  # type: ignore[index]
-    assert chains == {"hub/hub", "hub/worker"}
+    assert chains == {"hub/hub", "hub/worker", "hub/migration"}
     stage.until(lambda: "hub:site:enroll" in {row["act"] for row in cloud.warehouse.rows("audit")}, "audit as rows")
 
 

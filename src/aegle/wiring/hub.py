@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from aegle import api, durable, logs
+from aegle import __version__, api, durable, logs
+from aegle.access import Act, event
 from aegle.errors import BadConfig
 from aegle.estate import HubCloud
 from aegle.hub.app import create_hub_app
@@ -143,6 +144,7 @@ def migrate_hub(home: Home) -> Sequence[str]:
     with on_google(home, cloud) as own, closing(Database(own.database_url(), connections=1)) as database:
         taken = migrate(database)
         let_in(database, cloud.database.hub, cloud.database.worker)
+        own.audit("migration").append(event(Act.HUB_SCHEMA_MIGRATE, count=len(taken), software=__version__))
     return taken
 
 
