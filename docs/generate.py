@@ -268,7 +268,7 @@ def dicomweb() -> str:
         "not offered."
     )
     unused: Any = None
-    routes = [f"| `{it.method} {it.path}` | {it.says} | `{it.act.value}` |\n" for it in archive_routes(unused)]
+    routes = [f"| `{it.method} {it.path.replace(':path', '')}` | {it.says} | `{it.act.value}` |\n" for it in archive_routes(unused)]
     names = ((it, keyword_for_tag(int(it.tag, 16))) for it in KEYS)
     keys = [f"| `{name}` | {it.level.value} | {it.vr} |\n" for it, name in names]
     matching = (
@@ -285,6 +285,7 @@ def dicomweb() -> str:
         "Search and metadata: `application/dicom+json` or `application/json`, packed with gzip where that is accepted; XML is "
         "not offered (406). Objects, frames and pixel data come as they are stored and are never transcoded: ask for "
         "`transfer-syntax=*` or none. One object or one frame also comes alone, without multipart; one object in ranges too. "
+        "Metadata tell pixels, and binary values of 4 KB or more, by their BulkDataURI. "
         "Rendered images and thumbnails are not offered.",
         'To store, send `multipart/related; type="application/dicom"`; metadata as JSON or XML is not taken (415). Each object '
         "must say that its identity was removed (0012,0062), or it is refused: identified objects enter at the site's door. "

@@ -21,8 +21,9 @@ from aegle.errors import MEANING, BadMessage, NotFound
 from aegle.ports import Archive
 from aegle.protocols import answers, qido, stow
 from aegle.protocols.accept import Offer, choose
+from aegle.protocols.dicomweb_client import path_of
 from aegle.protocols.openapi import openapi
-from aegle.protocols.wado import frame_body, whole_pixels
+from aegle.protocols.wado import frame_body, one_value, whole_pixels, with_links
 from aegle.records import Level, StoredInstance
 
 Authorise = Callable[[str | None, str, Act], None]
@@ -105,6 +106,7 @@ def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
         ("GET", _INSTANCE + "/metadata", read, "Retrieve an instance's metadata", resources.metadata),
         ("GET", _INSTANCE + "/frames/{frames}", read, "Retrieve frames, as stored", resources.frames),
         ("GET", _INSTANCE + "/bulkdata", read, "Retrieve the pixel data, as stored", resources.bulk_data),
+        ("GET", _INSTANCE + "/bulkdata/{where:path}", read, "Retrieve a large value of the header", resources.value),
         ("POST", "/studies", Act.ARCHIVE_INSTANCE_STORE, "Store instances", None),
         ("POST", "/studies/{study}", Act.ARCHIVE_INSTANCE_STORE, "Store instances of a study", None),
         ("DELETE", "/studies/{study}", delete, "Delete a study", resources.delete),
@@ -135,7 +137,9 @@ class _Resources:
         return answer
 
     def metadata(self, request: Request) -> Response:
-        return answers.dicom_json(request, [self._archive.metadata(item) for item in self._chosen(request)])
+        base = _base(request)
+        told = (with_links(self._archive.metadata(it), it, f"{base}{path_of(it)}") for it in self._chosen(request))
+        return answers.dicom_json(request, list(told))
 
     def object(self, request: Request) -> Response:
         (item,) = self._chosen(request)
@@ -156,6 +160,10 @@ class _Resources:
     def bulk_data(self, request: Request) -> Response:
         (item,) = self._chosen(request)
         return whole_pixels(request, self._archive, item)
+
+    def value(self, request: Request) -> Response:
+        (item,) = self._chosen(request)
+        return one_value(request, self._archive.open(item), request.path_params["where"])
 
     def delete(self, request: Request) -> Response:
         for item in self._chosen(request):
@@ -187,7 +195,7 @@ def _searched(request: Request, archive: Archive, asked: qido.Asked) -> Response
             after=qido.token(found[-1].place)
         )
         headers["Link"] = f'<{url}>; rel="next"'
-    base = str(request.base_url).rstrip("/")
+    base = _base(request)
     return answers.dicom_json(request, [_told(it.attributes, asked, base) for it in found], headers)
 
 
@@ -202,10 +210,14 @@ def _methods(table: Sequence[ArchiveRoute], path: str) -> list[str]:
     return [route.method for route in table if route.path == path]
 
 
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
 def _named(request: Request) -> str:
     """The study that a path names; every name in it must be a UID. Raises BadMessage."""
     names = request.path_params
-    if not all(is_uid(value) for name, value in names.items() if name != "frames"):
+    if not all(is_uid(value) for name, value in names.items() if name not in ("frames", "where")):
         raise BadMessage("a study, series or instance is named by its UID")
     return str(names.get("study", ""))
 

@@ -1,5 +1,6 @@
 """The fast reading of a header against pydicom's: the same answer over every file pydicom ships, and over damaged ones."""
 
+import contextlib
 import io
 import json
 import struct
@@ -101,10 +102,8 @@ def test_nothing_but_bad_dicom_comes_of_a_damaged_file(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged.dcm"
     path.write_bytes(damaged(Path(get_testdata_file(name, download=False)).read_bytes(), seed))
-    try:
+    with contextlib.suppress(BadDicom):
         describe.describe(path)
-    except BadDicom:
-        pass
 
 
 def values() -> Iterator[DataElement]:
