@@ -28,7 +28,7 @@ from aegle.local.audit import ChainedLines
 from aegle.protocols import dimse
 from aegle.protocols.door import DimseDoor
 from aegle.protocols.library_door import LibraryDoor
-from aegle.site.door import SiteDoor
+from aegle.site.door import Notices, SiteDoor
 
 RUNS = 3
 SLIDE_BYTES = 310_000_000
@@ -40,13 +40,14 @@ def serve(kind: str, folder: Path, port: int) -> None:
     """One of our doors, until the process is ended."""
     spool, audit = Spool(folder / "spool", 20_000_000_000), ChainedLines(folder / "audit", "bench", "site")
     site = SiteDoor(site="bench", spool=spool, audit=audit, arrived=lambda: None)
+    notices = Notices(site="bench", audit=audit, unwritten=site.unwritten)
     made = {"ours": DimseDoor, "pynetdicom": LibraryDoor}[kind](
         ae_title="BENCH",
         address=("127.0.0.1", port),
         allow=[Peer(ae_title="DCMSEND")],
         folder=spool.incoming,
         receive=site.receive,
-        notice=site.notice,
+        notice=notices.of("dimse"),
     )
     made.start()
     while True:

@@ -15,7 +15,7 @@ from aegle import config, estate
 from aegle.access import ALLOWED, FACTS, Act
 from aegle.cli import app
 from aegle.cli.acts import ACTS
-from aegle.deid import REASONS, conformance, default_profile, table
+from aegle.deid import REASONS, conformance, default_profile, ps316, table
 from aegle.dicom.levels import KEYS
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
@@ -39,6 +39,9 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.door": config.Door,
     "sites.NAME.door.allow[]": config.Peer,
     "sites.NAME.door.tls": config.Tls,
+    "sites.NAME.query": config.Query,
+    "sites.NAME.query.allow[]": config.Peer,
+    "sites.NAME.query.tls": config.Tls,
     "sites.NAME.pacs": config.Pacs,
     "sites.NAME.pacs.tls": config.Tls,
     "sites.NAME.pages": config.Pages,
@@ -402,9 +405,11 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main() -> None:
-    """Write every page."""
+    """Write every page, and the standard's words for the gate."""
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
+    for name, text in ps316.from_pydicom().items():
+        (Path(ps316.__file__).parent / "data" / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Act(StrEnum):
     INTAKE_INSTANCE_DROP = "intake:instance:drop"  #: our own result, routed back, was left out
     INTAKE_INSTANCE_REPEAT = "intake:instance:repeat"  #: the same source came again and changed nothing
     # archive
-    ARCHIVE_STUDY_READ = "archive:study:read"  #: a study was read with a grant
+    ARCHIVE_STUDY_READ = "archive:study:read"  #: a study was read, with a grant or by a listed DICOM peer
     ARCHIVE_STUDY_FIND = "archive:study:find"  #: the archive was searched
     ARCHIVE_INSTANCE_STORE = (
         "archive:instance:store"  #: instances were stored at the archive's endpoint, or refused there

@@ -103,6 +103,18 @@ class Door(_Model):
         return self
 
 
+class Query(_Model):
+    """Query/Retrieve (C-FIND, C-GET) for the site's own staff tools. It reads the archive, so it knows aliases alone: no
+    name, number or date of a patient can be asked for. Off unless this block is there."""
+
+    port: Port  #: of its own, beside the door's
+    ae_title: AeTitle | None = None  #: default: the site's name in capitals, shortened, and `-QR`
+    bind: str = "127.0.0.1"  #: address it listens on
+    allow: tuple[Peer, ...] = ()  #: nobody else may open an association
+    max_associations: Annotated[int, Field(ge=1, le=64)] = 4  #: at once; one more is asked to come back later
+    tls: Tls | None = None  #: default: plain DIMSE; with it this port speaks nothing else
+
+
 class Pages(_Model):
     """The site's or hub's web pages."""
 
@@ -187,6 +199,7 @@ class SiteConfig(_Model):
 
     kind: SiteKind  #: a hospital sends studies and gets predictions, a lab uploads and labels
     door: Door = Door()  #: how DICOM enters
+    query: Query | None = None  #: C-FIND and C-GET on the archive; default: none
     pacs: Pacs | None = None  #: hospitals: where results go; without it they stay on the page
     pages: Pages = Pages()  #: its web pages
     archive: RemoteArchive | None = None  #: default: files in the site's own folder
@@ -200,8 +213,10 @@ class SiteConfig(_Model):
     )
 
     def reaches_beyond(self) -> bool:
-        """Whether the door or the pages listen beyond this machine in plain."""
-        return not ((self.door.tls or _is_loopback(self.door.bind)) and _is_loopback(self.pages.bind))
+        """Whether the door, the pages or Query/Retrieve listen beyond this machine in plain."""
+        listeners: list[Door | Query] = [self.door, self.query] if self.query else [self.door]
+        is_near = all(it.tls or _is_loopback(it.bind) for it in listeners)
+        return not (is_near and _is_loopback(self.pages.bind))
 
 
 class HubConfig(_Model):
@@ -301,7 +316,8 @@ def _beside(site: SiteConfig, folder: Path) -> SiteConfig:
     """The site with the files of its TLS named in full: its programs run elsewhere."""
     door = site.door.model_copy(update={"tls": _in_full(site.door.tls, folder)})
     pacs = site.pacs and site.pacs.model_copy(update={"tls": _in_full(site.pacs.tls, folder)})
-    return site.model_copy(update={"door": door, "pacs": pacs})
+    query = site.query and site.query.model_copy(update={"tls": _in_full(site.query.tls, folder)})
+    return site.model_copy(update={"door": door, "pacs": pacs, "query": query})
 
 
 def _in_full(tls: Tls | None, folder: Path) -> Tls | None:

@@ -60,6 +60,7 @@ sites:
       allow: [{{ae_title: DEMO-PACS}}, {{ae_title: ELSEWHERE, address: 192.0.2.7}}]
     pacs: {{port: {ports[2]}, ae_title: DEMO-PACS}}
     archive_port: {ports[3]}
+    query: {{port: {ports[12]}, allow: [{{ae_title: STAFF}}]}}
     pages: {{port: {ports[4]}}}
   st-berta:
     kind: hospital
@@ -369,7 +370,7 @@ def _answers(client: httpx.Client) -> bool:
 @contextmanager
 def staged(folder: Path, *processes: str) -> Iterator[Stage]:
     """An installation below `folder` with hub and these processes running; all are ended afterwards."""
-    ports = [free_port() for _ in range(12)]
+    ports = [free_port() for _ in range(13)]
     yaml = folder / "aegle.yaml"
     yaml.write_text(_YAML.format(ports=ports), encoding="utf-8")
     home = Home(root=folder / "home")

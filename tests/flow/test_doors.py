@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pynetdicom import AE
 from stage import HOSPITAL, LAB, Stage, staged
 
 from aegle.access import Act, Role
@@ -21,6 +22,7 @@ from aegle.errors import PeerUnreachable
 from aegle.intake.quarantine import Entry
 from aegle.protocols import dimse
 from aegle.protocols.dimse import Sent, Target
+from aegle.protocols.query_scp import STUDY_ROOT_FIND
 from aegle.records import AuditEvent, AuditOutcome
 
 FULL_DISK = str(Path(__file__).with_name("fulldisk.py"))
@@ -198,6 +200,28 @@ def test_a_frame_that_unpacks_to_a_picture_without_end_is_held_or_rejected_and_s
     if len(stage.held()) == before:
         stage.until(lambda: stage.requests()[0]["state"] in ("rejected", "failed"), "the worker rejects it")
     assert stage.processes["worker-1"].poll() is None
+
+
+def test_staff_find_and_get_an_admitted_study_by_its_alias_alone(stage: Stage) -> None:
+    path, known = stage.still(), set(stage.archived())
+    sent = pydicom.dcmread(path, stop_before_pixels=True)
+    assert [answer.status for answer in send(stage, path)] == [0]
+    (alias,) = stage.until(lambda: set(stage.archived()) - known, "it is admitted")
+    since, query = len(stage.audit()), stage.applied.site(HOSPITAL).config.query
+    assert query is not None
+    entity, asked = AE(ae_title="STAFF"), pydicom.Dataset()
+    entity.add_requested_context(STUDY_ROOT_FIND)
+    asked.QueryRetrieveLevel, asked.PatientID, asked.PatientName, asked.StudyInstanceUID = "STUDY", "", "", ""
+    association = entity.associate("127.0.0.1", query.port, ae_title="ST-ANNA-QR")
+    found = {str(told.StudyInstanceUID): told for _, told in association.send_c_find(asked, STUDY_ROOT_FIND) if told}
+    asked.PatientID = sent.PatientID
+    assert [said.Status for said, _ in association.send_c_find(asked, STUDY_ROOT_FIND)] == [0]  # nobody by that number
+    association.release()
+    assert alias in found
+    assert sent.StudyInstanceUID not in found
+    assert str(sent.PatientName) not in {str(told.PatientName) for told in found.values()}
+    told = news(stage, Act.ARCHIVE_STUDY_FIND, since)
+    assert [(event.principal, event.facts["door"]) for event in told] == [("peer:STAFF", "query")] * 2
 
 
 @pytest.mark.parametrize("problem", ["ENOSPC", "EROFS"])

@@ -25,7 +25,7 @@ from aegle.deid import (
 from aegle.deid.folder import Summary, load_key, require_apart, run_folder
 from aegle.deid.preview import preview as run_dry
 from aegle.deid.second_look import Looking, require_detector
-from aegle.deid.treat import Task, Treated
+from aegle.deid.treat import Task, Treated, start_crew
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
@@ -141,6 +141,8 @@ def _treated(files: Sequence[Path], task: Task, quarantine: Path | None, jobs: i
     """Run, and show how far it is; answers with how often each reason held a file."""
     reasons: Counter[str] = Counter()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    jobs = min(jobs, len(files))
+    crew = start_crew(jobs)  # before the bar's thread and the ledger: its processes are copies of this one
     with Progress(*columns, console=console) as progress:
         shown = progress.add_task("de-identifying", total=len(files))
 
@@ -149,7 +151,7 @@ def _treated(files: Sequence[Path], task: Task, quarantine: Path | None, jobs: i
                 reasons[treated.settled.reason] += 1
             progress.advance(shown)
 
-        return run_folder(files, task, quarantine, jobs, told), reasons
+        return run_folder(files, task, quarantine, jobs, told, crew), reasons
 
 
 def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,8 +45,10 @@ def run_folder(
     quarantine: Path | None,
     jobs: int,
     told: Callable[[Treated], None] = lambda _: None,
+    crew: ProcessPoolExecutor | None = None,
 ) -> Summary:
-    """Treat files, `jobs` at a time. Held ones are copied to `quarantine` with a table of reasons, where one is named.
+    """Treat files, `jobs` at a time, by the processes of `crew` where it was started. Held ones are copied to
+    `quarantine` with a table of reasons, where one is named.
 
     A file held for its words alone is treated again by the next run, which finds them decided.
     Raises BadConfig when the output folder belongs to a run with another key or profile, or the decisions cannot be read,
@@ -60,8 +62,9 @@ def run_folder(
     first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
+        task = replace(task, resumed=ledger.holds_any())
         found, new, opinion = [0, 0, 0], 0, standard.Opinion()
-        for batch in _batches(treat_all(sources, task, jobs)):
+        for batch in _batches(treat_all(sources, task, jobs, crew)):
             seen = frozenset().union(*(treated.first_seen for treated in batch))
             new += _remember(task.values, seen - first_seen)
             first_seen |= seen

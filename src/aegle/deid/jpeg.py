@@ -5,6 +5,7 @@ Peak memory: one window.
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from struct import Struct
 
 import numpy as np
 
@@ -16,9 +17,11 @@ _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 #: Segments an image may have: frame and scan headers, tables, those of JPEG-LS (F7, F8), APPn and COM.
 _JPEG_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xF7, 0xF8, _COM}) - {0xC8}
+_SIZE, _NO_LINES = Struct(">HH"), b"\0\0"  #: lines may be told after the first scan (DNL, §B.2.5)
 _HEAD_MAX_BYTES = 1 << 16  #: of a header that is remembered
 _JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
 #: The second byte of a marker in entropy-coded data: not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
+_PLAIN_ENDS = frozenset({b"\xff\xd9", b"\xff\xd9\0"})  #: EOI, and the pad of an image of odd length
 _ENDS_DATA = np.zeros(256, bool)
 _ENDS_DATA[0x80:0xFF] = True
 _ENDS_DATA[0xD0:0xD8] = False
@@ -57,18 +60,22 @@ class JpegScan:
     Images that follow one another mostly have the same header: it is read once.
     """
 
-    def __init__(self, data: Buffer) -> None:
-        self._data = data
+    def __init__(self, data: Buffer, rows: int, columns: int) -> None:
+        self._data, self._size = data, _SIZE.pack(rows, columns)
         self._markers = Markers(data)
         self._head, self._head_blanks = b"", list[Blank]()
 
     def __call__(self, pos: int, end: int) -> Sequence[Blank]:
         """Of the image at `pos`. Raises Holding when it is not one."""
         size = len(self._head)
-        if size and self._data[pos : min(pos + size, end)] == self._head:
-            found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
-            return self._scans(pos + size, end, found)
-        return self._scans(self._header(pos, end, found := []), end, found)
+        if not size or self._data[pos : min(pos + size, end)] != self._head:
+            found = list[Blank]()
+            return self._scans(self._header(pos, end, found), end, found)
+        found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
+        at = self._markers.find(pos + size, end)
+        if self._data[at:end] in _PLAIN_ENDS:  # one scan up to the end, as nearly every image has it
+            return found
+        return self._scans(pos + size, end, found)
 
     def _header(self, pos: int, end: int, found: list[Blank]) -> int:
         """Up to the data of the first scan."""
@@ -99,11 +106,18 @@ class JpegScan:
             length = segment_length(self._data, pos, end)
             if marker not in _JPEG_SEGMENTS or not _fits(marker, self._data[pos + 2 : pos + length]):
                 raise unproven("a frame holds a segment that no image has")
+            if _starts_frame(marker) and self._data[pos + 3 : pos + 7] not in {self._size, _NO_LINES + self._size[2:]}:
+                raise unproven("a frame has another size than the header says")
             if marker == _COM or (0xE0 <= marker <= 0xEF and not _needed(self._data, marker, pos, length)):
                 found.append((pos + 2, length - 2, b" "))
             pos += length
             if marker == _SOS:
                 return pos, False
+
+
+def _starts_frame(marker: int) -> bool:
+    """SOF of JPEG and of JPEG-LS: bits a sample, lines, samples a line, components."""
+    return (0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xCC}) or marker == 0xF7
 
 
 def _fits(marker: int, content: bytes) -> bool:
@@ -114,7 +128,7 @@ def _fits(marker: int, content: bytes) -> bool:
         return _tables_fit(content, lambda at: 16 + sum(content[at + 1 : at + 17]))
     if marker == _SOS:
         return len(content) >= 1 and len(content) == 4 + 2 * content[0]
-    if (0xC0 <= marker <= 0xCF and marker != 0xCC) or marker == 0xF7:
+    if _starts_frame(marker):
         return len(content) >= 6 and len(content) == 6 + 3 * content[5]
     return marker not in {0xDC, 0xDD} or len(content) == 2
 

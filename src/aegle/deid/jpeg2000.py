@@ -1,10 +1,12 @@
 """Text inside JPEG 2000 and HTJ2K codestreams: comment segments (ISO 15444-1 Annex A)."""
 
 from collections.abc import Sequence
+from struct import Struct
 
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
+_SIZ = Struct(">HLLLL")  #: capabilities, extent of the reference grid, and where the picture begins on it
 _EOC, _SOT, _SOD, _COM = 0xD9, 0x90, 0x93, 0x64
 #: Segments of the main header and of tile-part headers (Table A.2, ISO 15444-2 Table A.1, ISO 15444-15 Annex A), SOT and
 #: COM apart.
@@ -16,14 +18,16 @@ _SEGMENTS = frozenset(
 class Jpeg2000Scan:
     """Finds what to blank in codestreams: the text of every COM, and what follows the end."""
 
-    def __init__(self, data: Buffer) -> None:
-        self._data = data
+    def __init__(self, data: Buffer, rows: int, columns: int) -> None:
+        self._data, self._size = data, (columns, rows)
 
     def __call__(self, pos: int, end: int) -> Sequence[Blank]:
         """Of the codestream at `pos`. Raises Holding when it is not one."""
         data, found = self._data, list[Blank]()
         if data[pos : pos + 4] != b"\xff\x4f\xff\x51":
             raise unproven("a frame does not start as a JPEG 2000 codestream")
+        if not _holds_picture(data, pos + 6, end, self._size):
+            raise unproven("a frame has another size than the header says")
         pos, tile_end, tiles = pos + 2, 0, 0
         while True:
             pos, marker = next_marker(data, pos, end)
@@ -46,6 +50,14 @@ class Jpeg2000Scan:
             raise unproven("a frame ends before its image does")
         found += after(data, pos, end)
         return found
+
+
+def _holds_picture(data: Buffer, pos: int, end: int, size: tuple[int, int]) -> bool:
+    """Whether the SIZ parameters at `pos` (§A.5.1) describe a picture of (columns, rows)."""
+    if pos + 20 > end:
+        return False
+    _, right, bottom, left, top = _SIZ.unpack_from(data, pos)
+    return (right - left, bottom - top) == size
 
 
 def _tile_part_end(data: Buffer, pos: int, end: int) -> int:

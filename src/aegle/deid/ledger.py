@@ -43,6 +43,10 @@ class Ledger:
         (known,) = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return str(known)
 
+    def holds_any(self) -> bool:
+        """Whether an earlier run settled something."""
+        return self._database.execute("SELECT 1 FROM settled LIMIT 1").fetchone() is not None
+
     def is_settled(self, source_digest: str) -> bool:
         """Whether these very bytes were treated before. Those held for their words alone are not: they may be decided."""
         query = "SELECT 1 FROM settled WHERE source_digest = ? AND reason <> ?"

@@ -105,13 +105,14 @@ def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Su
 
 
 def _scan(data: Buffer, codec: str, survey: Survey) -> Scan:
+    rows, columns = survey.number("rows"), survey.number("columns")
     if codec == "jpeg":
-        return JpegScan(data)
+        return JpegScan(data, rows, columns)
     if codec == "j2k":
-        return Jpeg2000Scan(data)
+        return Jpeg2000Scan(data, rows, columns)
     if codec == "rle":
         bits = survey.number("bits")
-        plane_bits = survey.number("rows") * survey.number("columns") * min(bits, 8)
+        plane_bits = rows * columns * min(bits, 8)
         return RunLengthScan(data, survey.number("samples") * -(-bits // 8), -(-plane_bits // 8))
     return _RawScan(data, survey.frame_bytes)
 

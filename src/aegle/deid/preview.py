@@ -13,10 +13,11 @@ from pydicom.errors import InvalidDicomError
 
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
+from aegle.deid.fold import shown
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
-from aegle.deid.values import Values, shown
+from aegle.deid.values import Values
 
 _MOST_CHARACTERS = 80  #: of a value that is shown
 _ABSENT = "–"

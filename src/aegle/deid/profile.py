@@ -71,9 +71,8 @@ def _pixel_rule(settings: "config.PixelRule") -> PixelRule:
     )
 
 
-@cache
 def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...] = ()) -> Profile:
-    """The profile with these options.
+    """The profile with these options, compiled once.
 
     Raises BadConfig when dates are asked for both in full and modified, and for an option that nobody can turn on."""
     if not NAME.fullmatch(name):
@@ -82,6 +81,11 @@ def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule,
         raise BadConfig(f"option {option}: {REFUSED[option]}")
     if {Option.FULL_DATES, Option.MODIFIED_DATES} <= options:
         raise BadConfig("choose full_dates or modified_dates, not both")
+    return _compiled(name, options, pixel_rules)
+
+
+@cache
+def _compiled(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...]) -> Profile:
     rules = compile_rules(options)
     digest = _digest(options, rules, pixel_rules)
     return Profile(name=name, options=options, rules=MappingProxyType(rules), pixel_rules=pixel_rules, digest=digest)

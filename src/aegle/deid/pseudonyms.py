@@ -28,6 +28,8 @@ class Pseudonyms:
     def __init__(self, keys: dict[str, bytes]) -> None:
         self._keys = keys
         self.uid = lru_cache(maxsize=65_536)(self._uid)
+        self.patient_id = lru_cache(maxsize=4096)(self._patient_id)
+        self.shift_days = lru_cache(maxsize=4096)(self._shift_days)
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Self:
@@ -50,11 +52,11 @@ class Pseudonyms:
         """The UID under which a result's own UID leaves for the PACS: unlinkable to the one the hub knows."""
         return original if is_public(original) else _uuid_uid(self._mac("result-uid", original))
 
-    def patient_id(self, original: str, issuer: str = "") -> str:
+    def _patient_id(self, original: str, issuer: str = "") -> str:
         """The patient's alias, `AG-` and 20 hexadecimal digits. Spaces around the original do not count."""
         return f"AG-{self._mac('patient', original.strip(), issuer.strip())[:10].hex().upper()}"
 
-    def shift_days(self, patient_alias: str) -> int:
+    def _shift_days(self, patient_alias: str) -> int:
         """By how many days the dates of the patient with this alias move into the past: 365 to 2554."""
         return 365 + int.from_bytes(self._mac("days", patient_alias)[:8], "big") % 2190
 

@@ -8,6 +8,7 @@ and X/Z/D get a dummy value, X/Z/U* is entered so that its UIDs are replaced.
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
@@ -199,7 +200,9 @@ def _net(tag: int, keyword: str, vr: str, options: frozenset[Option]) -> Action:
     return Action.KEEP
 
 
+@cache
 def _rule(action: Action, vrs: str) -> Rule:
+    """There are a hundred of them, and five thousand attributes."""
     names = [name.encode() for name in vrs.replace("NONE", "UN").split(" or ")]
     family = next((members for members in _FAMILIES if names[0] in members), frozenset(names))
     return Rule(action, names[0], family | frozenset(names))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 from aegle.deid.masks import Box, Device
@@ -69,7 +70,7 @@ class Survey:
             raise Holding(HoldReason.MALFORMED, "a number that describes the image has the wrong length")
         return int.from_bytes(raw, "big" if self.big_endian else "little") if raw else 1
 
-    @property
+    @cached_property
     def source(self) -> InstanceRef:
         """The object's own UIDs."""
         return InstanceRef(
@@ -79,14 +80,14 @@ class Survey:
             sop_class=self.text(SOP_CLASS),
         )
 
-    @property
+    @cached_property
     def device(self) -> Device:
         """Where the picture comes from, and its size."""
         manufacturer, model, modality = (self.text(tag) for tag in (_MANUFACTURER, _MODEL, _MODALITY))
         columns, rows = self.number("columns"), self.number("rows")
         return Device(manufacturer=manufacturer, model=model, modality=modality, columns=columns, rows=rows)
 
-    @property
+    @cached_property
     def character_set(self) -> tuple[str, ...]:
         """Specific Character Set, one term a value."""
         return tuple(term.strip() for term in self.text(_CHARACTER_SET).split("\\"))

@@ -6,6 +6,7 @@ import numpy as np
 
 from aegle.deid.identifiers import Search
 from aegle.deid.reading import Region
+from aegle.dicom.walk import HELD_MAX_BYTES, let_go
 
 _PIECE = 1 << 20
 _OVERLAP = 512  #: longer than any identifier in any encoding
@@ -48,18 +49,21 @@ def sweep(region: Region, search: Search) -> str | None:
 
 def _frame_ends(region: Region) -> Iterator[bytes]:
     """What could hold words in frames, joined to pieces of about a megabyte; a head like the one before it once."""
-    parts, size, last = [], 0, b""
+    parts, size, last, held = [], 0, b"", region.start
     for start, length in region.fragments or ():
-        region.file.seek(start)
-        head = _words_of(region.file.read(min(length, _FRAME_HEAD)))
+        stop = start + length
+        head = _words_of(region.data[start : min(stop, start + _FRAME_HEAD)])
         if head != last:
             parts.append(head)
-        region.file.seek(max(start, start + length - _FRAME_TAIL))
-        parts.append(region.file.read(min(length, _FRAME_TAIL)))
-        size, last = size + len(parts[-1]) + (len(head) if head != last else 0), head
+            size, last = size + len(head), head
+        parts.append(region.data[max(start, stop - _FRAME_TAIL) : stop])
+        size += _FRAME_TAIL
         if size > _PIECE:
             yield b"\n".join(parts)
             parts, size = [], 0
+        if stop - held > HELD_MAX_BYTES:
+            let_go(region.data, held, stop)
+            held = stop
     yield b"\n".join(parts)
 
 

@@ -1,16 +1,20 @@
 """One file of a folder de-identified and checked, in this process or in others, which may die."""
 
 import multiprocessing
+import os
 import platform
 import secrets
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
+from aegle import durable
 from aegle.deid import standard, value_file
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
@@ -30,6 +34,7 @@ LEDGER = ".aegle-deid.db"
 WORK = ".aegle-work"
 VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
 _MOST_DEATHS = 20
+_WORTH_A_THREAD = 8 << 20  #: bytes from which a file is digested and synced beside the work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,7 @@ class Task:
     compare_one_in: int = 0  #: of how many files one is compared by dciodvfy; 0 for none
     looking: Looking = Looking.NONE  #: which pictures a text detector looks at before they are written
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
+    resumed: bool = False  #: an earlier run settled some files: each is looked up before it is treated
 
     @property
     def profile(self) -> Profile:
@@ -68,14 +74,19 @@ class Treated:
     new_errors: frozenset[str] | None = None  #: of dciodvfy, where the file was in the sample
 
 
-def treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treated]:
-    """In this process when one is enough; else in others, which may die."""
+def treat_all(
+    sources: Sequence[Path], task: Task, jobs: int, crew: ProcessPoolExecutor | None = None
+) -> Iterator[Treated]:
+    """In this process when one is enough; else in others, which may die: in those of `crew` while they live."""
     if jobs == 1:
         yield from (treat(path, task) for path in sources)
         return
     left, deaths = dict.fromkeys(sources), 0
     while left:
-        with ProcessPoolExecutor(min(jobs, len(left)), mp_context=_processes()) as pool:
+        with crew or ProcessPoolExecutor(
+            min(jobs, len(left)), mp_context=_processes(), initializer=_end_with_parent
+        ) as pool:
+            crew = None
             asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
             try:
                 for future in as_completed(asked):
@@ -90,6 +101,29 @@ def treat_all(sources: Sequence[Path], task: Task, jobs: int) -> Iterator[Treate
                     ) from None
 
 
+def start_crew(jobs: int) -> ProcessPoolExecutor | None:
+    """Processes that work from their first moment, as copies of this one; None where copies are not safe.
+
+    Ask for them before a file is opened that must not be in them, a database above all, and before any thread runs."""
+    if jobs == 1 or platform.system() != "Linux" or threading.active_count() > 1:
+        return None
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"), initializer=_end_with_parent)
+    pool.submit(os.getpid).result()
+    return pool
+
+
+def _end_with_parent() -> None:
+    """A process that waits for work would never learn that nobody is left to give it any: the secret is in its memory."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _processes() -> BaseContext:
     """Processes that are made from scratch; on Linux from one that has imported what they need, and nothing else."""
     linux = platform.system() == "Linux"
@@ -101,22 +135,44 @@ def _processes() -> BaseContext:
 
 def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
-    pseudonyms = _pseudonyms(task.key)
-    digest = pseudonyms.source_digest(source)
-    if _ledger(task.output / LEDGER).is_settled(digest):
-        return Treated(source=source, settled=None)
-    target = task.output / WORK / f"{secrets.token_hex(8)}.dcm"
-    done = deidentify(source, target, task.profile, pseudonyms, task.values_in_force)
-    if isinstance(done, Deidentified):
-        doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
-        if doubt is None:
-            sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
-            errors = standard.new_errors(source, target) if sampled else None
-            return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
-        target.unlink()
-        done = doubt
-    settled = held_back(done, digest, task.profile.naming(pseudonyms))
-    return Treated(source=source, settled=settled, first_seen=done.first_seen)
+    large = source.stat().st_size >= _WORTH_A_THREAD
+    with ThreadPoolExecutor(1) if large else _Here() as beside:
+        digest = beside.submit(_pseudonyms(task.key).source_digest, source)
+        if (task.resumed or not large) and _ledger(task.output / LEDGER).is_settled(digest.result()):
+            return Treated(source=source, settled=None)
+        target = task.output / WORK / f"{secrets.token_hex(8)}.dcm"
+        done = deidentify(source, target, task.profile, _pseudonyms(task.key), task.values_in_force)
+        if isinstance(done, Deidentified):
+            synced = beside.submit(durable.sync_file, target) if large else None  # the disk is the slowest of all
+            doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
+            if synced:
+                synced.result()  # an error is told once: whoever keeps the target syncs it again, and would not see it
+            if doubt is None:
+                return _clean(source, target, done, digest.result(), task)
+            target.unlink()
+            done = doubt
+        settled = held_back(done, digest.result(), task.profile.naming(_pseudonyms(task.key)))
+        return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+def _clean(source: Path, target: Path, done: Deidentified, digest: str, task: Task) -> Treated:
+    sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
+    errors = standard.new_errors(source, target) if sampled else None
+    return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Here(Executor):
+    """Does at once what it is asked: for files too small to be worth a thread."""
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """The work's outcome, done already."""
+        done: Future[T] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
 
 
 @lru_cache(maxsize=1)

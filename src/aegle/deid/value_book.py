@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aegle.deid.fold import folded
 from aegle.deid.reasons import FirstSeen
-from aegle.deid.values import Decision, Values, folded
+from aegle.deid.values import Decision, Values
 from aegle.errors import NotFound
 
 _SCHEMA = """

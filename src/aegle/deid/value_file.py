@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aegle import durable
+from aegle.deid.fold import folded
 from aegle.deid.reasons import FirstSeen
-from aegle.deid.values import Decision, Values, folded, is_keyword
+from aegle.deid.values import Decision, Values, is_keyword
 from aegle.errors import BadConfig
 
 COLUMNS = ("keyword", "value", "decision")

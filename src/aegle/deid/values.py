@@ -14,13 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from importlib.resources import files
-from types import ModuleType
-from typing import Any
 
 from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
 
+from aegle.deid import ps316
+from aegle.deid.fold import folded, shown
 from aegle.deid.identifiers import texts
 from aegle.deid.reasons import FirstSeen
 from aegle.deid.table import rows
@@ -116,18 +115,6 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
     ).rstrip(b"\\")
 
 
-def shown(value: str) -> str:
-    """A value as people see it: on one line, without what a terminal or a page would obey."""
-    if not value.isprintable():
-        value = "".join(letter if letter.isprintable() else " " for letter in value)
-    return " ".join(value.split())
-
-
-def folded(value: str) -> str:
-    """A value as it is compared: capital letters, and how many spaces, do not count."""
-    return shown(value).casefold()
-
-
 @cache
 def keyword_of(tag: int) -> str:
     """The keyword of an attribute, from the dictionary or from Table E.1-1; else its eight digits."""
@@ -173,28 +160,9 @@ def _lines() -> Iterator[tuple[Sequence[str], str]]:
 
 
 def _is_standard_code(keyword: str, word: str) -> bool:
-    """Codes and their meanings that PS3.16 prints, as pydicom holds them: the standard's words are nobody's name."""
     if keyword == "CodeMeaning":
-        return word in _standard_codes()[1]
-    return keyword in {"CodeValue", "LongCodeValue", "URNCodeValue"} and word in _standard_codes()[0]
-
-
-def _concepts() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """pydicom's table of codes, without the package around it, which would keep it in memory for good."""
-    loader = SourceFileLoader("concepts", str(files("pydicom").joinpath("sr", "_concepts_dict.py")))
-    module = ModuleType(loader.name)
-    loader.exec_module(module)
-    table: Mapping[str, Mapping[str, Mapping[str, Any]]] = module.concepts
-    return table
-
-
-@cache
-def _standard_codes() -> tuple[frozenset[str], frozenset[str]]:
-    """Code values and meanings, folded. Read when first asked for: it takes a tenth of a second."""
-    concepts = _concepts()
-    entries = [entry for scheme in concepts.values() for entry in scheme.values()]
-    codes = {folded(code) for entry in entries for code in entry}
-    return frozenset(codes), frozenset(folded(meaning) for entry in entries for meaning, _ in entry.values())
+        return ps316.is_meaning(word)
+    return keyword in {"CodeValue", "LongCodeValue", "URNCodeValue"} and ps316.is_code(word)
 
 
 def tell(first_seen: Iterable[FirstSeen]) -> str:

@@ -1,4 +1,4 @@
-"""An object on its way in: written to disk as it comes, given up early when it is too large or the disk is full."""
+"""An object on its way in and out again: to disk as it comes, given up early when it is too large or the disk is full."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aegle import durable
 from aegle.dicom.identity import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
-from aegle.errors import AegleError, TooLarge
+from aegle.errors import AegleError, BadDicom, TooLarge
 from aegle.protocols.command import Command
 
 #: Of an object that we gave up, so much more is read in order to answer with a status; then the association is aborted.
@@ -82,6 +82,22 @@ def preamble(sop_class: str, sop_instance: str, syntax: str) -> bytes:
     )
     body = b"".join(elements)
     return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
+
+
+def data_set(path: Path, block_bytes: int = 131_072) -> Iterator[bytes]:
+    """What follows the file meta information of a Part 10 file, a block at a time. Raises BadDicom."""
+    with path.open("rb") as stream:
+        stream.seek(132)
+        at, head = 132, stream.read(12)
+        while head[:2] == b"\2\0":  # explicit VR, little endian (PS3.10 §7.1)
+            is_long = head[4:6] in (b"OB", b"UN", b"UT", b"OW", b"SQ")
+            at += 12 + int.from_bytes(head[8:12], "little") if is_long else 8 + int.from_bytes(head[6:8], "little")
+            stream.seek(at)
+            head = stream.read(12)
+        if at == 132:
+            raise BadDicom("a file without file meta information (PS3.10 §7.1)")
+        stream.seek(at)
+        yield from iter(lambda: stream.read(block_bytes), b"")
 
 
 def _short(element: int, vr: bytes, text: str) -> bytes:

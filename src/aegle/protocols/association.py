@@ -1,54 +1,45 @@
-"""One association as its acceptor (PS3.8 §9.2): the state machine, C-ECHO and C-STORE, and time bounds for all of it.
+"""One association as its acceptor (PS3.8 §9.2): the state machine, C-ECHO, and time bounds for all of it.
 
 Reading, writing and the disk happen in the association's own thread, so a peer that dawdles delays nobody else.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aegle import logs
-from aegle.errors import AegleError, BadDicom, StorageFull
+from aegle.errors import AegleError, BadDicom
 from aegle.protocols import command, pdu
-from aegle.protocols.arriving import Arriving
 from aegle.protocols.command import Command, Field, Status
-from aegle.protocols.pdu import AbortReason, Context, Fragment, Kind, Rejection, Request
-from aegle.protocols.peers import News, Notice, Receive, Sender
+from aegle.protocols.dialogue import ANSWERED, Abort, Dialogue, Operation, Patience, Provider, misplaced
+from aegle.protocols.pdu import AbortReason, Fragment, Kind, Rejection, Request
+from aegle.protocols.peers import News, Notice, Sender
 from aegle.protocols.wire import Wire
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a peer may take. A message must end `message_s` after it began, plus a second for each `slowest_bps`."""
-
-    request_s: float = 10.0  #: from the connection to the whole association request, the TLS handshake within it
-    idle_s: float = 60.0  #: between two messages
-    message_s: float = 30.0
-    slowest_bps: int = 16_384  #: bytes a second
-
-
-@dataclass(frozen=True, kw_only=True)
 class Service:
-    """What a door offers to every association."""
+    """What a listener offers to every association."""
 
     served: Mapping[str, Collection[str]]  #: transfer syntaxes by abstract syntax
-    folder: Path  #: takes objects while they arrive
-    most_bytes: int  #: of a data set
-    receive: Receive
+    provide: Callable[[Dialogue], Provider]
     notice: Notice
     judge: Callable[[Request, Sender], Rejection | None]  #: whether this peer gets an association now
+    given: Mapping[str, Collection[str]] = field(
+        default_factory=dict
+    )  #: of which the requestor may be SCP, to get them
+    most_bytes: int = 1_000_000  #: of the data set of something that is refused
     patience: Patience = field(default_factory=Patience)
 
 
-_KINDS = frozenset(int(kind) for kind in Kind)
+@dataclass(kw_only=True)
+class _Pending:
+    """A request whose data set is awaited."""
 
-
-class _Abort(Exception):
-    """Something that ends the association by our A-ABORT (PS3.8 AA-8)."""
-
-    def __init__(self, reason: AbortReason) -> None:
-        self.reason = reason
+    number: int
+    request: Command
+    operation: Operation | int  #: or the status that refuses it
 
 
 class Association:
@@ -57,10 +48,9 @@ class Association:
     def __init__(self, wire: Wire, address: str, service: Service) -> None:
         self._wire, self._service = wire, service
         self._sender = Sender(ae_title="", address=address)
-        self._contexts: dict[int, Context] = {}
+        self._dialogue: Dialogue | None = None
         self._command = bytearray()
-        self._request: tuple[int, Command] | None = None  #: whose data set is awaited
-        self._arriving: Arriving | None = None
+        self._pending: _Pending | None = None
         self._until = 0.0
         self._began: float | None = None  #: the message that is under way
         self._received = 0  #: bytes of it
@@ -68,42 +58,55 @@ class Association:
     def run(self, until: float) -> None:
         """Negotiate before `until` (monotonic clock), then serve until release, abort, silence or loss."""
         try:
-            if self._negotiate(until):
-                self._serve()
-        except _Abort as event:
-            self._say(pdu.abort(event.reason))
+            dialogue = self._negotiate(until)
+            if dialogue is not None:
+                self._dialogue = dialogue
+                self._serve(dialogue, self._service.provide(dialogue))
+        except Abort as event:
+            self._break_off(event.reason, "MALFORMED")
         except BadDicom:
-            self._say(pdu.abort(AbortReason.INVALID_VALUE))
+            self._break_off(AbortReason.INVALID_VALUE, "MALFORMED")
         except TimeoutError:
-            self._say(pdu.abort(AbortReason.UNSPECIFIED))
+            self._break_off(AbortReason.UNSPECIFIED, "TOO_SLOW")
         except OSError:
             pass  # the peer is gone; what it had sent whole was answered, or it will send it again
         finally:
-            self._give_up_object()
+            if self._pending is not None and not isinstance(self._pending.operation, int):
+                self._pending.operation.give_up()
 
-    def _say(self, content: bytes) -> None:
-        try:
-            self._wire.write(content)
-        except OSError:
-            logs.info("peer left before the last word")
+    def _break_off(self, reason: AbortReason, told: str) -> None:
+        """Our last word. One that never became an association is told too."""
+        if self._dialogue is None:
+            with contextlib.suppress(AegleError):  # a full disk: it is told later
+                self._service.notice(News.REFUSED, self._sender, told)
+        with contextlib.suppress(OSError):  # it left before
+            self._wire.write(pdu.abort(reason))
 
     # --- state 2: awaiting the request
 
-    def _negotiate(self, until: float) -> bool:
+    def _negotiate(self, until: float) -> Dialogue | None:
         kind, body = self._wire.read(until)
         if kind == Kind.ABORT:
-            return False
+            return None
         if kind != Kind.ASSOCIATE_RQ:
-            raise _Abort(_misplaced(kind))
-        request = pdu.read_request(bytes(body))
+            raise misplaced(kind)
+        request, service = pdu.read_request(bytes(body)), self._service
         self._sender = Sender(ae_title=request.calling, address=self._sender.address)
-        rejection = self._service.judge(request, self._sender) or self._note_acceptance()
+        rejection = service.judge(request, self._sender) or self._note_acceptance()
         if rejection:
             self._wire.write(pdu.reject(rejection))
-            return False
-        self._contexts = pdu.agree(request, self._service.served)
-        self._wire.write(pdu.accept(request, self._contexts, self._service.served.keys()))
-        return True
+            return None
+        got = {uid: service.given[uid] for uid in request.providers if uid in service.given}
+        served = {**service.served, **got}
+        contexts = pdu.agree(request, served)
+        self._wire.write(pdu.accept(request, contexts, served, got))
+        return Dialogue(
+            wire=self._wire,
+            sender=self._sender,
+            contexts=contexts,
+            longest=request.longest,
+            patience=service.patience,
+        )
 
     def _note_acceptance(self) -> Rejection | None:
         """An association that cannot be audited is not made."""
@@ -116,24 +119,24 @@ class Association:
 
     # --- state 6: data transfer
 
-    def _serve(self) -> None:
+    def _serve(self, dialogue: Dialogue, provider: Provider) -> None:
         self._await_message()
         while True:
             kind, body = self._wire.read(self._until)
             if kind == Kind.DATA:
-                self._take(body)
+                self._take(dialogue, provider, body)
             elif kind == Kind.RELEASE_RQ:
                 return self._wire.write(pdu.release())
             elif kind == Kind.ABORT:
                 return None
             else:
-                raise _Abort(_misplaced(kind))
+                raise misplaced(kind)
 
     def _await_message(self) -> None:
         self._began, self._received = None, 0
         self._until = time.monotonic() + self._service.patience.idle_s
 
-    def _take(self, body: memoryview) -> None:
+    def _take(self, dialogue: Dialogue, provider: Provider, body: memoryview) -> None:
         """One P-DATA-TF. What a message may take grows with what has come of it."""
         patience = self._service.patience
         if self._began is None:
@@ -141,61 +144,51 @@ class Association:
         self._received += len(body)
         self._until = self._began + patience.message_s + self._received / patience.slowest_bps
         for fragment in pdu.fragments(body):
-            if fragment.context not in self._contexts:
-                raise _Abort(AbortReason.INVALID_VALUE)
-            (self._take_command if fragment.is_command else self._take_data)(fragment)
+            if fragment.context not in dialogue.contexts:
+                raise Abort(AbortReason.INVALID_VALUE)
+            if fragment.is_command:
+                self._take_command(dialogue, provider, fragment)
+            else:
+                self._take_data(dialogue, fragment)
 
-    def _take_command(self, fragment: Fragment) -> None:
-        if self._request is not None or len(self._command) + len(fragment.content) > command.LONGEST:
-            raise _Abort(AbortReason.INVALID_VALUE)
+    def _take_command(self, dialogue: Dialogue, provider: Provider, fragment: Fragment) -> None:
+        if self._pending is not None or len(self._command) + len(fragment.content) > command.LONGEST:
+            raise Abort(AbortReason.INVALID_VALUE)
         self._command += fragment.content
         if not fragment.is_last:
             return
-        request = command.read(bytes(self._command))
+        request, number = command.read(bytes(self._command)), fragment.context
         self._command.clear()
         if request.is_response:
-            raise _Abort(AbortReason.UNEXPECTED)
+            raise Abort(AbortReason.UNEXPECTED)
         if request.has_data_set and request.field != Field.CANCEL:
-            self._expect(fragment.context, request)
+            self._pending = _Pending(number=number, request=request, operation=provider.begin(number, request))
         else:
-            self._answer(fragment.context, request, self._answer_without_data(request))
+            self._answer(dialogue, number, request, self._answer_without_data(provider, request))
 
-    def _expect(self, number: int, request: Command) -> None:
-        self._request = number, request
-        if self._refusal(number, request) is None:
-            service, syntax = self._service, self._contexts[number].syntax
-            self._arriving = Arriving(service.folder, request, syntax, service.most_bytes)
-
-    def _take_data(self, fragment: Fragment) -> None:
-        if self._request is None or self._request[0] != fragment.context:
-            raise _Abort(AbortReason.INVALID_VALUE)
-        if self._arriving is not None:
-            self._arriving.add(fragment.content)
-            if self._arriving.is_hopeless:
-                raise _Abort(AbortReason.UNSPECIFIED)
-        elif self._received > self._service.most_bytes:  # the data set of something that we do not serve
-            raise _Abort(AbortReason.UNSPECIFIED)
+    def _take_data(self, dialogue: Dialogue, fragment: Fragment) -> None:
+        pending = self._pending
+        if pending is None or pending.number != fragment.context:
+            raise Abort(AbortReason.INVALID_VALUE)
+        operation = pending.operation
+        if isinstance(operation, int):
+            if self._received > self._service.most_bytes:
+                raise Abort(AbortReason.UNSPECIFIED)
+        else:
+            operation.add(fragment.content)
+            if operation.is_hopeless:
+                raise Abort(AbortReason.UNSPECIFIED)
         if fragment.is_last:
-            number, request = self._request
-            status = self._refusal(number, request)
-            self._answer(number, request, self._keep() if status is None else status)
+            status = operation if isinstance(operation, int) else _finish(operation)
+            self._pending = None
+            self._answer(dialogue, pending.number, pending.request, None if status == ANSWERED else status)
 
-    # --- services
-
-    def _refusal(self, number: int, request: Command) -> int | None:
-        """Why a request with a data set is not met, whatever the data set is."""
-        if request.field != Field.STORE:
-            return Status.UNKNOWN_OPERATION
-        if request.sop_class != self._contexts[number].abstract:
-            return Status.WRONG_CLASS
-        return None if 0 < len(request.sop_instance) <= 64 else Status.INVALID_INSTANCE
-
-    def _answer_without_data(self, request: Command) -> int | None:
+    def _answer_without_data(self, provider: Provider, request: Command) -> int | None:
         if request.field == Field.CANCEL:
             return None  # of something that has long ended; it has no answer (PS3.7 §9.3.2.3)
         if request.field == Field.ECHO:
             return self._echo()
-        return Status.CANNOT_UNDERSTAND if request.field == Field.STORE else Status.UNKNOWN_OPERATION
+        return Status.CANNOT_UNDERSTAND if request.field in provider.fields else Status.UNKNOWN_OPERATION
 
     def _echo(self) -> int:
         try:
@@ -204,45 +197,21 @@ class Association:
             return error.meaning.dimse
         return Status.SUCCESS
 
-    def _keep(self) -> int:
-        """Hand the whole object over; its status. Success means that it is durable."""
-        arrived, self._arriving = self._arriving, None
-        assert arrived is not None  # noqa: S101  (`_expect` made it: there was no refusal)
-        arrived.close()
-        if arrived.problem is not None:
-            self._tell_not_taken(arrived.problem)
-            return arrived.problem.meaning.dimse
-        try:
-            self._service.receive(arrived.path, self._sender)
-        except AegleError as error:
-            logs.warning("instance not taken", code=error.meaning.code)
-            return error.meaning.dimse
-        except Exception as failure:  # noqa: BLE001  (the edge of an association)
-            logs.crash("door failed", failure)
-            return Status.OUT_OF_RESOURCES
-        finally:
-            arrived.discard()
-        return Status.SUCCESS
-
-    def _answer(self, number: int, request: Command, status: int | None) -> None:
-        self._request = None
+    def _answer(self, dialogue: Dialogue, number: int, request: Command, status: int | None) -> None:
         if status is not None:
-            self._wire.write(pdu.command(number, command.answer(request, status)))
+            dialogue.respond(number, request, status)
         self._await_message()
 
-    def _give_up_object(self) -> None:
-        if self._arriving is not None:
-            self._tell_not_taken(self._arriving.problem)
-            self._arriving.discard()
 
-    def _tell_not_taken(self, problem: AegleError | None) -> None:
-        code = problem.meaning.code if problem else "CUT_SHORT"
-        try:
-            self._service.notice(News.NOT_TAKEN, self._sender, code)
-        except StorageFull:
-            logs.warning("instance not taken", code=code)
-
-
-def _misplaced(kind: int) -> AbortReason:
-    """A PDU that has no place in this state, or none at all (PS3.8 §9.2.1, AA-8)."""
-    return AbortReason.UNEXPECTED if kind in _KINDS else AbortReason.UNRECOGNIZED
+def _finish(operation: Operation) -> int:
+    """The status of an operation; what nobody foresaw is one too."""
+    try:
+        return operation.finish()
+    except AegleError as error:
+        logs.warning("request not met", code=error.meaning.code)
+        return error.meaning.dimse
+    except (OSError, Abort):
+        raise
+    except Exception as failure:  # noqa: BLE001  (the edge of an association)
+        logs.crash("association failed", failure)
+        return Status.OUT_OF_RESOURCES

@@ -4,7 +4,7 @@ Everything here is given what a stranger sent: a length is believed only as far 
 """
 
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
@@ -14,6 +14,7 @@ from aegle.errors import BadDicom
 HEADER_BYTES = 6
 LONGEST = 131_072  #: of a P-DATA-TF that we ask for, in bytes without its header
 LONGEST_REQUEST = 262_144  #: 128 contexts with every transfer syntax there is, and room
+_SHORTEST = 1_024  #: of a P-DATA-TF that a requestor may ask for: every command of ours is shorter
 _FIXED = 68  #: of an A-ASSOCIATE, before its items
 _MOST_CONTEXTS = 128
 _APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
@@ -70,6 +71,8 @@ class Request:
     application_context: bytes
     proposals: tuple[Proposal, ...]
     titles: bytes  #: both titles as sent; an answer returns them (PS3.8 Table 9-17)
+    longest: int  #: of a P-DATA-TF that the requestor takes, in bytes without its header; 0 for no limit
+    providers: frozenset[str]  #: abstract syntaxes of which the requestor wants to be SCP (PS3.7 §D.3.3.4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +87,15 @@ def read_request(body: bytes) -> Request:
     """Parse an A-ASSOCIATE-RQ without its header. Raises BadDicom."""
     if len(body) < _FIXED:
         raise BadDicom("an association request that ends in its fixed part (PS3.8 Table 9-11)")
-    application_context, proposals = b"", []
+    application_context, proposals, user = b"", [], b""
     for kind, content in _items(body[_FIXED:]):
         if kind == 0x10:
             application_context = content.rstrip(b"\0 ")
         elif kind == 0x20:
             proposals.append(_read_proposal(content))
+        elif kind == 0x50:
+            user = content
+    longest, providers = _read_user(user)
     if not proposals or len(proposals) > _MOST_CONTEXTS or len({item.number for item in proposals}) < len(proposals):
         raise BadDicom("an association request needs 1 to 128 presentation contexts, each with its own number")
     return Request(
@@ -99,7 +105,22 @@ def read_request(body: bytes) -> Request:
         application_context=application_context,
         proposals=tuple(proposals),
         titles=body[4:36],
+        longest=longest,
+        providers=providers,
     )
+
+
+def _read_user(content: bytes) -> tuple[int, frozenset[str]]:
+    """What of the user information binds us: the longest message, and the roles."""
+    longest, providers = 0, set()
+    for kind, value in _items(content):
+        if kind == 0x51 and len(value) == 4:
+            longest = int.from_bytes(value, "big")
+        elif kind == 0x54 and len(value) >= 4 and value[-1] == 1:
+            providers.add(_text(value[2 : 2 + int.from_bytes(value[:2], "big")]))
+    if 0 < longest < _SHORTEST:
+        raise BadDicom(f"a requestor that takes less than {_SHORTEST} bytes at a time cannot be answered")
+    return longest, frozenset(providers)
 
 
 def _read_proposal(content: bytes) -> Proposal:
@@ -148,12 +169,17 @@ def agree(request: Request, served: Mapping[str, Collection[str]]) -> dict[int, 
     return agreed
 
 
-def accept(request: Request, agreed: Mapping[int, Context], served: Collection[str]) -> bytes:
-    """An A-ASSOCIATE-AC: each proposed context accepted, or refused with its reason (PS3.8 Table 9-18)."""
+def accept(
+    request: Request, agreed: Mapping[int, Context], served: Collection[str], providers: Iterable[str] = ()
+) -> bytes:
+    """An A-ASSOCIATE-AC: each proposed context accepted, or refused with its reason (PS3.8 Table 9-18). Of `providers` the
+    requestor is SCP alone, by its own wish."""
     contexts = b"".join(_answer(item, agreed.get(item.number), item.abstract in served) for item in request.proposals)
+    roles = (struct.pack(">H", len(uid)) + uid.encode("ascii") + b"\0\1" for uid in sorted(providers))
     user = (
         _item(0x51, LONGEST.to_bytes(4, "big"))
         + _item(0x52, IMPLEMENTATION_UID.encode())
+        + b"".join(_item(0x54, role) for role in roles)
         + _item(0x55, IMPLEMENTATION_NAME.encode())
     )
     body = b"\0\1\0\0" + request.titles + bytes(32)
@@ -184,6 +210,16 @@ def abort(reason: AbortReason) -> bytes:
 def command(context: int, content: bytes) -> bytes:
     """A P-DATA-TF with a whole command in one fragment."""
     return _pdu(Kind.DATA, struct.pack(">IBB", len(content) + 2, context, 0x03) + content)
+
+
+def data(context: int, content: bytes, *, is_last: bool) -> bytes:
+    """A P-DATA-TF with one fragment of a data set."""
+    return _pdu(Kind.DATA, struct.pack(">IBB", len(content) + 2, context, 0x02 if is_last else 0) + content)
+
+
+def fitting(longest: int) -> int:
+    """How many bytes of a data set fit a P-DATA-TF for a requestor that takes `longest`."""
+    return min(longest or LONGEST, LONGEST) - HEADER_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """One TCP or TLS connection, read a message of the upper layer at a time, each read before a point in time."""
 
 import contextlib
+import selectors
 import socket
 import ssl
 import time
@@ -50,6 +51,14 @@ class Wire:
             if not count:
                 raise ConnectionResetError("closed by the peer")
             view = view[count:]
+
+    def has_news(self) -> bool:
+        """Whether something has come that was not read yet. Does not wait."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     def write(self, content: bytes) -> None:
         """Send all of it, or raise OSError."""

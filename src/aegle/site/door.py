@@ -12,8 +12,9 @@ from aegle.access import Act
 from aegle.errors import AegleError, StorageFull
 from aegle.intake.spool import Door, Spool, Spooled
 from aegle.ports import AuditSink
-from aegle.protocols.peers import News, Sender
+from aegle.protocols.peers import News, Notice, Sender
 from aegle.records import AuditEvent, AuditOutcome
+from aegle.site.refusals import Refusals
 
 _SETTLED_SECONDS = 2.0
 _MOST_UNWRITTEN = 10_000
@@ -46,6 +47,48 @@ class Unwritten:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Notices:
+    """Writes down what became of associations at the site's listeners. Refusals are told within a bound."""
+
+    site: str
+    audit: AuditSink
+    unwritten: Unwritten = field(default_factory=Unwritten)
+    refusals: Refusals = field(default_factory=Refusals)
+
+    def of(self, door: str) -> Notice:
+        """For one listener. The notice raises StorageFull where it cannot be written down: then no association is made,
+        and the refusal is written before the next news."""
+
+        def notice(news: News, sender: Sender, reason: str) -> None:
+            if news is not News.REFUSED or self.refusals.is_told(sender.address, reason):
+                self._write(news, sender, reason, door)
+
+        return notice
+
+    def tell_counted(self, *, ending: bool = False) -> bool:
+        """Write down how many refusals there were beyond those told one by one."""
+        counted = self.refusals.due(ending=ending)
+        for address, reason, count in counted:
+            peer = address or "many addresses"
+            event = access.event(
+                Act.DOOR_ASSOCIATION_OPEN, AuditOutcome.REFUSED, site=self.site, reason=reason, peer=peer, count=count
+            )
+            self.unwritten.write(self.audit, event)
+        return bool(counted)
+
+    def _write(self, news: News, sender: Sender, reason: str, door: str) -> None:
+        # The title is the peer's own text, so it is told only when it is one of a form we allow.
+        title = sender.ae_title if sender.ae_title.isascii() and len(sender.ae_title) <= 16 else "?"
+
+        def event(reason: str) -> AuditEvent:
+            facts = {"reason": reason, "peer": sender.address} if reason else {}
+            outcome = AuditOutcome.REFUSED if reason else AuditOutcome.OK
+            return access.event(_ACTS[news], outcome, principal=f"peer:{title}", site=self.site, door=door, **facts)
+
+        self.unwritten.write(self.audit, event(reason), otherwise=event(reason or "STORAGE_FULL"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteDoor:
     """Every way in of one site. `arrived` is called after each acknowledged instance."""
 
@@ -53,7 +96,7 @@ class SiteDoor:
     spool: Spool
     audit: AuditSink
     arrived: Callable[[], None]
-    _unwritten: Unwritten = field(default_factory=Unwritten)
+    unwritten: Unwritten = field(default_factory=Unwritten)
     _sizes: dict[Path, int] = field(default_factory=dict)
     _refused: dict[Path, int] = field(
         default_factory=dict
@@ -66,19 +109,6 @@ class SiteDoor:
     def upload(self, received: Path, principal: str) -> Spooled:
         """A file from the site's page, already on the spool's file system."""
         return self._take(lambda: self.spool.take(received, Door.UPLOAD), Door.UPLOAD, principal)
-
-    def notice(self, news: News, sender: Sender, reason: str) -> None:
-        """What became of an association, an echo or an object that did not come in. Raises StorageFull where it cannot
-        be written down: the door then makes no association, and the refusal is written before the next news."""
-        # The title is the peer's own text, so it is told only when it is one of a form we allow.
-        title = sender.ae_title if sender.ae_title.isascii() and len(sender.ae_title) <= 16 else "?"
-
-        def event(reason: str) -> AuditEvent:
-            facts = {"reason": reason} if reason else {}
-            outcome = AuditOutcome.REFUSED if reason else AuditOutcome.OK
-            return access.event(_ACTS[news], outcome, principal=f"peer:{title}", site=self.site, **facts)
-
-        self._unwritten.write(self.audit, event(reason), otherwise=event(reason or "STORAGE_FULL"))
 
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""
@@ -125,7 +155,7 @@ class SiteDoor:
             door=door.value,
             **facts,
         )
-        self._unwritten.write(self.audit, event)
+        self.unwritten.write(self.audit, event)
 
 
 def _is_quiet(path: Path) -> bool:

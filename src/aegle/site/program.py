@@ -28,19 +28,19 @@ from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import Target
-from aegle.protocols.door import DimseDoor
 from aegle.protocols.library_door import LibraryDoor
-from aegle.protocols.tls import server_context
+from aegle.protocols.listener import Listener
 from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.admissions import Admissions
-from aegle.site.door import SiteDoor
+from aegle.site.door import Notices, SiteDoor
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.grants import OwnEndpoint
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
+from aegle.site.listeners import door_listener, query_listener
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
 from aegle.site.results import Deliveries, Outcomes, Results
@@ -106,8 +106,9 @@ class SiteProgram:
         self.door = SiteDoor(
             site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
         )
+        self.notices = Notices(site=name, audit=ports.audit, unwritten=self.door.unwritten)
         self._loops = self._make_loops()
-        self._dimse = self._make_dimse()
+        self._listeners = self._make_listeners()
         gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
         storing = Storing(site=name, archive=ports.archive, audit=ports.audit)
         receiver = storing.receiver(durable.private_folder(folder.storing), config.door.max_instance_mb * _MEGABYTE)
@@ -127,14 +128,17 @@ class SiteProgram:
             server.start()
         for loop in self._loops.values():
             loop.start()
-        self._dimse.start()
+        for listener in self._listeners:
+            listener.start()
         logs.info("site is up", site=self.name, port=self.ports.door_port)
 
     def stop(self) -> None:
         """Close the doors first, then let every step end."""
-        self._dimse.stop()
+        for listener in self._listeners:
+            listener.stop()
         for loop in self._loops.values():
             loop.stop()
+        self.notices.tell_counted(ending=True)
         for server in self._servers:
             server.stop()
         self.pictures.close()
@@ -206,21 +210,14 @@ class SiteProgram:
             self.wake("intake")
         return bool(due)
 
-    def _make_dimse(self) -> DimseDoor | LibraryDoor:
-        door = self.config.door
-        common: dict[str, Any] = {
-            "ae_title": self.ae_title,
-            "address": (door.bind, self.ports.door_port),
-            "allow": door.allow,
-            "folder": self.spool.incoming,
-            "receive": self.door.receive,
-            "notice": self.door.notice,
-            "limit": door.max_associations,
-        }
-        if door.upper_layer == "pynetdicom":
-            return LibraryDoor(**common)
-        tls = server_context(door.tls) if door.tls else None
-        return DimseDoor(**common, most_bytes=door.max_instance_mb * _MEGABYTE, tls=tls)
+    def _make_listeners(self) -> list[Listener | LibraryDoor]:
+        door, query = self.config.door, self.config.query
+        port, receive, notices = self.ports.door_port, self.door.receive, self.notices
+        made = [door_listener(door, title=self.ae_title, port=port, spool=self.spool, receive=receive, notices=notices)]
+        if query is not None:
+            archive, audit = self.ports.archive, self.ports.audit
+            made.append(query_listener(query, site=self.name, archive=archive, audit=audit, notices=notices))
+        return made
 
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
@@ -231,6 +228,7 @@ class SiteProgram:
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
+            "refusals": (self.notices.tell_counted, 10.0),
         }
         if self.ports.copy_audit is not None:
             steps["audit copy"] = (self.ports.copy_audit, 10.0)

@@ -109,3 +109,15 @@ def test_run_length_frames_pass_as_they_are(still, run):
     outcome = run(ds)
     assert outcome.check() is None
     assert (outcome.dataset.pixel_array == before).all()
+
+
+@pytest.mark.parametrize(
+    ("syntax", "image"),
+    [(JPEGBaseline8Bit, jpeg()), ("1.2.840.10008.1.2.4.50", jpeg(progressive=True)), (JPEG2000Lossless, j2k())],
+    ids=["JPEG", "progressive JPEG", "JPEG 2000"],
+)
+def test_a_frame_larger_or_smaller_than_the_header_says_is_held(syntax, image, compressed, run):
+    for rows, columns in ((2, 4), (4, 8)):
+        ds = compressed(syntax, image)
+        ds.Rows, ds.Columns = rows, columns
+        assert run(ds).held.reason is HoldReason.PIXELS_UNPROVEN

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from aegle.deid import Option, default_profile
+from aegle.deid import Option, default_profile, treat
 from aegle.deid.folder import REASONS_FILE, REPORT, Summary, load_key, require_apart, run_folder
 from aegle.deid.treat import LEDGER, Task
 from aegle.errors import BadConfig, Conflict
@@ -115,9 +116,7 @@ def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
     child = subprocess.Popen(
         [*command, "--key", str(tmp_path / "key"), "--jobs", "1"], stdout=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + 60
-    while not written(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: bool(written(tmp_path)))
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     assert written(tmp_path)
@@ -125,6 +124,51 @@ def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
     assert summary.before + summary.written + summary.held == len(NAMES) + 40
     assert all("DeidentificationMethod" in pydicom.dcmread(path) for path in written(tmp_path))
     assert not (tmp_path / "clean" / ".aegle-work").exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_no_process_outlives_the_run_that_started_it(source: Path, tmp_path: Path) -> None:
+    for number in range(200):
+        dataset = pydicom.dcmread(source / "CT_small.dcm")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        dataset.save_as(source / f"{number}.dcm")
+    (tmp_path / "key").write_text("00" * 32)
+    command = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean")]
+    child = subprocess.Popen([*command, "--key", str(tmp_path / "key"), "--jobs", "2"], stdout=subprocess.DEVNULL)
+    wait_until(lambda: bool(written(tmp_path)))
+    workers = [int(pid) for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()]
+    assert len(workers) >= 2
+    child.kill()
+    child.wait()
+    wait_until(lambda: not any(map(is_running, workers)))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Neither gone nor dead and waiting for whoever adopts it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_file_large_enough_to_be_digested_beside_the_work_ends_the_same(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(source, tmp_path)
+    usual = {path: path.read_bytes() for path in written(tmp_path)}
+    (tmp_path / "clean" / LEDGER).unlink()
+    monkeypatch.setattr(treat, "_WORTH_A_THREAD", 0)
+    first = run(source, tmp_path)
+    assert {path: path.read_bytes() for path in written(tmp_path)} == usual
+    again = run(source, tmp_path)
+    assert (again.written, again.held, again.before) == (0, 0, first.written + first.held)
 
 
 def test_a_key_is_made_once_and_only_where_allowed(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from aegle.deid import Decision, FirstSeen
 from aegle.deid import value_file as file
+from aegle.deid.fold import folded, shown
 from aegle.deid.value_book import ValueBook
-from aegle.deid.values import folded, shown
 from aegle.errors import BadConfig, NotFound
 
 OTTOKAR = FirstSeen(keyword="Manufacturer", value="Ottokar, Optiker")

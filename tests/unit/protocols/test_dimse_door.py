@@ -16,8 +16,8 @@ from rawpeer import CT_CLASS, EXPLICIT, VERIFICATION, RawPeer, command, context,
 
 from aegle.config import Peer
 from aegle.errors import StorageFull
-from aegle.protocols import arriving, dimse, door
-from aegle.protocols.association import Patience
+from aegle.protocols import arriving, dimse, listener
+from aegle.protocols.dialogue import Patience
 from aegle.protocols.dimse import Target
 from aegle.protocols.door import DimseDoor
 from aegle.protocols.peers import News, Sender
@@ -186,6 +186,18 @@ def test_a_connection_that_begins_with_anything_else_is_aborted(peer: RawPeer) -
     assert peer.ask(rawpeer.RELEASE) == (ABORT, bytes((0, 0, 2, 2)))
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"GET / HTTP/1.1\r\n\r\n" * 4, "MALFORMED"), (request(b""), "MALFORMED"), (request()[:40], "TOO_SLOW")],
+    ids=["another protocol", "no contexts", "half a request"],
+)
+def test_what_never_becomes_an_association_is_told(clinic: Clinic, peer: RawPeer, content: bytes, reason: str) -> None:
+    peer.say(content)
+    assert peer.is_closed() or peer.is_closed()
+    assert clinic.told.wait(5)
+    assert clinic.notices == [(News.REFUSED, reason)]
+
+
 def test_an_object_over_the_bound_is_given_up_while_it_arrives_and_refused(clinic: Clinic, associated: RawPeer) -> None:
     content = store(bytes(300_000))
     associated.say(content[:-40_000])
@@ -253,7 +265,7 @@ def test_one_association_too_many_is_asked_to_come_back(clinic: Clinic) -> None:
 
 
 def test_half_open_connections_by_the_dozen_keep_nobody_out(clinic: Clinic) -> None:
-    silent = [RawPeer(clinic.port) for _ in range(door._MOST_PENDING + 20)]
+    silent = [RawPeer(clinic.port) for _ in range(listener._MOST_PENDING + 20)]
     assert clinic.still_takes()
     assert silent[0].is_closed()
     for peer in silent:

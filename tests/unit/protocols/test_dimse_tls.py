@@ -20,7 +20,7 @@ from pydicom.data import get_testdata_file
 from aegle.config import Peer, Tls
 from aegle.errors import BadConfig, PeerUnreachable
 from aegle.protocols import dimse
-from aegle.protocols.association import Patience
+from aegle.protocols.dialogue import Patience
 from aegle.protocols.dimse import Target
 from aegle.protocols.door import DimseDoor
 from aegle.protocols.peers import News, Sender

@@ -13,7 +13,7 @@ from aegle.intake.spool import Door, Spool
 from aegle.local.audit import ChainedLines
 from aegle.protocols.peers import News, Sender
 from aegle.records import AuditOutcome
-from aegle.site.door import SiteDoor
+from aegle.site.door import Notices, SiteDoor
 
 
 class World:
@@ -26,6 +26,8 @@ class World:
             0,
         )
         self.door = SiteDoor(site="x1", spool=self.spool, audit=self.audit, arrived=self._wake)
+        notices = Notices(site="x1", audit=self.audit, unwritten=self.door.unwritten)
+        self.notice = notices.of("dimse")
         self.watched = folder / "watched"
         (self.watched / "deep").mkdir(parents=True)
 
@@ -101,8 +103,8 @@ def test_what_a_full_disk_did_not_take_is_written_down_later_in_its_order(
         patch.setattr(os, "fsync", full)
         for news, reason in ((News.ACCEPTED, ""), (News.REFUSED, "UNKNOWN_PEER"), (News.NOT_TAKEN, "STORAGE_FULL")):
             with pytest.raises(StorageFull):
-                world.door.notice(news, peer, reason)
-    world.door.notice(News.ECHO, peer, "")
+                world.notice(news, peer, reason)
+    world.notice(News.ECHO, peer, "")
     told = list(world.audit.read(9))[::-1]
     assert [(event.act, event.facts.get("reason")) for event in told] == [
         (Act.DOOR_ASSOCIATION_OPEN, "STORAGE_FULL"),  # it was not made
