@@ -271,7 +271,10 @@ def dicomweb() -> str:
         "not offered."
     )
     unused: Any = None
-    routes = [f"| `{it.method} {it.path.replace(':path', '')}` | {it.says} | `{it.act.value}` |\n" for it in archive_routes(unused)]
+    routes = [
+        f"| `{it.method} {it.path.replace(':path', '')}` | {it.says} | `{it.act.value}` |\n"
+        for it in archive_routes(unused)
+    ]
     names = ((it, keyword_for_tag(int(it.tag, 16))) for it in KEYS)
     keys = [f"| `{name}` | {it.level.value} | {it.vr} |\n" for it, name in names]
     matching = (
