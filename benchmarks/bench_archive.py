@@ -27,15 +27,12 @@ import pydicom
 from bench_cstore import ENVIRONMENT, RUNS, SLIDE_BYTES, peak_mb
 from dicomweb_load import Share, Told, drive
 
-from aegle import durable
 from aegle.access import Act
 from aegle.local.archive import FileArchive
 from aegle.local.audit import ChainedLines
 from aegle.pages.servers import HttpServer
-from aegle.protocols.dicomweb_server import archive_app
 from aegle.site import grants
-from aegle.site.access import GrantGate
-from aegle.site.storing import Storing
+from aegle.site.endpoint import ArchiveEndpoint
 
 PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 KEY = bytes(range(32))
@@ -60,10 +57,10 @@ class Server:
 def serve(folder: Path, port: int) -> None:
     """Our endpoint as a site's program runs it, until the process is ended."""
     archive, audit = FileArchive(folder / "archive"), ChainedLines(folder / "audit", "bench", "site")
-    storing = Storing(site="bench", archive=archive, audit=audit)
-    receiver = storing.receiver(durable.private_folder(folder / "storing"), 20_000_000_000)
-    gate = GrantGate(site="bench", key=KEY, audit=audit)
-    HttpServer(archive_app(archive, gate, receiver), "127.0.0.1", port).start()
+    endpoint = ArchiveEndpoint(
+        site="bench", archive=archive, audit=audit, key=KEY, folder=folder / "storing", part_max_bytes=20_000_000_000
+    )
+    HttpServer(endpoint.application(), "127.0.0.1", port).start()
     while True:
         time.sleep(60)
 

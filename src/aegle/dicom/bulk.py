@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from aegle.dicom import scan
 from aegle.dicom.by_library import DEFLATED
-from aegle.dicom.scan import Unsure
+from aegle.dicom.plain import Unsure
 from aegle.dicom.walk import (
     EXPLICIT_BE,
     EXPLICIT_LE,

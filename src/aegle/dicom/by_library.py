@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
-from aegle.dicom.scan import BULK_MIN_BYTES, EXTENDED_OFFSETS, PIXELS, Header, finite
+from aegle.dicom.plain import Header, finite
+from aegle.dicom.scan import BULK_MIN_BYTES, EXTENDED_OFFSETS, PIXELS
 from aegle.errors import BadDicom
 
 HEADER_MAX_BYTES = 64 << 20  #: read of one file on the way to its pixels

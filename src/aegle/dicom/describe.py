@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from aegle.dicom import by_library, frames, scan
 from aegle.dicom.by_library import DEFLATED, LibraryRead
 from aegle.dicom.frames import FrameTable
-from aegle.dicom.scan import Header, Unsure
+from aegle.dicom.plain import Header, Unsure
 from aegle.dicom.uids import checked
 from aegle.errors import BadDicom
 from aegle.records import InstanceRef

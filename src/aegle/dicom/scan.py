@@ -5,14 +5,12 @@ binary values, which are left where they are and told by where to ask for them.
 """
 
 import base64
-import re
-from collections.abc import Callable, Mapping
 from functools import lru_cache
-from struct import calcsize, unpack
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
 
+from aegle.dicom.plain import UID, Header, Unsure, readers
 from aegle.dicom.walk import (
     EXPLICIT_LE,
     IMPLICIT_LE,
@@ -28,8 +26,6 @@ from aegle.dicom.walk import (
     Head,
 )
 
-Header = dict[str, Any]
-
 EXTENDED_OFFSETS = 0x7FE00001
 BULK_MIN_BYTES = 4_096  #: a binary value from here on is told by its BulkDataURI
 OFFSETS_MAX_BYTES = 32 << 20  #: of an Extended Offset Table: 4 million frames
@@ -39,15 +35,6 @@ BINARY = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"})
 _CHARACTER_SET = 0x00080005
 #: Python's names for the character sets that are plain; another one is pydicom's to read
 _PLAIN_SETS = {"": "latin-1", "ISO_IR 6": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
-_NUMBERS = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q", b"FL": "f", b"FD": "d"}
-_UID = re.compile(r"[0-9.]+")
-_INTEGER = re.compile(r" *[+-]?[0-9]{1,12} *")
-_DECIMAL = re.compile(r" *[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})? *")
-_ESCAPE = 0x1B
-
-
-class Unsure(Exception):
-    """Something that this reading leaves to pydicom: not plain, or not right."""
 
 
 def meta(data: Buffer) -> tuple[str, int]:
@@ -65,7 +52,7 @@ def meta(data: Buffer) -> tuple[str, int]:
         if head.tag == 0x00020010:
             syntax = data[head.value : head.value + head.length].decode("latin-1").rstrip("\0 ")
         last, pos = head.tag, head.value + head.length
-    if not _UID.fullmatch(syntax):
+    if not UID.fullmatch(syntax):
         raise Unsure
     return syntax, pos
 
@@ -98,7 +85,7 @@ def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
 class _Scanner:
     def __init__(self, data: Buffer, encoding: Encoding) -> None:
         self._data, self._encoding = data, encoding
-        self._text = _readers("latin-1")
+        self._text = readers("latin-1")
         self._set = ""
         self.offsets = b""
 
@@ -177,7 +164,7 @@ class _Scanner:
         name = raw.decode("latin-1").rstrip(" \0")
         if name not in _PLAIN_SETS or (path and name != self._set):
             raise Unsure
-        self._set, self._text = name, _readers(_PLAIN_SETS[name])
+        self._set, self._text = name, readers(_PLAIN_SETS[name])
 
 
 @lru_cache(maxsize=8_192)
@@ -190,134 +177,3 @@ def _implied(tag: int) -> bytes:
     if len(vr) != 2 or vr == b"UN":
         raise Unsure
     return vr
-
-
-Read = Callable[[bytes], list[Any]]
-
-
-@lru_cache(maxsize=4)
-def _readers(encoding: str) -> Mapping[bytes, Read]:
-    """How the value of each VR is read where text is in this encoding; the answer is empty where the value is."""
-
-    def text(raw: bytes) -> str:
-        if _ESCAPE in raw:
-            raise Unsure
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            raise Unsure from None
-
-    several, one = _several(text), _one(text)
-    read: dict[bytes, Read] = dict.fromkeys((b"LO", b"SH", b"UC"), several)
-    read |= dict.fromkeys((b"LT", b"ST", b"UT"), one)
-    read |= dict.fromkeys((b"CS", b"AS", b"DA", b"TM", b"DT"), _plain)
-    read |= {vr: _numbers(code) for vr, code in _NUMBERS.items()}
-    return read | {
-        b"PN": _names(text), b"AE": _titles, b"UI": _uids, b"IS": _integers, b"DS": _decimals, b"AT": _tags, b"UR": _address,
-    }  # fmt: skip
-
-
-def _several(text: Callable[[bytes], str]) -> Read:
-    return lambda raw: _known([part.rstrip("\0 ") for part in text(raw).split("\\")])
-
-
-def _one(text: Callable[[bytes], str]) -> Read:
-    return lambda raw: _known([text(raw).rstrip("\0 ")])
-
-
-def _known(values: list[str]) -> list[Any]:
-    return [] if values == [""] else values
-
-
-def _plain(raw: bytes) -> list[Any]:
-    return _known(raw.decode("latin-1").rstrip(" \0").split("\\"))
-
-
-def _titles(raw: bytes) -> list[Any]:
-    return _known([part.strip() for part in raw.decode("latin-1").split("\\")])
-
-
-def _address(raw: bytes) -> list[Any]:
-    return _known([raw.decode("latin-1").rstrip()])
-
-
-def _uids(raw: bytes) -> list[Any]:
-    text = raw.decode("latin-1").rstrip("\0 ")
-    values = text.split("\\")
-    if text and not all(map(_UID.fullmatch, values)):
-        raise Unsure
-    return _known(values)
-
-
-def _integers(raw: bytes) -> list[Any]:
-    return _parsed(raw.decode("latin-1").rstrip(" \0"), _INTEGER, int)
-
-
-def _decimals(raw: bytes) -> list[Any]:
-    return _parsed(raw.decode("latin-1").strip().rstrip(" \0"), _DECIMAL, float)
-
-
-def _parsed(text: str, form: re.Pattern[str], make: Callable[[str], Any]) -> list[Any]:
-    if not text:
-        return []
-    values = text.split("\\")
-    if not all(map(form.fullmatch, values)):
-        raise Unsure
-    return [make(value) for value in values]
-
-
-def _numbers(code: str) -> Read:
-    size = calcsize(f"<{code}")
-
-    def read(raw: bytes) -> list[Any]:
-        count, rest = divmod(len(raw), size)
-        if rest:
-            raise Unsure
-        values = unpack(f"<{count}{code}", raw)
-        return [_number(value) for value in values] if code in "fd" else list(values)
-
-    return read
-
-
-def _tags(raw: bytes) -> list[Any]:
-    if len(raw) % 4:
-        raise Unsure
-    halves = unpack(f"<{len(raw) // 2}H", raw)
-    return [f"{group:04X}{element:04X}" for group, element in zip(halves[::2], halves[1::2], strict=True)]
-
-
-_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-
-
-def _names(text: Callable[[bytes], str]) -> Read:
-    def read(raw: bytes) -> list[Any]:
-        stripped = text(raw.rstrip(b"\0 "))
-        return [_name(part) for part in stripped.split("\\")] if stripped else []
-
-    return read
-
-
-def _name(text: str) -> dict[str, str]:
-    """Component groups of a person's name (PS3.5 §6.2.1), those at the end that are empty left out."""
-    groups = text.rstrip("=").split("=")
-    if not groups[0] or len(groups) > len(_GROUPS):
-        raise Unsure
-    return dict(zip(_GROUPS, groups, strict=False))
-
-
-def finite(header: Header) -> Header:
-    """The same with numbers that JSON does not have as strings (PS3.18 §F.2.3)."""
-    return {tag: _finite(element) for tag, element in header.items()}
-
-
-def _finite(element: Any) -> Any:
-    values = [_number(value) for value in element.get("Value", ())]
-    return {**element, "Value": values} if values else element
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, dict):
-        return finite(value) if all(isinstance(inner, dict) for inner in value.values()) else value
-    if isinstance(value, float) and value - value != 0:
-        return "NaN" if value != value else "inf" if value > 0 else "-inf"
-    return value

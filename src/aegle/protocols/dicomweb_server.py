@@ -17,12 +17,13 @@ from starlette.routing import Route
 
 from aegle.access import Act
 from aegle.dicom.uids import is_uid
-from aegle.errors import MEANING, BadMessage, NotFound
+from aegle.errors import MEANING, BadMessage, NotAcceptable, NotFound
 from aegle.ports import Archive
 from aegle.protocols import answers, qido, stow
 from aegle.protocols.accept import Offer, choose
 from aegle.protocols.dicomweb_client import path_of
 from aegle.protocols.openapi import openapi
+from aegle.protocols.rendered import Draw, Wanted, rendered, thumbnail
 from aegle.protocols.wado import frame_body, one_value, whole_pixels, with_links
 from aegle.records import Level, StoredInstance
 
@@ -31,7 +32,9 @@ Authorise = Callable[[str | None, str, Act], None]
 
 _MOST_FRAMES = 256
 _TAGS = {"study": "0020000D", "series": "0020000E", "sop": "00080018"}
-_INSTANCE = "/studies/{study}/series/{series}/instances/{sop}"
+_STUDY, _SERIES = "/studies/{study}", "/studies/{study}/series/{series}"
+_INSTANCE = _SERIES + "/instances/{sop}"
+_FRAMES = _INSTANCE + "/frames/{frames}"
 
 Answer = Callable[[Request], Response]
 
@@ -47,9 +50,11 @@ class ArchiveRoute:
     answer: Answer | None = None  #: None: a body is taken in
 
 
-def archive_app(archive: Archive, authorise: Authorise, receiver: stow.Receiver | None = None) -> Starlette:
-    """The endpoint as an ASGI application. Without a receiver it stores nothing."""
-    table = archive_routes(archive)
+def archive_app(
+    archive: Archive, authorise: Authorise, receiver: stow.Receiver | None = None, draw: Draw | None = None
+) -> Starlette:
+    """The endpoint as an ASGI application. Without a receiver it stores nothing, without `draw` it renders nothing."""
+    table = archive_routes(archive, draw)
     paths = dict.fromkeys(route.path for route in table)
 
     def of(path: str) -> Callable[[Request], Awaitable[Response]]:
@@ -81,10 +86,10 @@ def _not_here(request: Request) -> Response:
     return JSONResponse({"code": "REFUSED", "detail": "this archive takes objects at its door alone"}, 405)
 
 
-def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
+def archive_routes(archive: Archive, draw: Draw | None = None) -> Sequence[ArchiveRoute]:
     """Every resource of the endpoint. A search that names no study needs a grant for the whole archive."""
     find, read, delete = Act.ARCHIVE_STUDY_FIND, Act.ARCHIVE_STUDY_READ, Act.ARCHIVE_INSTANCE_DELETE
-    resources = _Resources(archive)
+    resources = _Resources(archive, draw or _draws_nothing)
     table: list[tuple[str, str, Act, str, Answer | None]] = [
         ("GET", "/studies", find, "Search for studies", resources.search(Level.STUDY)),
         ("GET", "/series", find, "Search for series", resources.search(Level.SERIES)),
@@ -113,6 +118,9 @@ def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
         ("DELETE", "/studies/{study}/series/{series}", delete, "Delete a series", resources.delete),
         ("DELETE", _INSTANCE, delete, "Delete an instance", resources.delete),
     ]
+    for path, what in ((_STUDY, "a study"), (_SERIES, "a series"), (_INSTANCE, "an instance"), (_FRAMES, "frames")):
+        table.append(("GET", f"{path}/rendered", read, f"Retrieve {what}, rendered", resources.rendered))
+        table.append(("GET", f"{path}/thumbnail", read, f"Retrieve a thumbnail of {what}", resources.thumbnail))
     routes = [ArchiveRoute(method=m, path=path, act=act, says=says, answer=run) for m, path, act, says, run in table]
     document = openapi(routes)
     for method in ("GET", "OPTIONS"):
@@ -126,8 +134,8 @@ def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
 class _Resources:
     """What each resource answers."""
 
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
+    def __init__(self, archive: Archive, draw: Draw) -> None:
+        self._archive, self._draw = archive, draw
 
     def search(self, level: Level) -> Answer:
         def answer(request: Request) -> Response:
@@ -164,6 +172,18 @@ class _Resources:
     def value(self, request: Request) -> Response:
         (item,) = self._chosen(request)
         return one_value(request, self._archive.open(item), request.path_params["where"])
+
+    def rendered(self, request: Request) -> Response:
+        """The frames named, or the first of each image."""
+        images = [item for item in self._chosen(request) if item.frames]
+        if not images:
+            raise NotFound("nothing there has an image")
+        shown = [(item, number) for item in images for number in _numbers(request.path_params.get("frames", "1"))]
+        return rendered(request, self._draw, shown)
+
+    def thumbnail(self, request: Request) -> Response:
+        frames = request.path_params.get("frames")
+        return thumbnail(request, self._draw, self._chosen(request), _numbers(frames)[0] if frames else None)
 
     def delete(self, request: Request) -> Response:
         for item in self._chosen(request):
@@ -208,6 +228,10 @@ def _told(attributes: Any, asked: qido.Asked, base: str) -> dict[str, Any]:
 
 def _methods(table: Sequence[ArchiveRoute], path: str) -> list[str]:
     return [route.method for route in table if route.path == path]
+
+
+def _draws_nothing(item: StoredInstance, frame: int, wanted: Wanted) -> bytes:
+    raise NotAcceptable("this archive renders nothing; retrieve frames as they are stored")
 
 
 def _base(request: Request) -> str:

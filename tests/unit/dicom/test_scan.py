@@ -19,7 +19,8 @@ from pydicom.dataelem import DataElement
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from aegle.dicom import by_library, describe, frames, scan
-from aegle.dicom.scan import Header, Scanned, Unsure
+from aegle.dicom.plain import Header, Unsure
+from aegle.dicom.scan import Scanned
 from aegle.dicom.walk import BrokenEncoding
 from aegle.errors import BadDicom
 
