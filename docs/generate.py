@@ -295,9 +295,9 @@ def dicomweb() -> str:
         "",
         "`rendered` gives images as `image/jpeg` or `image/png`: the frames named, else the first of each image, at most 32 in "
         "one answer. `viewport` (width, height, and a region of the frame; at most 4,096 pixels a side), `window` (centre, "
-        "width, and `linear`, `linear-exact` or `sigmoid`) and `quality` are taken, another parameter is refused. Without a window the "
-        "image's own first one is applied. `thumbnail` gives one image of 128 pixels. Pixels that are neither 8-bit colour nor "
-        "grey are not rendered (406).",
+        "width, and `linear`, `linear-exact` or `sigmoid`) and `quality` are taken, another parameter is refused. Without a "
+        "window the image's own first one is applied. `thumbnail` gives one image of 128 pixels. Pixels that are neither "
+        "8-bit colour nor grey are not rendered (406).",
         'To store, send `multipart/related; type="application/dicom"`; metadata as JSON or XML is not taken (415). Each object '
         "must say that its identity was removed (0012,0062), or it is refused: identified objects enter at the site's door. "
         "200: all taken; 202: some; 409: none. Failure Reason: 0111 other bytes are held under that UID, A900 it is of another "
