@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from aegle import durable
-from aegle.errors import AegleError, BadDicom, BadMessage, Conflict, PeerUnreachable, StorageFull, TooLarge, WrongMedia
+from aegle import durable, faults
+from aegle.errors import AegleError, BadDicom, BadMessage, Conflict, StorageFull, TooLarge, TooSlow, WrongMedia
 from aegle.protocols.answers import DICOM_JSON
 from aegle.protocols.part_reader import Part, PartReader
 from aegle.records import InstanceRef
@@ -119,7 +119,7 @@ def _require_media(content_type: str) -> None:
 
 
 async def _blocks(request: Request) -> AsyncIterator[_Block]:
-    """The body a megabyte at a time. Raises BadMessage for a sender who leaves or falls silent."""
+    """The body a megabyte at a time. Raises BadMessage for a sender who leaves, TooSlow for one who falls silent."""
     held, size = list[bytes](), 0
     stream = request.stream()
     while True:
@@ -131,7 +131,7 @@ async def _blocks(request: Request) -> AsyncIterator[_Block]:
         except ClientDisconnect:
             raise BadMessage("the sender left in the middle of a body") from None
         except TimeoutError:
-            raise PeerUnreachable("the sender fell silent in the middle of a body") from None
+            raise TooSlow("the sender fell silent in the middle of a body") from None
         held.append(piece)
         size += len(piece)
         if size >= _BLOCK:
@@ -145,7 +145,10 @@ def _take_all(receiver: Receiver, reader: PartReader, last: _Block, study_uid: s
     parts = reader.finish()
     if not parts:
         raise BadMessage("a body without a part")
-    return [_take(receiver, part, study_uid) for part in parts]
+    faults.reach(faults.Point.STOW_RECEIVED)
+    fates = [_take(receiver, part, study_uid) for part in parts]
+    faults.reach(faults.Point.STOW_TAKEN)
+    return fates
 
 
 def _take(receiver: Receiver, part: Part, study_uid: str) -> Fate:
