@@ -267,7 +267,8 @@ def dicomweb() -> str:
         "Each site serves its archive by DICOMweb (PS3.18) at the archive's port that `aegle status` shows. Every UID and "
         "attribute there is an alias. Every call carries `Authorization: Bearer GRANT`. A grant for one study goes to the hub "
         "with each request; `aegle archive grant` prints one for the whole archive, for a DICOMweb client of the site's own. "
-        "Without `--store` and `--delete` it reads only. `GET /` and `OPTIONS /` answer this as an OpenAPI document; WADL is "
+        "Without `--store` and `--delete` it reads only; to delete, an administrator of the site proves himself by password. "
+        "`aegle archive revoke` takes one back at once. `GET /` and `OPTIONS /` answer this as an OpenAPI document; WADL is "
         "not offered."
     )
     unused: Any = None

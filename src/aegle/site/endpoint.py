@@ -1,5 +1,6 @@
 """The archive's endpoint of a site: grants checked, acts audited, objects taken in, images drawn."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class ArchiveEndpoint:
     key: bytes = field(repr=False)  #: of the grants
     folder: Path  #: for objects on their way in, on the archive's file system
     part_max_bytes: int  #: of one object
+    revoked: Container[object] = ()  #: ids of grants that were taken back
     drawing: Drawing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,7 +34,7 @@ class ArchiveEndpoint:
         """As ASGI. What a crash left of objects on their way in goes: none was acknowledged."""
         for left in durable.private_folder(self.folder).iterdir():
             left.unlink()
-        gate = GrantGate(site=self.site, key=self.key, audit=self.audit)
+        gate = GrantGate(site=self.site, key=self.key, audit=self.audit, revoked=self.revoked)
         storing = Storing(site=self.site, archive=self.archive, audit=self.audit)
         receiver = storing.receiver(self.folder, self.part_max_bytes)
         return archive_app(self.archive, gate, receiver, self.drawing)

@@ -84,6 +84,11 @@ class SiteFolder:
         return self.root / agreement.FILE
 
     @property
+    def revoked(self) -> Path:
+        """Grants of the archive that were taken back, by their ids."""
+        return self.root / "revoked"
+
+    @property
     def outbox(self) -> Path:
         """Results on their way to the PACS: identified."""
         return self.root / "outbox"

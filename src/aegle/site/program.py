@@ -35,7 +35,7 @@ from aegle.site.door import Notices, SiteDoor
 from aegle.site.endpoint import ArchiveEndpoint
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
-from aegle.site.grants import OwnEndpoint
+from aegle.site.grants import OwnEndpoint, Revoked
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
@@ -114,6 +114,7 @@ class SiteProgram:
             key=secrets.get("grant-key"),
             folder=folder.storing,
             part_max_bytes=config.door.max_instance_mb * _MEGABYTE,
+            revoked=Revoked(folder.revoked),
         )
         self._servers = [HttpServer(self.endpoint.application(), "127.0.0.1", ports.archive_port)]
 

@@ -22,6 +22,7 @@ ACTS = {
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
     "archive grant": Act.CLI_ARCHIVE_GRANT,
+    "archive revoke": Act.CLI_ARCHIVE_REVOKE,
     "quarantine list": Act.SITE_QUARANTINE_VIEW,
     "quarantine show": Act.SITE_QUARANTINE_INSPECT,
     "quarantine release": Act.SITE_QUARANTINE_SETTLE,
