@@ -42,7 +42,7 @@ class Stage:
         self.drawing = Drawing(archive=self.archive)
         self.server = HttpServer(archive_app(self.archive, lambda *_: None, draw=self.drawing), "127.0.0.1", port)
         self.server.start()
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
 
     def ask(self, name: str, rest: str, **headers: str) -> httpx.Response:
         return self.client.get(path_of(self.held[name]) + rest, headers=headers)
