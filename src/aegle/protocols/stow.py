@@ -49,14 +49,18 @@ class Receiver:
     folder: Path  #: on the file system of what takes the files over
     part_max_bytes: int
     take: Callable[[Path, str, str], Fate]
+    is_retrievable: bool = True  #: what was taken can be retrieved at the same address
 
 
-async def receive(request: Request, receiver: Receiver, study_uid: str, allow: Callable[[], None]) -> Response:
+async def receive(
+    request: Request, receiver: Receiver, study_uid: str, allow: Callable[[], None] | None = None
+) -> Response:
     """Answer a STOW-RS request: 200 when all were taken, 202 when some were, 409 when none was.
 
-    `allow` decides whether the sender may, and audits it; meanwhile the first megabyte comes in, and is not looked at."""
+    `allow` decides whether the sender may, where that is still open, and audits it; meanwhile the first megabyte comes in and
+    is not looked at."""
     blocks = _blocks(request)
-    first = await _first(blocks, allow)
+    first = await _first(blocks, allow) if allow else await anext(blocks)
     content_type = request.headers.get("content-type", "")
     _require_media(content_type)
     reader = PartReader(content_type, receiver.folder, receiver.part_max_bytes)
@@ -66,7 +70,7 @@ async def receive(request: Request, receiver: Receiver, study_uid: str, allow: C
     finally:
         if reader.is_holding:
             await run_in_threadpool(reader.discard)
-    return _answer(str(request.base_url).rstrip("/"), fates)
+    return _answer(str(request.base_url).rstrip("/") if receiver.is_retrievable else "", fates)
 
 
 class _Block(NamedTuple):
