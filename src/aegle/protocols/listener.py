@@ -20,10 +20,10 @@ from aegle.protocols.peers import News, Notice, Sender, is_allowed
 from aegle.protocols.wire import Wire
 
 #: Connections that have not asked for an association yet. One more, and the oldest goes: it cannot keep others out.
-_MOST_PENDING = 64
+MOST_PENDING = 64
 _LOOK_SECONDS = 0.2
 _JOIN_SECONDS = 10.0
-_VERIFICATION_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+VERIFICATION_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,7 +116,7 @@ class Listener:
         with self._turn:
             pending = [other for other in self._guests if not other.is_associated]
             self._guests.append(guest)
-        if len(pending) >= _MOST_PENDING:
+        if len(pending) >= MOST_PENDING:
             pending[0].wire.cut()
         guest.thread.start()
 
@@ -140,7 +140,7 @@ class Listener:
             return self._judge(guest, request, sender)
 
         return Service(
-            served={VERIFICATION: _VERIFICATION_SYNTAXES, **self._offer.served},
+            served={VERIFICATION: VERIFICATION_SYNTAXES, **self._offer.served},
             given=self._offer.given,
             provide=self._offer.provide,
             most_bytes=self._offer.most_bytes,
