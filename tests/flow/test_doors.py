@@ -270,9 +270,9 @@ def test_a_hospital_that_speaks_tls_alone_gets_a_study_by_storescu_and_gives_its
     stage.await_pages(SECURED)
     path, mine = stage.still(), tls("scanner")
     words = ("-aet", "SCANNER", "-aec", "ST-BERTA", "127.0.0.1", place.door_port, path)
-    assert dcmtk.run("storescu", "+xy", *words).returncode != 0  # plain
-    assert dcmtk.run("storescu", "+xy", "-tla", "+cf", mine.authorities, *words).returncode != 0  # no certificate
-    sent = dcmtk.run("storescu", "+xy", "+tls", mine.key, mine.certificate, "+cf", mine.authorities, *words)
+    assert dcmtk.run("storescu", "-xy", *words).returncode != 0  # plain
+    assert dcmtk.run("storescu", "-xy", "+tla", "+cf", mine.authorities, *words).returncode != 0  # no certificate
+    sent = dcmtk.run("storescu", "-xy", "+tls", mine.key, mine.certificate, "+cf", mine.authorities, *words)
     assert sent.returncode == 0, sent.stderr
     stage.until(lambda: len(taken) == 2, "report and picture are in the PACS")
     archive.stop()
@@ -281,6 +281,8 @@ def test_a_hospital_that_speaks_tls_alone_gets_a_study_by_storescu_and_gives_its
     assert "SR" in {made.Modality for made in taken}
     with stage.state(SECURED) as state:
         stage.until(lambda: state.undelivered() == 0, "the site knows it")
+    refused = [event.facts["reason"] for event in stage.audit(SECURED) if event.outcome is AuditOutcome.REFUSED]
+    assert refused == ["NO_TLS"] * 2
     stage.end(SECURED)
 
 
