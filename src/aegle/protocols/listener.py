@@ -131,6 +131,7 @@ class Listener:
         except Exception as failure:  # noqa: BLE001  (the edge of an association)
             logs.crash("association failed", failure)
         finally:
+            self._unseat(guest)
             guest.wire.hang_up()
             with self._turn:
                 self._guests.remove(guest)
@@ -146,6 +147,7 @@ class Listener:
             most_bytes=self._offer.most_bytes,
             notice=self._notice,
             judge=judge,
+            leave=lambda: self._unseat(guest),
             patience=self._patience,
         )
 
@@ -168,6 +170,11 @@ class Listener:
         with self._turn:
             guest.is_associated = sum(other.is_associated for other in self._guests) < self._limit
             return guest.is_associated
+
+    def _unseat(self, guest: _Guest) -> None:
+        """Its seat is free for the next, at once: a peer may come back before this one has hung up."""
+        with self._turn:
+            guest.is_associated = False
 
     def _tell_refused(self, sender: Sender, reason: str) -> None:
         """Refused it is, also where that cannot be written down at once."""
