@@ -36,6 +36,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "google.deploy": estate.Deploy,
     "google.analysts[]": estate.Analysts,
     "hub": config.HubConfig,
+    "hub.cloud": estate.HubCloud,
+    "hub.cloud.database": estate.HubDatabase,
     "sites.NAME": config.SiteConfig,
     "sites.NAME.door": config.Door,
     "sites.NAME.door.allow[]": config.Peer,

@@ -91,6 +91,15 @@ ensure_secret() {
   fi
   field payload.data <"$WORK/secret" # in base64
 }
+as_aegle() { runuser --user aegle -- "$@"; }
+# The machine's own aegle.yaml, made real below its data folder.
+apply_config() {
+  mkdir -p "$ROOT/etc/aegle"
+  field config <"$WORK/facts" >"$ROOT/etc/aegle/aegle.yaml"
+  chmod -R go+rX "$ROOT/etc/aegle"
+  install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/home"
+  as_aegle "$ROOT/opt/aegle/current/bin/aegle" apply --config "$ROOT/etc/aegle/aegle.yaml" --home "$ROOT/var/lib/aegle/home"
+}
 account() { id -u "$1" >/dev/null 2>&1 || useradd --system --home-dir "/var/lib/$1" --shell /usr/sbin/nologin "$1"; }
 
 metadata instance/attributes/aegle-facts >"$WORK/facts"

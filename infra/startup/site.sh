@@ -13,8 +13,6 @@ unpack_java() {
 }
 place_jenkins() { install -D -m 0644 "$1" "$ROOT/opt/jenkins/jenkins.war"; }
 
-as_aegle() { runuser --user aegle -- "$@"; }
-
 STEP="data-disk"
 if [ -b /dev/disk/by-id/google-data ] && [ -z "$ROOT" ]; then
   blkid /dev/disk/by-id/google-data >/dev/null || mkfs.ext4 -q /dev/disk/by-id/google-data
@@ -66,13 +64,11 @@ STEP="site"
 for secret in grant-key page-key pseudonym-secret quarantine-key vault-key; do
   ensure_secret "$secret" >/dev/null
 done
-mkdir -p "$ROOT/etc/aegle"
-field config <"$WORK/facts" >"$ROOT/etc/aegle/aegle.yaml"
+install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/backups"
+apply_config
 echo "AEGLE_SITE=$SITE" >"$ROOT/etc/aegle/site.env"
 metadata instance/attributes/aegle-service >"$ROOT/etc/systemd/system/aegle-site.service"
-install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/home" "$ROOT/var/lib/aegle/backups"
-chmod -R go+rX "$ROOT/etc/aegle"
-as_aegle "$ROOT/opt/aegle/current/bin/aegle" apply --config "$ROOT/etc/aegle/aegle.yaml" --home "$ROOT/var/lib/aegle/home"
+chmod go+r "$ROOT/etc/aegle/site.env"
 systemctl daemon-reload
 systemctl enable --quiet aegle-site jenkins
 systemctl restart aegle-site jenkins

@@ -22,11 +22,9 @@ locals {
         reader = local.hospital ? "read-${var.name}@${local.project}.iam.gserviceaccount.com" : null
       }
       # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
-      door  = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
-      pages = { port = 8443, bind = "0.0.0.0" }
-      archive = {
-        url = "https://healthcare.googleapis.com/v1/projects/${local.project}/locations/${var.estate.region}/datasets/site-${var.name}/dicomStores/archive/dicomWeb"
-      }
+      door    = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
+      pages   = { port = 8443, bind = "0.0.0.0" }
+      archive = { url = local.archive_url }
     } } })
   }
   jobs = jsondecode(file("${local.startup}/jenkins/jobs.json"))
