@@ -48,7 +48,8 @@ class Releases:
 
     def installed(self) -> tuple[str, ...]:
         """Versions that are whole."""
-        return tuple(sorted(path.parent.name for path in self.root.glob("*/.digest")))
+        whole = (path.parent.name for path in self.root.glob("*/.digest"))
+        return tuple(sorted(name for name in whole if _VERSION.fullmatch(name)))
 
     def install(self, version: str, archive: Path, digest: str) -> None:
         """Install a release beside the others. Idempotent; the same version with another digest is refused.
