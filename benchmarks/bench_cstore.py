@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import deid_corpus as corpus
 
@@ -29,6 +30,9 @@ from aegle.protocols import dimse
 from aegle.protocols.door import DimseDoor
 from aegle.protocols.library_door import LibraryDoor
 from aegle.site.door import Notices, SiteDoor
+from aegle.site.loops import Loop
+from aegle.site.receipts import Receipts
+from aegle.site.unwritten import Unwritten
 
 RUNS = 3
 SLIDE_BYTES = 310_000_000
@@ -39,9 +43,16 @@ MUSTS = {"ct, 1 association": 1.0, "ct, 4 associations": 1.0, "stills, 2 associa
 def serve(kind: str, folder: Path, port: int) -> None:
     """One of our doors, until the process is ended."""
     spool, audit = Spool(folder / "spool", 20_000_000_000), ChainedLines(folder / "audit", "bench", "site")
-    site = SiteDoor(site="bench", spool=spool, audit=audit, arrived=lambda: None)
-    notices = Notices(site="bench", audit=audit, unwritten=site.unwritten)
+    unwritten = Unwritten()
+    receipts = Receipts("bench", audit, unwritten)
+    site = SiteDoor(
+        site="bench", spool=spool, audit=audit, arrived=lambda: None, receipts=receipts, unwritten=unwritten
+    )
+    notices = Notices(site="bench", audit=audit, unwritten=unwritten)
+    Loop("receipts", receipts.write, 0.25).start()  # as the site's program does
+    slots: dict[str, Any] = {"slot": spool.slots.take} if kind == "ours" else {}
     made = {"ours": DimseDoor, "pynetdicom": LibraryDoor}[kind](
+        **slots,
         ae_title="BENCH",
         address=("127.0.0.1", port),
         allow=[Peer(ae_title="DCMSEND")],

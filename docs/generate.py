@@ -41,6 +41,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.door": config.Door,
     "sites.NAME.door.allow[]": config.Peer,
     "sites.NAME.door.tls": config.Tls,
+    "sites.NAME.door.stow": config.Stow,
+    "sites.NAME.door.stow.tls": config.Https,
     "sites.NAME.query": config.Query,
     "sites.NAME.query.allow[]": config.Peer,
     "sites.NAME.query.tls": config.Tls,

@@ -103,6 +103,7 @@ class Act(StrEnum):
     CLI_VAULT_BACKUP = "cli:vault:backup"  #: a site's vault was copied, without its key
     CLI_VAULT_RESTORE = "cli:vault:restore"  #: a backup took the place of a site's vault
     CLI_VAULT_ROTATE = "cli:vault:rotate"  #: a site's vault was sealed under a new key
+    CLI_DOOR_KEY = "cli:door-key:change"  #: a key for sending to a site's STOW-RS door was made, or taken back
     CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
     CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
     CLI_ARCHIVE_GRANT = "cli:archive:grant"  #: a command gave a grant for a whole archive

@@ -28,6 +28,7 @@ from aegle.estate import Analysts, Deploy, Google, HubCloud, HubDatabase, OnGoog
 from aegle.records import SiteKind
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T", "Tls", "Https")
 _GOOGLE_NAME_MAX = 20  # a service account's name has 30 letters
 SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}[a-z0-9]")
 AeTitle = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,16}$")]
@@ -74,6 +75,24 @@ class Pacs(_Model):
     tls: Tls | None = None  #: default: plain DIMSE
 
 
+class Https(_Model):
+    """HTTPS by TLS 1.2 or 1.3. PEM files, beside aegle.yaml if relative."""
+
+    certificate: Path  #: ours, with the chain up to its authority
+    key: Path  #: its private key, without a password, readable by its owner alone
+    authorities: Path | None = None  #: with it, only callers with a certificate of one of these are spoken to
+
+
+class Stow(_Model):
+    """STOW-RS at the door: identified studies over HTTP, from programs that hold a key (`aegle door add-key`). Off unless this
+    block is there."""
+
+    port: Port  #: of its own
+    bind: str = "127.0.0.1"  #: address it listens on
+    tls: Https | None = None  #: default: plain HTTP; with it this port speaks nothing else
+    max_requests: Annotated[int, Field(ge=1, le=64)] = 8  #: at once; one more is asked to come back later
+
+
 class Door(_Model):
     """How DICOM enters a site."""
 
@@ -81,6 +100,7 @@ class Door(_Model):
     port: Port | None = None  #: default: given by `aegle apply`
     bind: str = "127.0.0.1"  #: address the door listens on
     allow: tuple[Peer, ...] = ()  #: nobody else may open an association
+    stow: Stow | None = None  #: default: no STOW-RS
     watch_folder: Path | None = None  #: files put here are taken in and removed
     quiet_seconds: Annotated[float, Field(ge=0.2, le=86_400)] = (
         30.0  #: a study is complete after this long without news
@@ -221,8 +241,7 @@ class SiteConfig(_Model):
 
     def reaches_beyond(self) -> bool:
         """Whether the door, the pages or Query/Retrieve listen beyond this machine in plain."""
-        listeners: list[Door | Query] = [self.door, self.query] if self.query else [self.door]
-        is_near = all(it.tls or _is_loopback(it.bind) for it in listeners)
+        is_near = all(it.tls or _is_loopback(it.bind) for it in (self.door, self.door.stow, self.query) if it)
         return not (is_near and _is_loopback(self.pages.bind))
 
 
@@ -324,14 +343,15 @@ def _with_profile(site: SiteConfig, beside: Path) -> SiteConfig:
 
 def _beside(site: SiteConfig, folder: Path) -> SiteConfig:
     """The site with the files of its TLS named in full: its programs run elsewhere."""
-    door = site.door.model_copy(update={"tls": _in_full(site.door.tls, folder)})
+    stow = site.door.stow and site.door.stow.model_copy(update={"tls": _in_full(site.door.stow.tls, folder)})
+    door = site.door.model_copy(update={"tls": _in_full(site.door.tls, folder), "stow": stow})
     pacs = site.pacs and site.pacs.model_copy(update={"tls": _in_full(site.pacs.tls, folder)})
     query = site.query and site.query.model_copy(update={"tls": _in_full(site.query.tls, folder)})
     return site.model_copy(update={"door": door, "pacs": pacs, "query": query})
 
 
-def _in_full(tls: Tls | None, folder: Path) -> Tls | None:
-    return tls and Tls(**{name: (folder / file).absolute() for name, file in tls})
+def _in_full(tls: T | None, folder: Path) -> T | None:
+    return tls and tls.model_copy(update={name: (folder / file).absolute() for name, file in tls if file})
 
 
 def _read(path: Path, model: type[M], missing: str) -> M:

@@ -13,8 +13,12 @@ from enum import StrEnum
 class Point(StrEnum):
     """Every point, in the order an instance and its result pass them."""
 
+    DOOR_ARRIVING = "door-arriving"
+    DOOR_MARKED = "door-marked"
     SPOOL_WRITTEN = "spool-written"
+    SPOOL_NAMED = "spool-named"
     SPOOL_RENAMED = "spool-renamed"
+    RECEIPTS_WRITTEN = "receipts-written"
     INTAKE_DEIDENTIFIED = "intake-deidentified"
     INTAKE_VAULTED = "intake-vaulted"
     ARCHIVE_WRITTEN = "archive-written"

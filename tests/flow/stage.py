@@ -32,6 +32,7 @@ from aegle.faults import Point
 from aegle.hub.database import Database
 from aegle.hub.people import HubAccounts
 from aegle.intake.quarantine import Entry
+from aegle.intake.slots import is_slot
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.audit import verify
 from aegle.local.enrolment import OperatorClient, enroll
@@ -58,6 +59,7 @@ sites:
       quiet_seconds: 0.3
       max_instance_mb: 4
       allow: [{{ae_title: DEMO-PACS}}, {{ae_title: ELSEWHERE, address: 192.0.2.7}}]
+      stow: {{port: {ports[13]}}}
     pacs: {{port: {ports[2]}, ae_title: DEMO-PACS}}
     archive_port: {ports[3]}
     query: {{port: {ports[12]}, allow: [{{ae_title: STAFF}}]}}
@@ -338,8 +340,9 @@ class Stage:
         place = self.folder(site)
         folders = (place.spool, place.work, place.outbox, place.archive / "incoming")
         odd = [path for path in place.quarantine.iterdir() if path.suffix not in (".sealed", ".json")]
-        return [str(path.relative_to(place.root)) for folder in folders if folder.exists()
-                for path in folder.rglob("*") if path.is_file()] + [str(path) for path in odd]  # fmt: skip
+        found = [path for folder in folders if folder.exists() for path in folder.rglob("*") if path.is_file()]
+        left = [path for path in found if not (is_slot(path) and not path.stat().st_size)]  # made, and nothing came yet
+        return [str(path.relative_to(place.root)) for path in left] + [str(path) for path in odd]
 
     def check_nothing_lost_or_doubled(self, sent: Sent) -> None:
         """One image in the archive, one set of results, one digest a UID in the PACS, whole audit chains, no leftovers."""
@@ -370,7 +373,7 @@ def _answers(client: httpx.Client) -> bool:
 @contextmanager
 def staged(folder: Path, *processes: str) -> Iterator[Stage]:
     """An installation below `folder` with hub and these processes running; all are ended afterwards."""
-    ports = [free_port() for _ in range(13)]
+    ports = [free_port() for _ in range(14)]
     yaml = folder / "aegle.yaml"
     yaml.write_text(_YAML.format(ports=ports), encoding="utf-8")
     home = Home(root=folder / "home")

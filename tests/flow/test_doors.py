@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import pydicom
 import pytest
 from PIL import Image
@@ -24,6 +25,7 @@ from aegle.protocols import dimse
 from aegle.protocols.dimse import Sent, Target
 from aegle.protocols.query_scp import STUDY_ROOT_FIND
 from aegle.records import AuditEvent, AuditOutcome
+from aegle.site.door_keys import DoorKeys
 
 FULL_DISK = str(Path(__file__).with_name("fulldisk.py"))
 
@@ -222,6 +224,24 @@ def test_staff_find_and_get_an_admitted_study_by_its_alias_alone(stage: Stage) -
     assert str(sent.PatientName) not in {str(told.PatientName) for told in found.values()}
     told = news(stage, Act.ARCHIVE_STUDY_FIND, since)
     assert [(event.principal, event.facts["door"]) for event in told] == [("peer:STAFF", "query")] * 2
+
+
+def test_a_study_sent_by_stow_with_a_key_is_deidentified_before_the_archive_has_it(stage: Stage) -> None:
+    path, known, since = stage.still(), set(stage.archived()), len(stage.audit())
+    stow = stage.applied.site(HOSPITAL).config.door.stow
+    assert stow is not None
+    key = DoorKeys(path=stage.folder(HOSPITAL).door_keys).add("SCANNER")
+    body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + path.read_bytes() + b"\r\n--x--\r\n"
+    headers = {
+        "Content-Type": 'multipart/related; type="application/dicom"; boundary=x',
+        "Authorization": f"Bearer {key}",
+    }
+    answer = httpx.post(f"http://127.0.0.1:{stow.port}/studies", content=body, headers=headers, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    (alias,) = stage.until(lambda: set(stage.archived()) - known, "it is admitted")
+    assert alias != pydicom.dcmread(path, stop_before_pixels=True).StudyInstanceUID
+    (told,) = news(stage, Act.DOOR_INSTANCE_RECEIVE, since)
+    assert (told.principal, told.facts["door"]) == ("key:SCANNER", "stow")
 
 
 @pytest.mark.parametrize("problem", ["ENOSPC", "EROFS"])

@@ -19,6 +19,7 @@ _GROUPS = {
     "account": "aegle.cli.people",
     "infra": "aegle.cli.cloud",
     "archive": "aegle.cli.archive",
+    "door": "aegle.cli.door",
     "deid": "aegle.cli.deid",
     "deid values": "aegle.cli.values",
     "deid bench": "aegle.cli.bench",

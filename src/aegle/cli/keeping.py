@@ -21,7 +21,9 @@ from aegle.local.home import Home
 from aegle.site import backup as backups
 from aegle.site.door import SiteDoor
 from aegle.site.folder import SiteFolder
+from aegle.site.receipts import Receipts
 from aegle.site.state import SiteState
+from aegle.site.unwritten import Unwritten
 
 console = Console()
 _PREFIX = "backups/"
@@ -77,7 +79,11 @@ def intake(
     limit = site.config.door.max_instance_mb * 1_000_000
     spool = Spool(SiteFolder(root=place.site(name)).spool, limit, incoming="incoming-by-hand")
     with closing(ChainedLines(place.site(name) / "audit", name, "cli")) as audit:
-        door = SiteDoor(site=name, spool=spool, audit=audit, arrived=lambda: None)
+        unwritten = Unwritten()
+        receipts = Receipts(name, audit, unwritten)
+        door = SiteDoor(
+            site=name, spool=spool, audit=audit, arrived=lambda: None, receipts=receipts, unwritten=unwritten
+        )
         before = _files(folder)
         door.sweep(folder)  # learns the sizes
         door.sweep(folder)  # takes what has not grown

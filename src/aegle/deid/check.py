@@ -7,10 +7,11 @@ header's and, of the pixels, one piece of 1 MiB from each file.
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from struct import Struct
 
 from pydicom import Dataset
 from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
@@ -21,7 +22,7 @@ from aegle.deid.outcome import Deidentified
 from aegle.deid.part10 import IMPLEMENTATION_VERSION
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
-from aegle.deid.reading import Reading, opened
+from aegle.deid.reading import Opaque, Reading, opened
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
 from aegle.deid.rules import DUMMIES, Action
@@ -36,6 +37,7 @@ _LONG_NUMBER = 7  #: characters from which an integer may be somebody's number
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; dates are compared with the source's.
 _SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
+_INTEGERS = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
@@ -51,7 +53,8 @@ def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> H
 
 def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
     with opened(source, whole=False) as original, opened(target, whole=True) as written:
-        faults = chain(_faults(written, done, profile), _unmoved_dates(original.header, written.header, profile))
+        texts: list[tuple[int, bytes]] = []
+        faults = chain(_faults(written, done, profile, texts), _unmoved_dates(original.header, written.header, profile))
         fault = next(faults, None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
@@ -62,15 +65,17 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
             return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
         charset = _character_set(original.header)
         found = _identifiers(original, profile, done)
-        where = _left_in(written, Search(found, charset)) or sweep(
+        where = _left_in(texts, Search(found, charset)) or sweep(
             written.pixels, Search(found, charset, shortest=_RAW_SHORTEST)
         )
         return Held(reason=HoldReason.IDENTIFIER_LEFT, detail=where) if where else None
 
 
-def _faults(written: Reading, done: Deidentified, profile: Profile) -> Iterator[str]:
+def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]]) -> Iterator[str]:
+    """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded."""
     yield from _meta_faults(written, done)
-    for tag, element in written.elements:
+    for tag, element in written.elements():
+        texts += ((tag, text) for text in _text(element) if text)
         fault = _element_fault(tag, element, done, profile)
         if fault:
             yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {fault}"
@@ -92,7 +97,18 @@ def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
         yield "the preamble holds data"
 
 
-def _element_fault(tag: int, element: DataElement, done: Deidentified, profile: Profile) -> str | None:
+def _text(element: DataElement | Opaque) -> Iterator[bytes]:
+    """What an element says in letters or in a long number."""
+    if isinstance(element, Opaque):
+        if element.VR in _INTEGERS and element.raw:
+            form = Struct(("<" if element.is_little_endian else ">") + _INTEGERS[element.VR])
+            numbers = (abs(number) for (number,) in form.iter_unpack(element.raw))
+            yield b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
+    elif element.VR in _SWEPT or (element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER):
+        yield str(element.value).lower().encode("utf-8", "replace")
+
+
+def _element_fault(tag: int, element: DataElement | Opaque, done: Deidentified, profile: Profile) -> str | None:
     """What is wrong with one element of the output, if anything."""
     rule = profile.rules.get(tag)
     if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
@@ -103,6 +119,8 @@ def _element_fault(tag: int, element: DataElement, done: Deidentified, profile: 
         return "should have been removed"
     if rule.action is Action.EMPTY and not element.is_empty:
         return "should be empty"
+    if isinstance(element, Opaque):
+        return None
     if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
@@ -144,14 +162,19 @@ def _character_set(dataset: Dataset) -> tuple[str, ...]:
 def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set[str]:
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
-    for tag, element in original.elements:
+    for tag, element in original.elements():
         rule = profile.rules.get(tag)
         if (rule and rule.action is Action.KEEP) or element.is_empty:
             continue
         if element.VR == "PN" or tag in IDENTIFYING:
-            values = element.value if element.VM > 1 else [element.value]
-            found |= {word for value in values for word in words(element.VR, str(value))}
+            found |= {word for value in _values(element) for word in words(element.VR, str(value))}
     return {word for word in found if not _is_ours(word) and word != done.patient_alias}
+
+
+def _values(element: DataElement | Opaque) -> Iterable[object]:
+    if isinstance(element, Opaque):
+        return [(element.raw or b"").decode("latin-1")]
+    return element.value if element.VM > 1 else [element.value]
 
 
 @lru_cache(maxsize=4096)
@@ -159,17 +182,8 @@ def _is_ours(word: str) -> bool:
     return Search([word], ()).hits(_OWN_WORDS)
 
 
-def _left_in(written: Reading, search: Search) -> str | None:
-    """The first text element of the output that holds an identifier."""
-    texts = [
-        (tag, str(element.value).lower().encode("utf-8", "replace"))
-        for tag, element in written.elements
-        if element.VR in _SWEPT or _long_number(element)
-    ]
+def _left_in(texts: Sequence[tuple[int, bytes]], search: Search) -> str | None:
+    """The first element of the output that holds an identifier."""
     if not search.hits(b"\n".join(text for _, text in texts)):
         return None
     return next((f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag, text in texts if search.hits(text)), None)
-
-
-def _long_number(element: DataElement) -> bool:
-    return element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes
 
+from aegle.dicom.uids import is_uid
+
 #: Values of these attributes identify, at any depth; so does every PN.
 IDENTIFYING = frozenset(
     {0x00080050, 0x00080080, 0x00080081, 0x00080082, 0x00081010, 0x00081040, 0x00100020, 0x00100030, 0x00101000}
@@ -29,6 +31,7 @@ _DULL_WORDS = """
     text code image container composite waveform person first last enter date time
     """
 _DULL = frozenset(_DULL_WORDS.split())
+_LONG_NUMBER = re.compile(r"[0-9]{7,}")
 _DELIMITERS = {0x3D, 0x5C, 0x5E}
 _UNICODE = ("utf-8", "utf-16-le", "utf-16-be")
 
@@ -62,11 +65,14 @@ def _encodings(character_set: tuple[str, ...]) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def words(vr: str, text: str) -> frozenset[str]:
-    """What to search for of one identifying value: the parts of a name, the whole of anything else."""
+    """What to search for of one identifying value: the parts of a name; the whole of anything else, and a long number
+    in it, which is somebody's also without the letters before it (MRN-4471129)."""
     text = text.strip(" \0")
     if vr == "PN":
         return frozenset(part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3))
-    return frozenset(part.strip() for part in text.split("\\") if _telling(part.strip(), 4))
+    parts = [part.strip() for part in text.split("\\")]
+    numbers = (number for part in parts if not is_uid(part) for number in _LONG_NUMBER.findall(part))
+    return frozenset(part for part in (*parts, *numbers) if _telling(part, 4))
 
 
 def _telling(word: str, shortest: int) -> bool:

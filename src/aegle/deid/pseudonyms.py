@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]
 
+from aegle.dicom.arrival import PREAMBLE, unmarked
 from aegle.errors import BadConfig
 
 SECRET_BYTES = 32
@@ -65,9 +66,11 @@ class Pseudonyms:
         return self._mac("token", original.strip())[:7].hex().upper()
 
     def source_digest(self, path: Path) -> str:
-        """Keyed digest of a file's bytes, read in pieces: recognises a repeat, tells nothing to anybody else."""
+        """Keyed digest of a file's bytes, read in pieces: recognises a repeat, tells nothing to anybody else. What our door
+        put into the preamble does not count."""
         digest = hmac.new(self._keys["source"], digestmod="sha256")
         with path.open("rb") as source:
+            digest.update(unmarked(source.read(PREAMBLE)))
             while chunk := source.read(1 << 20):
                 digest.update(chunk)
         return digest.hexdigest()

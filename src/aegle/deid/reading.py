@@ -5,17 +5,20 @@ Peak memory: the header's. A deflated data set is inflated into a file without a
 
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, cast
+from struct import Struct
+from typing import IO, Any, NamedTuple, cast
 
 from pydicom import Dataset
+from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
-from pydicom.filereader import read_dataset
+from pydicom.filereader import data_element_generator, read_dataset
 from pydicom.tag import BaseTag
 
 from aegle.deid.part10 import DEFLATED, inflate
@@ -26,6 +29,8 @@ Only = Callable[[BaseTag], bool]  #: whether to read on at a tag
 _DEFER_BYTES = 1 << 20
 #: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
 _REMEMBERED_BYTES = 1 << 10
+_BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+_CHARACTER_SET, _DEFAULT = 0x00080005, "iso8859"
 _ENCODINGS = {"1.2.840.10008.1.2": IMPLICIT_LE, "1.2.840.10008.1.2.2": EXPLICIT_BE}
 
 
@@ -40,6 +45,19 @@ class Region:
     fragments: Fragments | None
 
 
+class Opaque(NamedTuple):
+    """An element whose value is bytes that nothing here has to understand: a binary number, a sequence."""
+
+    VR: str
+    raw: bytes | None  #: None for one that was not read
+    is_little_endian: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no value."""
+        return self.raw == b""
+
+
 @dataclass(kw_only=True)
 class Reading:
     """A file as read."""
@@ -50,10 +68,11 @@ class Reading:
     after: Dataset  #: what stands after the pixels
     pixels: Region  #: of the file, or of its data set inflated
 
-    @cached_property
-    def elements(self) -> Sequence[tuple[int, DataElement]]:
-        """Tag and element of everything at every depth; values beyond 1 MB that are no sequences are not read."""
-        return [*_elements(self.header, self.pixels.data), *_elements(self.after, self.pixels.data)]
+    def elements(self) -> Iterator[tuple[int, DataElement | Opaque]]:
+        """Tag and element of everything at every depth, read anew each time: memory is an item's. Values beyond 1 MB that
+        are no sequences are not read."""
+        for part in (self.header, self.after):
+            yield from _of_dataset(part, self.pixels.data)
 
 
 @contextmanager
@@ -108,37 +127,81 @@ def _any(tag: BaseTag) -> bool:
     return True
 
 
-def _elements(dataset: Dataset, data: mmap.mmap) -> Iterator[tuple[int, DataElement]]:
+def _of_dataset(dataset: Dataset, data: mmap.mmap) -> Iterator[tuple[int, DataElement | Opaque]]:
+    known = dataset.original_character_set or _DEFAULT
+    character_set = (known,) if isinstance(known, str) else tuple(known)
     for tag in dataset.keys():  # noqa: SIM118 - iterating the dataset would read deferred values
-        element = _element(dataset, tag, data)
-        if element is None:
-            continue
-        yield int(tag), element
-        if element.VR == "SQ":
-            for item in element.value or ():
-                yield from _elements(item, data)
+        raw: Any = dataset.get_item(tag, keep_deferred=True)
+        if isinstance(raw, RawDataElement) and raw.value is None and raw.length:
+            if not _holds_items(raw):
+                continue
+            raw = raw._replace(value=data[raw.value_tell : raw.value_tell + raw.length])
+        yield from _of_element(raw, data, character_set)
 
 
-def _element(dataset: Dataset, tag: BaseTag, data: mmap.mmap) -> DataElement | None:
-    """One element decoded; None for a long value that is no sequence."""
-    raw: Any = dataset.get_item(tag, keep_deferred=True)
-    if not isinstance(raw, RawDataElement):
-        return dataset[tag]
-    encodings = dataset.original_character_set or "iso8859"
-    key = (encodings,) if isinstance(encodings, str) else tuple(encodings)
-    if raw.value is None and raw.length:
-        if not _holds_items(raw):
-            return None
-        raw = raw._replace(value=data[raw.value_tell : raw.value_tell + raw.length])
-        return convert_raw_data_element(raw, encoding=list(key), ds=dataset)
-    if raw.length > _REMEMBERED_BYTES:
-        return dataset[tag]
-    return _decoded(int(raw.tag), raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, key)
+def _of_element(
+    raw: RawDataElement | DataElement, data: mmap.mmap, character_set: tuple[str, ...]
+) -> Iterator[tuple[int, DataElement | Opaque]]:
+    """An element and what lies in it."""
+    if isinstance(raw, RawDataElement) and _holds_items(raw):
+        yield int(raw.tag), Opaque("SQ", raw.value, raw.is_little_endian)
+        yield from _of_items(raw, data, character_set)
+        return
+    element = raw if isinstance(raw, DataElement) else _read_one(raw, character_set)
+    yield int(raw.tag), element
+    if isinstance(element, DataElement) and element.VR == "SQ":  # of undefined length
+        for item in element.value or ():
+            yield from _of_dataset(item, data)
+
+
+def _of_items(
+    sequence: RawDataElement, data: mmap.mmap, character_set: tuple[str, ...]
+) -> Iterator[tuple[int, DataElement | Opaque]]:
+    """What lies in a sequence of defined length, an item at a time: a slide has a hundred thousand of them."""
+    value, order = sequence.value or b"", "<" if sequence.is_little_endian else ">"
+    head, at = Struct(order + "HHL"), 0
+    while at < len(value):
+        group, element, length = head.unpack_from(value, at)
+        if (group, element) != (0xFFFE, 0xE000):
+            raise ValueError("a sequence holds something other than items")
+        if length == UNDEFINED:  # pydicom finds its end, and has the whole sequence in memory
+            yield from _of_element(
+                convert_raw_data_element(sequence, encoding=list(character_set)), data, character_set
+            )
+            return
+        yield from _of_item(value[at + 8 : at + 8 + length], length, sequence, data, character_set)
+        at += 8 + length
+
+
+def _of_item(
+    content: bytes, length: int, sequence: RawDataElement, data: mmap.mmap, character_set: tuple[str, ...]
+) -> Iterator[tuple[int, DataElement | Opaque]]:
+    stream, ended = BytesIO(content), 0
+    implicit = sequence.is_implicit_VR or sequence.VR == "UN"  # PS3.5 §6.2.2
+    for raw in data_element_generator(stream, implicit, sequence.is_little_endian):
+        ended = stream.tell()
+        if int(raw.tag) == _CHARACTER_SET and isinstance(raw, RawDataElement):
+            character_set = tuple(convert_encodings((raw.value or b"").decode("ascii").split("\\")))
+        yield from _of_element(raw, data, character_set)
+    if ended != length:
+        raise ValueError("an item that does not end where it says")
+
+
+def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> DataElement | Opaque:
+    vr = raw.VR or _dictionary_vr(int(raw.tag))
+    if vr in _BINARY:
+        return Opaque(vr, raw.value or b"", raw.is_little_endian)
+    read = _decoded if raw.length <= _REMEMBERED_BYTES else _decoded.__wrapped__
+    return read(int(raw.tag), raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, character_set)
+
+
+@lru_cache(maxsize=4096)
+def _dictionary_vr(tag: int) -> str:
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
 
 
 def _holds_items(raw: RawDataElement) -> bool:
-    listed = dictionary_has_tag(raw.tag) and dictionary_VR(raw.tag) == "SQ"
-    return raw.VR == "SQ" or (raw.VR in {None, "UN"} and listed)
+    return raw.VR == "SQ" or (raw.VR in {None, "UN"} and _dictionary_vr(int(raw.tag)) == "SQ")
 
 
 @lru_cache(maxsize=4096)

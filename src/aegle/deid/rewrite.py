@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from struct import Struct
 
 from aegle.deid import icc
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
@@ -28,11 +29,13 @@ from aegle.dicom.walk import (
 )
 
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
+NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _NUMBERS = frozenset({b"DS", b"IS"})
+_INTEGERS: Mapping[bytes, str] = {b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q"}  #: the binary ones that hold so many
 _LONG_NUMBER = 7  #: characters from which a number may be somebody's number rather than a count
 #: What a kept value of these VRs may be made of: prose under them is refused.
 _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
@@ -61,11 +64,11 @@ class Rewriter:
     first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
 
     def __post_init__(self) -> None:
-        self._kept_bytes = 0
+        self._kept_bytes = self._nested = 0
 
     def header(self, heads: Sequence[Head]) -> bytes:
         """The top level up to PixelData or to the end of the object; `heads` are its elements."""
-        self._kept_bytes = 0
+        self._kept_bytes = self._nested = 0
         pending = [*sorted(self.insertions, reverse=True)]
         parts: list[bytes] = []
         end = len(self.data)
@@ -116,6 +119,7 @@ class Rewriter:
         parts: list[bytes] = []
         run = pos
         while pos < end:
+            self._nested += 1
             head = source.head(self.data, pos, end)
             if head.tag == ITEM_END and open_ended:
                 parts.append(self.data[run : head.start])
@@ -190,6 +194,9 @@ class Rewriter:
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
                 return b"".join(parts), item.value
             require_item(item, depth + 1)
+            self._nested += 1
+            if self._nested > NESTED_MAX:
+                raise Holding(HoldReason.TOO_LARGE, "more nested attributes than any real object has")
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
@@ -209,7 +216,9 @@ class Rewriter:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
-        if (vr in _SWEPT or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(head):
+        if (vr in _SWEPT or vr in _INTEGERS or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(
+            source, head, vr
+        ):
             self.done.append((head.tag, "identifier replaced"))
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
@@ -222,10 +231,12 @@ class Rewriter:
             return None
         return self.target.emit(head.tag, vr, self.data[head.value : head.value + head.length])
 
-    def _forbidden_in(self, head: Head) -> bool:
-        """Whether kept text holds an identifier; notes the text for the sweep after the first pass."""
+    def _forbidden_in(self, source: Encoding, head: Head, vr: bytes) -> bool:
+        """Whether kept text, or a kept number, holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
-        text = searchable(raw, self.character_set)
+        text = _long_integers(raw, vr, source) if vr in _INTEGERS else searchable(raw, self.character_set)
+        if not text:
+            return False
         self.kept_text.append(text)
         return self.forbidden is not None and self.forbidden.hits(text)
 
@@ -247,6 +258,13 @@ class Rewriter:
         raw = self.data[head.value : head.value + min(head.length, 4096)]
         vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
         self.identifiers |= words(vr, texts(raw, self.character_set))
+
+
+def _long_integers(raw: bytes, vr: bytes, source: Encoding) -> bytes:
+    """Binary integers of seven digits and more, in digits; what is too short for a number is none."""
+    form = Struct((">" if source.big_endian else "<") + _INTEGERS[vr])
+    numbers = (abs(number) for (number,) in form.iter_unpack(raw[: len(raw) // form.size * form.size]))
+    return b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
 
 
 @lru_cache(maxsize=4096)

@@ -6,19 +6,22 @@ that was acknowledged is found again after any crash.
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from aegle import durable, faults
+from aegle.dicom import arrival
 from aegle.errors import TooLarge
+from aegle.intake.slots import Slots, is_slot
 
 
 class Door(StrEnum):
     """How an instance came in."""
 
     DIMSE = "dimse"
+    STOW = "stow"
     FOLDER = "folder"
     UPLOAD = "upload"
 
@@ -49,18 +52,27 @@ def _spooled(path: Path) -> Spooled:
     return Spooled(path=path, door=Door(door), mark=Mark(mark[0]) if mark else None)
 
 
+def _named(door: Door, mark: Mark | None) -> str:
+    return "-".join((f"{time.time_ns():019d}", door, secrets.token_hex(4), *((mark,) if mark else ())))
+
+
 class Spool:
     """First in, first out, on one folder."""
 
     def __init__(self, folder: Path, max_bytes: int, incoming: str = "incoming") -> None:
-        """Whatever a crash left half-received was never acknowledged and is removed.
-
-        `incoming` is where objects arrive; another process beside the site's program has one of its own."""
+        """What a crash left half-received was never acknowledged and is removed. What is whole may have been: it is taken in,
+        once more if need be. `incoming` is where objects arrive; another process beside the site's program has one of its
+        own."""
         self._folder = durable.private_folder(folder)
         self.incoming = durable.private_folder(folder / incoming)
         self._max_bytes = max_bytes
+        self.slots = Slots(self.incoming)
         for left in self.incoming.iterdir():
-            left.unlink()
+            if is_slot(left) and arrival.is_whole(left):
+                left.replace(self._folder / f"{_named(Door.DIMSE, None)}.dcm")
+            else:
+                left.unlink()
+        durable.sync_folder(self._folder)
 
     def receive(self, chunks: Iterable[bytes], door: Door, mark: Mark | None = None) -> Spooled:
         """Take an object as it arrives; durable on return. Raises TooLarge and StorageFull, leaving nothing behind."""
@@ -76,15 +88,25 @@ class Spool:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def take(self, temporary: Path, door: Door, mark: Mark | None = None) -> Spooled:
-        """Take over a file that lies on the spool's file system; durable on return. Raises TooLarge, StorageFull."""
+    def take(
+        self, temporary: Path, door: Door, mark: Mark | None = None, named: Callable[[str], None] = lambda _: None
+    ) -> Spooled:
+        """Take over a file that lies on the spool's file system; durable on return. `named` hears its name before it is
+        seen here. Raises TooLarge, StorageFull.
+
+        A slot of ours needs no more than its own bytes on the disk: should the power take its new name, it is found under
+        the old one, whole by its mark."""
         self._bound(temporary.stat().st_size)
         with durable.storage():
             durable.sync_file(temporary)
             faults.reach(faults.Point.SPOOL_WRITTEN)
-            name = "-".join((f"{time.time_ns():019d}", door, secrets.token_hex(4), *((mark,) if mark else ())))
+            name = _named(door, mark)
             target = self._folder / f"{name}.dcm"
-            durable.settle(temporary, target)
+            named(name)
+            faults.reach(faults.Point.SPOOL_NAMED)
+            temporary.replace(target)
+            if not is_slot(temporary):
+                durable.sync_folder(self._folder)
         faults.reach(faults.Point.SPOOL_RENAMED)
         return Spooled(path=target, door=door, mark=mark)
 

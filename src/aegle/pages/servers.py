@@ -1,6 +1,7 @@
 """HTTP servers of a program, each in a thread of its own."""
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import uvicorn
@@ -11,7 +12,8 @@ from aegle.errors import Overloaded
 class HttpServer:
     """An ASGI application on one address. Access logs are off: a path can hold what a log may not."""
 
-    def __init__(self, application: Any, bind: str, port: int) -> None:
+    def __init__(self, application: Any, bind: str, port: int, tls: Mapping[str, Any] | None = None) -> None:
+        """`tls` holds uvicorn's settings for HTTPS."""
         settings = uvicorn.Config(
             application,
             host=bind,
@@ -21,6 +23,7 @@ class HttpServer:
             server_header=False,
             limit_concurrency=512,
             timeout_keep_alive=30,
+            **(tls or {}),
         )
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run, name=f"http-{port}", daemon=True)

@@ -2,12 +2,13 @@
 
 import contextlib
 import os
-import secrets
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from aegle import durable
+from aegle import durable, faults
+from aegle.dicom import arrival
 from aegle.dicom.identity import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from aegle.errors import AegleError, BadDicom, TooLarge
 from aegle.protocols.command import Command
@@ -19,16 +20,19 @@ SPARE_BYTES = 64_000_000
 class Arriving:
     """One C-STORE's data set in a Part 10 file of its own. Memory: nothing but what the caller holds."""
 
-    def __init__(self, folder: Path, request: Command, syntax: str, most_bytes: int) -> None:
-        self.path = folder / f"{secrets.token_hex(8)}.dcm"
+    def __init__(self, path: Path, request: Command, syntax: str, most_bytes: int, sender: str | None = None) -> None:
+        """Into `path`, made unless it is there. With a `sender` the file is marked as received from it (`dicom.arrival`)."""
+        self.path = path
+        self._sender, self._checksum, self._written = sender, 0, 0
         self.problem: AegleError | None = None  #: set: nothing more is written, and nothing is on disk
         self.received = 0  #: bytes of the data set
         self._most_bytes = most_bytes
         self._file: int | None = None
         with self._giving_up():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            self._file = os.open(self.path, flags, 0o600)
-            self._write(memoryview(preamble(request.sop_class, request.sop_instance, syntax)))
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            start = preamble(request.sop_class, request.sop_instance, syntax)
+            self._write(memoryview(start)[: arrival.PREAMBLE])
+            self._write_rest(memoryview(start)[arrival.PREAMBLE :])
 
     def add(self, content: memoryview) -> None:
         """The next bytes of the data set. Never raises for the disk's sake: see `problem`."""
@@ -37,23 +41,37 @@ class Arriving:
             with self._giving_up():
                 if self.received > self._most_bytes:
                     raise TooLarge(f"an object of more than {self._most_bytes // 1_000_000} MB")
-                self._write(content)
+                self._write_rest(content)
 
     @property
     def is_hopeless(self) -> bool:
         """Whether it was given up, and is so large that not even its end is awaited."""
         return self.problem is not None and self.received > self._most_bytes + SPARE_BYTES
 
-    def close(self) -> None:
-        """No more comes. The file stays until `discard`."""
+    def complete(self) -> None:
+        """It is whole: mark it, and close the file, which stays until `discard`. See `problem`."""
+        if self._sender is not None and self._file is not None:
+            with self._giving_up():
+                os.lseek(self._file, 0, os.SEEK_SET)
+                self._write(memoryview(arrival.mark(self._written, self._checksum, self._sender)))
+                faults.reach(faults.Point.DOOR_MARKED)
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def discard(self) -> None:
         """Leave nothing of it; also right after somebody took the file over."""
-        self.close()
+        self._close()
         self.path.unlink(missing_ok=True)
+
+    def _write_rest(self, content: memoryview) -> None:
+        if self._sender is not None:
+            self._checksum, self._written = zlib.crc32(content, self._checksum), self._written + len(content)
+        self._write(content)
+        faults.reach(faults.Point.DOOR_ARRIVING)
 
     def _write(self, content: memoryview) -> None:
         assert self._file is not None  # noqa: S101  (it is open as long as there is no problem)

@@ -1,5 +1,6 @@
 """The DIMSE door: C-ECHO and C-STORE as SCP."""
 
+import secrets
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from aegle.protocols.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from aegle.protocols.dialogue import Patience
 from aegle.protocols.listener import Listener, Offer
 from aegle.protocols.peers import Notice, Receive
-from aegle.protocols.store_scp import store_provider
+from aegle.protocols.store_scp import Place, store_provider
 
 SERVED = dict.fromkeys(STORAGE_CLASSES, TRANSFER_SYNTAXES)
 
@@ -30,9 +31,14 @@ class DimseDoor(Listener):
         most_bytes: int = 20_000_000_000,
         tls: ssl.SSLContext | None = None,
         patience: Patience | None = None,
+        slot: Place | None = None,
     ) -> None:
-        """`folder` takes data sets while they arrive; it must be on the spool's file system and as private as it."""
-        provide = store_provider(folder=folder, most_bytes=most_bytes, receive=receive, notice=notice)
+        """`folder` takes data sets while they arrive; it must be on the spool's file system and as private as it. With `slot`
+        they arrive in files that it names, and say who sent them."""
+        place = slot or (lambda: folder / f"{secrets.token_hex(8)}.dcm")
+        provide = store_provider(
+            place=place, marks=slot is not None, most_bytes=most_bytes, receive=receive, notice=notice
+        )
         super().__init__(
             Offer(provide=provide, served=SERVED, most_bytes=most_bytes),
             ae_title=ae_title,

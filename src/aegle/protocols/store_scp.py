@@ -1,14 +1,18 @@
 """C-STORE as its provider: each object into a file of its own, handed over whole, answered once it is durable."""
 
+import contextlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from aegle import logs
-from aegle.errors import AegleError, StorageFull
+from aegle.errors import MEANING, AegleError, StorageFull
 from aegle.protocols.arriving import Arriving
 from aegle.protocols.command import Command, Field, Status
 from aegle.protocols.dialogue import Dialogue, Provider
 from aegle.protocols.peers import News, Notice, Receive, Sender
+
+Place = Callable[[], Path]
+"""A file for the next object. Raises StorageFull."""
 
 
 class StoreProvider:
@@ -16,9 +20,10 @@ class StoreProvider:
 
     fields: Collection[int] = (Field.STORE,)
 
-    def __init__(self, dialogue: Dialogue, *, folder: Path, most_bytes: int, receive: Receive, notice: Notice) -> None:
-        """`folder` takes objects while they arrive; `most_bytes` is of a data set."""
-        self._dialogue, self._folder, self._most_bytes = dialogue, folder, most_bytes
+    def __init__(
+        self, dialogue: Dialogue, *, place: Place, marks: bool, most_bytes: int, receive: Receive, notice: Notice
+    ) -> None:
+        self._dialogue, self._place, self._marks, self._most_bytes = dialogue, place, marks, most_bytes
         self._receive, self._notice = receive, notice
 
     def begin(self, number: int, request: Command) -> "_Storing | int":
@@ -30,16 +35,29 @@ class StoreProvider:
             return Status.WRONG_CLASS
         if not 0 < len(request.sop_instance) <= 64:
             return Status.INVALID_INSTANCE
-        arriving = Arriving(self._folder, request, context.syntax, self._most_bytes)
-        return _Storing(arriving, self._dialogue.sender, self._receive, self._notice)
+        sender = self._dialogue.sender
+        try:
+            path = self._place()
+        except StorageFull:
+            return self._refuse(sender)
+        marked = sender.ae_title if self._marks else None
+        arriving = Arriving(path, request, context.syntax, self._most_bytes, marked)
+        return _Storing(arriving, sender, self._receive, self._notice)
+
+    def _refuse(self, sender: Sender) -> int:
+        """There is no room even for its name."""
+        with contextlib.suppress(StorageFull):
+            self._notice(News.NOT_TAKEN, sender, MEANING[StorageFull].code)
+        return MEANING[StorageFull].dimse
 
 
 def store_provider(
-    *, folder: Path, most_bytes: int, receive: Receive, notice: Notice
+    *, place: Place, marks: bool, most_bytes: int, receive: Receive, notice: Notice
 ) -> Callable[[Dialogue], Provider]:
-    """For a listener: a provider for each association."""
+    """For a listener. `place` names a file for each object while it arrives; `marks`: it says there who sent it;
+    `most_bytes` is of a data set."""
     return lambda dialogue: StoreProvider(
-        dialogue, folder=folder, most_bytes=most_bytes, receive=receive, notice=notice
+        dialogue, place=place, marks=marks, most_bytes=most_bytes, receive=receive, notice=notice
     )
 
 
@@ -59,7 +77,7 @@ class _Storing:
     def finish(self) -> int:
         """Hand the whole object over; its status. Success means that it is durable."""
         arrived = self._arriving
-        arrived.close()
+        arrived.complete()
         if arrived.problem is not None:
             self._tell_not_taken(arrived.problem)
             return arrived.problem.meaning.dimse

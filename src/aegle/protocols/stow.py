@@ -49,6 +49,7 @@ class Receiver:
     folder: Path  #: on the file system of what takes the files over
     part_max_bytes: int
     take: Callable[[Path, str, str], Fate]
+    is_retrievable: bool = True  #: what was taken can be retrieved at the same address
 
 
 async def receive(request: Request, receiver: Receiver, study_uid: str) -> Response:
@@ -63,7 +64,7 @@ async def receive(request: Request, receiver: Receiver, study_uid: str) -> Respo
         fates = await run_in_threadpool(_take_all, receiver, reader.finish(), study_uid)
     finally:
         await run_in_threadpool(reader.discard)
-    return _answer(str(request.base_url).rstrip("/"), fates)
+    return _answer(str(request.base_url).rstrip("/") if receiver.is_retrievable else "", fates)
 
 
 def _require_media(content_type: str) -> None:

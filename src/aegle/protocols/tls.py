@@ -4,8 +4,9 @@ import os
 import ssl
 import stat
 from pathlib import Path
+from typing import Any
 
-from aegle.config import Tls
+from aegle.config import Https, Tls
 from aegle.errors import BadConfig
 
 #: RFC 9325 §4.2 for TLS 1.2; the suites of 1.3 are all fit. Nothing else is offered or taken.
@@ -14,11 +15,12 @@ _CIPHERS = ":".join(
     for cipher in ("AES256-GCM-SHA384", "AES128-GCM-SHA256")
     for signature in ("ECDSA", "RSA")
 )
+_SERVER = ssl.PROTOCOL_TLS_SERVER
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
     """For a door: whoever calls shows a certificate of the named authorities. Raises BadConfig."""
-    context = _context(tls, ssl.PROTOCOL_TLS_SERVER)
+    context = _context(tls, _SERVER)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -26,6 +28,18 @@ def server_context(tls: Tls) -> ssl.SSLContext:
 def client_context(tls: Tls) -> ssl.SSLContext:
     """For a sender: we show our certificate, and the peer's must be of the named authorities and for its host name."""
     return _context(tls, ssl.PROTOCOL_TLS_CLIENT)
+
+
+def https_settings(tls: Https) -> dict[str, Any]:
+    """The same for an HTTP server of uvicorn's; certificates of callers only where authorities are named. Raises BadConfig."""
+    _context(Tls(certificate=tls.certificate, key=tls.key, authorities=tls.authorities or tls.certificate), _SERVER)
+    return {
+        "ssl_certfile": str(tls.certificate),
+        "ssl_keyfile": str(tls.key),
+        "ssl_ca_certs": str(tls.authorities) if tls.authorities else None,
+        "ssl_cert_reqs": ssl.CERT_REQUIRED if tls.authorities else ssl.CERT_NONE,
+        "ssl_ciphers": _CIPHERS,
+    }
 
 
 def _context(tls: Tls, protocol: int) -> ssl.SSLContext:

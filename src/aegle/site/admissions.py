@@ -1,6 +1,7 @@
 """Takes what waits in the spool through intake, oldest first; one instance that cannot be settled keeps no other waiting."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aegle import logs
@@ -18,13 +19,16 @@ class Admissions:
 
     spool: Spool
     intake: Intake
+    receipts: Callable[[], object] = lambda: None  #: writes down what came, before anything is done with it
     pause_seconds: float = 1.0  #: before another try of an instance that failed
     _failed: dict[str, tuple[int, float]] = field(default_factory=dict)  #: name to tries and when to try again
 
     def admit_waiting(self) -> bool:
         """Settle what waits; whether anything was settled. Raises Unavailable (disk full, archive away): all of it waits."""
         now = time.monotonic()
-        due = [item for item in self.spool.waiting() if self._failed.get(item.name, (0, now))[1] <= now]
+        waiting = self.spool.waiting()
+        self.receipts()
+        due = [item for item in waiting if self._failed.get(item.name, (0, now))[1] <= now]
         return sum(self._admit(item) for item in due[:_AT_ONCE]) > 0
 
     def _admit(self, item: Spooled) -> bool:

@@ -1,23 +1,23 @@
 """The door: what a peer, a folder or a browser hands in is spooled durably, audited and acknowledged, in that order."""
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aegle import access, logs
 from aegle.access import Act
-from aegle.errors import AegleError, StorageFull
+from aegle.errors import AegleError
+from aegle.intake.slots import is_slot
 from aegle.intake.spool import Door, Spool, Spooled
 from aegle.ports import AuditSink
 from aegle.protocols.peers import News, Notice, Sender
 from aegle.records import AuditEvent, AuditOutcome
+from aegle.site.receipts import Receipts
 from aegle.site.refusals import Refusals
+from aegle.site.unwritten import Unwritten
 
 _SETTLED_SECONDS = 2.0
-_MOST_UNWRITTEN = 10_000
 _ACTS = {
     News.ACCEPTED: Act.DOOR_ASSOCIATION_OPEN,
     News.REFUSED: Act.DOOR_ASSOCIATION_OPEN,
@@ -26,33 +26,13 @@ _ACTS = {
 }
 
 
-class Unwritten:
-    """Audit events in the order they happened, kept in memory for as long as the disk takes none: a full disk must not
-    hide who called meanwhile. Beyond 10,000 the oldest go; a kill loses them all, and nothing was acknowledged for them."""
-
-    def __init__(self) -> None:
-        self._events: deque[AuditEvent] = deque(maxlen=_MOST_UNWRITTEN)
-        self._turn = threading.Lock()
-
-    def write(self, audit: AuditSink, event: AuditEvent, *, otherwise: AuditEvent | None = None) -> None:
-        """Write what waits and the event, durable on return. Raises StorageFull, keeping them; `otherwise` is then kept
-        in the event's place."""
-        with self._turn:
-            try:
-                audit.append(*self._events, event)
-            except StorageFull:
-                self._events.append(otherwise or event)
-                raise
-            self._events.clear()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Notices:
     """Writes down what became of associations at the site's listeners. Refusals are told within a bound."""
 
     site: str
     audit: AuditSink
-    unwritten: Unwritten = field(default_factory=Unwritten)
+    unwritten: Unwritten
     refusals: Refusals = field(default_factory=Refusals)
 
     def of(self, door: str) -> Notice:
@@ -96,7 +76,8 @@ class SiteDoor:
     spool: Spool
     audit: AuditSink
     arrived: Callable[[], None]
-    unwritten: Unwritten = field(default_factory=Unwritten)
+    receipts: Receipts
+    unwritten: Unwritten
     _sizes: dict[Path, int] = field(default_factory=dict)
     _refused: dict[Path, int] = field(
         default_factory=dict
@@ -108,12 +89,38 @@ class SiteDoor:
         return len(self._refused)
 
     def receive(self, received: Path, sender: Sender) -> None:
-        """C-STORE: take over the file pynetdicom wrote. Raises TooLarge, StorageFull."""
-        self._take(lambda: self.spool.take(received, Door.DIMSE), Door.DIMSE, f"peer:{sender.ae_title}")
+        """C-STORE: take over a received file; what arrived in a slot of the spool has its receipt written with others'.
+        Raises TooLarge, StorageFull."""
+        if not is_slot(received):
+            self._take(lambda: self.spool.take(received, Door.DIMSE), Door.DIMSE, f"peer:{sender.ae_title}")
+            return
+        names: list[str] = []
+
+        def named(name: str) -> None:
+            names.append(name)
+            self.receipts.add(name, sender.ae_title)
+
+        try:
+            self.spool.take(received, Door.DIMSE, named=named)
+        except AegleError as error:
+            for name in names:
+                self.receipts.withdraw(name)
+            reason = error.meaning.code
+            self._tell(Door.DIMSE, f"peer:{sender.ae_title}", "", AuditOutcome.REFUSED, reason=reason)
+            raise
+        self.arrived()
 
     def upload(self, received: Path, principal: str) -> Spooled:
         """A file from the site's page, already on the spool's file system."""
         return self._take(lambda: self.spool.take(received, Door.UPLOAD), Door.UPLOAD, principal)
+
+    def stow(self, received: Path, principal: str) -> Spooled:
+        """STOW-RS: a part of a request, already on the spool's file system. Raises TooLarge, StorageFull."""
+        return self._take(lambda: self.spool.take(received, Door.STOW), Door.STOW, principal)
+
+    def refuse(self, door: Door, principal: str, reason: str) -> None:
+        """Write down that an object, or all of a request, was not taken."""
+        self._tell(door, principal, "", AuditOutcome.REFUSED, reason=reason)
 
     def sweep(self, folder: Path) -> bool:
         """Take in what lies in the watched folder and has not grown since the last look; whether anything was taken."""

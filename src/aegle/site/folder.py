@@ -84,6 +84,11 @@ class SiteFolder:
         return self.root / agreement.FILE
 
     @property
+    def door_keys(self) -> Path:
+        """Who may send by STOW-RS: names and hashes."""
+        return self.root / "door-keys.json"
+
+    @property
     def outbox(self) -> Path:
         """Results on their way to the PACS: identified."""
         return self.root / "outbox"

@@ -1,25 +1,29 @@
-"""The site's DIMSE listeners: the door, and Query/Retrieve for the site's own staff tools where it is asked for.
+"""The site's listeners for DICOM: the door by DIMSE and by STOW-RS, and Query/Retrieve for the site's own staff tools.
 
 Query/Retrieve reads the archive, which holds aliases alone.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from aegle import access
+from aegle import access, durable
 from aegle.access import Act
 from aegle.config import Door, Query
 from aegle.intake import spool as spooled
 from aegle.intake.spool import Spool
+from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink
 from aegle.protocols.door import DimseDoor
 from aegle.protocols.library_door import LibraryDoor
 from aegle.protocols.listener import Listener
 from aegle.protocols.peers import Receive, Sender
 from aegle.protocols.query_scp import Desk, query_offer
-from aegle.protocols.tls import server_context
+from aegle.protocols.tls import https_settings, server_context
 from aegle.records import AuditOutcome
-from aegle.site.door import Notices
+from aegle.site.door import Notices, SiteDoor
+from aegle.site.door_keys import DoorKeys
+from aegle.site.stow_door import StowDoor
 
 _MEGABYTE = 1_000_000
 
@@ -58,7 +62,7 @@ def door_listener(
     if door.upper_layer == "pynetdicom":
         return LibraryDoor(**common)
     tls = server_context(door.tls) if door.tls else None
-    return DimseDoor(**common, most_bytes=door.max_instance_mb * _MEGABYTE, tls=tls)
+    return DimseDoor(**common, most_bytes=door.max_instance_mb * _MEGABYTE, tls=tls, slot=spool.slots.take)
 
 
 def query_listener(query: Query, *, site: str, archive: Archive, audit: AuditSink, notices: Notices) -> Listener:
@@ -74,3 +78,19 @@ def query_listener(query: Query, *, site: str, archive: Archive, audit: AuditSin
         limit=query.max_associations,
         tls=server_context(query.tls) if query.tls else None,
     )
+
+
+def stow_server(config: Door, *, site: SiteDoor, keys: DoorKeys, notices: Notices, work: Path) -> HttpServer | None:
+    """STOW-RS, not yet started, where it is asked for. Raises BadConfig where its TLS cannot be used."""
+    if config.stow is None:
+        return None
+    made = StowDoor(
+        door=site,
+        keys=keys,
+        notices=notices,
+        work=durable.private_folder(work),
+        part_max_bytes=config.max_instance_mb * _MEGABYTE,
+        limit=config.stow.max_requests,
+    )
+    tls = https_settings(config.stow.tls) if config.stow.tls else None
+    return HttpServer(made.application(), config.stow.bind, config.stow.port, tls)

@@ -34,19 +34,22 @@ from aegle.records import AuditHead
 from aegle.site.access import GrantGate
 from aegle.site.admissions import Admissions
 from aegle.site.door import Notices, SiteDoor
+from aegle.site.door_keys import DoorKeys
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
 from aegle.site.grants import OwnEndpoint
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
-from aegle.site.listeners import door_listener, query_listener
+from aegle.site.listeners import door_listener, query_listener, stow_server
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
+from aegle.site.receipts import Receipts
 from aegle.site.results import Deliveries, Outcomes, Results
 from aegle.site.state import SiteState
 from aegle.site.storing import Storing
 from aegle.site.studies import Requests, Studies
+from aegle.site.unwritten import Unwritten
 
 _MEGABYTE = 1_000_000
 
@@ -103,10 +106,17 @@ class SiteProgram:
         self.fates = Fates()
         self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
+        unwritten = Unwritten()
+        self.receipts = Receipts(name, ports.audit, unwritten)
         self.door = SiteDoor(
-            site=name, spool=self.spool, audit=ports.audit, arrived=lambda: self._loops["intake"].wake()
+            site=name,
+            spool=self.spool,
+            audit=ports.audit,
+            arrived=lambda: self._loops["intake"].wake(),
+            receipts=self.receipts,
+            unwritten=unwritten,
         )
-        self.notices = Notices(site=name, audit=ports.audit, unwritten=self.door.unwritten)
+        self.notices = Notices(site=name, audit=ports.audit, unwritten=unwritten)
         self._loops = self._make_loops()
         self._listeners = self._make_listeners()
         gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
@@ -114,6 +124,9 @@ class SiteProgram:
         receiver = storing.receiver(durable.private_folder(folder.storing), config.door.max_instance_mb * _MEGABYTE)
         endpoint = archive_app(ports.archive, gate, receiver)
         self._servers = [HttpServer(endpoint, "127.0.0.1", ports.archive_port)]
+        keys = DoorKeys(path=folder.door_keys)
+        stow = stow_server(config.door, site=self.door, keys=keys, notices=self.notices, work=folder.work)
+        self._servers += [stow] if stow else []
 
     def serve(self, application: Any) -> None:
         """Add the pages, before `start`."""
@@ -122,6 +135,7 @@ class SiteProgram:
     def start(self) -> None:
         """Open the doors last, when everything behind them runs. Raises Overloaded when a port is taken."""
         self.ports.audit.append(access.event(Act.SITE_PROCESS_START, site=self.name, software=__version__))
+        self.receipts.recover(self.spool.waiting())
         if self.config.door.compare_one_in and not standard.installed():
             logs.warning("dciodvfy is not installed: no output is compared by it", site=self.name)
         for server in self._servers:
@@ -138,6 +152,7 @@ class SiteProgram:
             listener.stop()
         for loop in self._loops.values():
             loop.stop()
+        self.receipts.write()
         self.notices.tell_counted(ending=True)
         for server in self._servers:
             server.stop()
@@ -222,7 +237,8 @@ class SiteProgram:
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
-            "intake": (Admissions(spool=self.spool, intake=self.intake).admit_waiting, 0.5),
+            "intake": (self._admissions().admit_waiting, 0.5),
+            "receipts": (self.receipts.write, 0.25),
             "held": (self._act_on_decisions, 2.0),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
@@ -237,6 +253,9 @@ class SiteProgram:
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
         steps |= self._hospital_steps() if self.config.kind == "hospital" else {}
         return {name: Loop(name, step, idle) for name, (step, idle) in steps.items()}
+
+    def _admissions(self) -> Admissions:
+        return Admissions(spool=self.spool, intake=self.intake, receipts=self.receipts.write)
 
     def _own_endpoint(self) -> OwnEndpoint:
         url = f"http://127.0.0.1:{self.ports.archive_port}"

@@ -17,6 +17,10 @@ def nested_removed(ds: Dataset) -> None:
     ds.DeidentificationMethodCodeSequence[0].StudyDescription = "Somewhere"
 
 
+def nested_number(ds: Dataset) -> None:
+    ds.DeidentificationMethodCodeSequence[0].SimpleFrameList = 73519248
+
+
 FAULTS = {
     "a private attribute": (private, HoldReason.CHECK_FAILED),
     "a removed attribute": (lambda ds: setattr(ds, "SeriesDescription", "Somewhere"), HoldReason.CHECK_FAILED),
@@ -33,6 +37,11 @@ FAULTS = {
         lambda ds: setattr(ds, "AcquisitionDateTime", "20200101120000+0100"),
         HoldReason.CHECK_FAILED,
     ),
+    "a number in a binary integer": (
+        lambda ds: setattr(ds, "SimpleFrameList", [1, 73519248]),
+        HoldReason.IDENTIFIER_LEFT,
+    ),
+    "a number in a binary integer, nested": (nested_number, HoldReason.IDENTIFIER_LEFT),
     "another instance UID": (lambda ds: setattr(ds, "SOPInstanceUID", "2.25.1"), HoldReason.CHECK_FAILED),
     "other pixels": (lambda ds: setattr(ds, "PixelData", bytes(15) + b"\1"), HoldReason.CHECK_FAILED),
     "fewer pixels": (lambda ds: setattr(ds, "PixelData", bytes(range(14))), HoldReason.CHECK_FAILED),
@@ -42,7 +51,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_it_finds(name, still, run):
     spoil, reason = FAULTS[name]
-    outcome = run(still())
+    outcome = run(still(OtherPatientIDs="K-73519248"))
     assert outcome.check() is None
     ds = dcmread(outcome.target)
     spoil(ds)
@@ -50,6 +59,19 @@ def test_it_finds(name, still, run):
     verdict = outcome.check()
     assert verdict and verdict.reason is reason
     assert "Quill" not in verdict.detail and "4711" not in verdict.detail
+
+
+@pytest.mark.parametrize("hidden", [b"\xfe\xff\x0d\xe0\0\0\0\0Quill", b"Qui"], ids=["an item's end", "no element"])
+def test_bytes_in_an_item_that_are_no_element_of_it_are_no_proof(hidden, still, run):
+    outcome = run(still())
+    content = outcome.target.read_bytes()
+    item = b"\xfe\xff\x00\xe0"
+    at = content.index(item, content.index(b"\x12\x00\x64\x00SQ"))
+    size, sequence = (int.from_bytes(content[start : start + 4], "little") for start in (at + 4, at - 4))
+    grown = (sequence + len(hidden)).to_bytes(4, "little") + item + (size + len(hidden)).to_bytes(4, "little")
+    end = at + 8 + size
+    outcome.target.write_bytes(content[: at - 4] + grown + content[at + 8 : end] + hidden + content[end:])
+    assert outcome.check().reason is HoldReason.CHECK_FAILED
 
 
 @pytest.mark.parametrize("codec", ["latin-1", "utf-8", "utf-16-le", "utf-16-be"])

@@ -18,7 +18,7 @@ from aegle.deid.folder import REASONS_FILE, REPORT, Summary, load_key, require_a
 from aegle.deid.treat import LEDGER, Task
 from aegle.errors import BadConfig, Conflict
 
-NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "rtplan.dcm", "no_meta.dcm")
+NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "waveform_ecg.dcm", "no_meta.dcm")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 from pydicom.uid import MPEG4HP41, generate_uid
 
 from aegle.deid import REASONS, HoldReason
@@ -113,6 +114,14 @@ def test_running_twice_gives_the_same_bytes(still, run):
 def test_a_header_beyond_the_bound_is_held_without_reading_it(still, run, monkeypatch):
     monkeypatch.setattr("aegle.deid.rewrite.HEADER_MAX_BYTES", 1000)
     assert run(still(RedPaletteColorLookupTableData=bytes(2000))).held.reason is HoldReason.TOO_LARGE
+
+
+def test_more_items_than_any_real_object_has_are_held(still, run, monkeypatch):
+    monkeypatch.setattr("aegle.deid.rewrite.NESTED_MAX", 1000)
+    outcome = run(still(PerFrameFunctionalGroupsSequence=[Dataset() for _ in range(990)]))
+    assert outcome.check() is None
+    ds = still(PerFrameFunctionalGroupsSequence=[Dataset() for _ in range(1001)])
+    assert run(ds).held.reason is HoldReason.TOO_LARGE
 
 
 def test_a_deflated_bomb_is_held(still, run, monkeypatch):

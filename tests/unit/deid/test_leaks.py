@@ -196,6 +196,34 @@ def test_a_patient_number_in_an_integer_is_removed_and_counts_are_kept(still, ru
     assert outcome.check() is None
 
 
+def test_the_number_without_the_letters_before_it_is_the_patients_too(still, run):
+    outcome = run(still(PatientID="MRN-73519248", AcquisitionNumber=73519248, SeriesNumber=7351))
+    assert outcome.dataset["AcquisitionNumber"].is_empty
+    assert outcome.dataset.SeriesNumber == 7351
+    assert_absent(outcome.bytes, "73519248")
+    assert outcome.check() is None
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(("keyword", "number"), [("DimensionIndexValues", 73519248), ("ReferencePixelX0", -73519248)])
+def test_a_patient_number_in_a_binary_integer_is_removed(keyword, number, syntax, still, run):
+    ds = still(PatientID="MRN-73519248")
+    setattr(ds, keyword, number)
+    ds.SimpleFrameList = [1, 2, 1_000_000]
+    ds.file_meta.TransferSyntaxUID = syntax
+    outcome = run(ds)
+    assert keyword not in outcome.dataset or outcome.dataset[keyword].is_empty
+    assert outcome.dataset.SimpleFrameList == [1, 2, 1_000_000]
+    assert outcome.check() is None
+
+
+def test_a_short_number_is_not_the_patients_because_it_counts_the_same(still, run):
+    ds = still(PatientID="1234", SimpleFrameList=[1234, 12345])
+    outcome = run(ds)
+    assert outcome.dataset.SimpleFrameList == [1234, 12345]
+    assert outcome.check() is None
+
+
 def test_no_value_reaches_a_log(still, run, written, caplog, capfd):
     content = written(still(FrameOfReferenceUID="1.2.3.4.5.6.7", StudyTime="134502"))
     content = content.replace(b"1.2.3.4.5.6.7", b"QUILLFEATHER1").replace(b"134502", b"QUILLF")

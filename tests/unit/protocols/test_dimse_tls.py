@@ -1,7 +1,5 @@
 """DICOM over TLS, with dcmtk at the other end: certificates of the named authority, or nothing."""
 
-import datetime
-import ipaddress
 import os
 import socket
 import ssl
@@ -11,10 +9,8 @@ from pathlib import Path
 
 import dcmtk
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydicom.data import get_testdata_file
 
 from aegle.config import Peer, Tls
@@ -25,57 +21,10 @@ from aegle.protocols.dimse import Target
 from aegle.protocols.door import DimseDoor
 from aegle.protocols.peers import News, Sender
 from aegle.protocols.tls import client_context, server_context
+from certificates import Authority, authority
 
 CT = Path(get_testdata_file("CT_small.dcm", download=False))
 TITLES = ("-aet", "PACS", "-aec", "ST-ANNA")
-
-
-@dataclass(frozen=True)
-class Authority:
-    """Signs certificates for 127.0.0.1."""
-
-    folder: Path
-    name: str
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-
-    @property
-    def file(self) -> Path:
-        return self.folder / f"{self.name}.pem"
-
-    def sign(self, name: str, public: ec.EllipticCurvePublicKey, is_authority: bool) -> bytes:
-        def named(text: str) -> x509.Name:
-            return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-        now = datetime.datetime.now(datetime.UTC)
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(named(name))
-            .issuer_name(named(self.name))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(address, critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-        return made.public_bytes(serialization.Encoding.PEM)
-
-    def issue(self, name: str, trusts: Path) -> Tls:
-        key = ec.generate_private_key(ec.SECP256R1())
-        tls = Tls(certificate=self.folder / f"{name}.crt", key=self.folder / f"{name}.key", authorities=trusts)
-        tls.certificate.write_bytes(self.sign(name, key.public_key(), is_authority=False))
-        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        tls.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-        tls.key.chmod(0o600)
-        return tls
-
-
-def authority(folder: Path, name: str) -> Authority:
-    made = Authority(folder, name)
-    made.file.write_bytes(made.sign(name, made.key.public_key(), is_authority=True))
-    return made
 
 
 @dataclass

@@ -14,6 +14,8 @@ from aegle.local.audit import ChainedLines
 from aegle.protocols.peers import News, Sender
 from aegle.records import AuditOutcome
 from aegle.site.door import Notices, SiteDoor
+from aegle.site.receipts import Receipts
+from aegle.site.unwritten import Unwritten
 
 
 class World:
@@ -25,8 +27,17 @@ class World:
             ChainedLines(folder / "audit", "x1", "site"),
             0,
         )
-        self.door = SiteDoor(site="x1", spool=self.spool, audit=self.audit, arrived=self._wake)
-        notices = Notices(site="x1", audit=self.audit, unwritten=self.door.unwritten)
+        unwritten = Unwritten()
+        self.receipts = Receipts("x1", self.audit, unwritten)
+        self.door = SiteDoor(
+            site="x1",
+            spool=self.spool,
+            audit=self.audit,
+            arrived=self._wake,
+            receipts=self.receipts,
+            unwritten=unwritten,
+        )
+        notices = Notices(site="x1", audit=self.audit, unwritten=unwritten)
         self.notice = notices.of("dimse")
         self.watched = folder / "watched"
         (self.watched / "deep").mkdir(parents=True)

@@ -15,6 +15,7 @@ from aegle.records import AuditOutcome
 from aegle.site import refusals
 from aegle.site.door import Notices
 from aegle.site.refusals import Refusals
+from aegle.site.unwritten import Unwritten
 
 
 class Clock:
@@ -48,7 +49,7 @@ def test_more_addresses_than_can_be_kept_apart_share_one_minute(monkeypatch: pyt
 
 def test_a_flood_of_malformed_associations_leaves_a_bounded_trail_that_counts_all_of_them(tmp_path: Path) -> None:
     audit, refused = ChainedLines(tmp_path / "audit", "x1", "site"), threading.Semaphore(0)
-    notices = Notices(site="x1", audit=audit)
+    notices = Notices(site="x1", audit=audit, unwritten=Unwritten())
     really = notices.of("dimse")
 
     def notice(news: News, sender: Sender, reason: str) -> None:
