@@ -5,7 +5,6 @@ Peak memory is the header's and, where the system has no copy of its own, a buff
 
 import errno
 import os
-import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -121,12 +120,13 @@ def _copier(source: IO[bytes], target: IO[bytes]) -> Callable[[int], int]:
         _write_all(target, piece)
         return len(piece)
 
-    if sys.platform != "linux":
+    in_kernel: Callable[[int, int, int], int] | None = getattr(os, "copy_file_range", None)
+    if in_kernel is None:  # Linux alone has it
         return through_memory
 
     def by_the_system(left: int) -> int:
         try:
-            return os.copy_file_range(source.fileno(), target.fileno(), min(left, _LEFT_TO_THE_SYSTEM))
+            return in_kernel(source.fileno(), target.fileno(), min(left, _LEFT_TO_THE_SYSTEM))
         except OSError as error:
             if error.errno not in _NOT_THERE:
                 raise
