@@ -20,6 +20,7 @@ from aegle.dicom.levels import KEYS
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
 from aegle.hub.routes import Caller, Route
+from aegle.protocols import conformance as spoken
 from aegle.protocols.dicomweb_server import archive_routes
 from aegle.protocols.qido import LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX
 from aegle.provision import blueprint
@@ -35,6 +36,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "google.deploy": estate.Deploy,
     "google.analysts[]": estate.Analysts,
     "hub": config.HubConfig,
+    "hub.cloud": estate.HubCloud,
+    "hub.cloud.database": estate.HubDatabase,
     "sites.NAME": config.SiteConfig,
     "sites.NAME.door": config.Door,
     "sites.NAME.door.allow[]": config.Peer,
@@ -401,7 +404,17 @@ def google_rules() -> str:
     )  # fmt: skip
 
 
+def dicom_conformance() -> str:
+    """What a site speaks, in the form of PS3.2."""
+    intro = (
+        "Of a site's program, in the order of PS3.2 Annex A. This page is made from the tables that the program runs on. It says "
+        "what the code does, not what anybody has certified."
+    )
+    return _head("DICOM conformance statement", intro) + "\n" + spoken.statement()
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "conformance.md": dicom_conformance,
     "configuration.md": configuration,
     "commands.md": commands,
     "errors.md": errors,

@@ -112,6 +112,7 @@ module "hub" {
   estate = {
     prefix     = var.estate.prefix
     region     = var.estate.region
+    zone       = var.estate.zone
     hub        = local.projects["hub"]
     network    = local.projects["net"]
     sites      = local.projects["sites"]

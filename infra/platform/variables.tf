@@ -44,7 +44,8 @@ variable "hub" {
     workers_max       = optional(number, 8)
     requests_a_worker = optional(number, 10)
     database_tier     = optional(string, "db-custom-2-7680")
-    migration_until   = optional(string, "2026-12-31T00:00:00Z")
+    bundle            = optional(string)
+    migration_until   = optional(string, "2027-12-31T00:00:00Z")
   })
 }
 

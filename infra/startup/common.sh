@@ -75,8 +75,9 @@ install_aegle() {
   rm -rf "$target"
   mv "$target.new" "$target"
   sed -i "s|$target.new|$target|g" "$target"/bin/aegle "$target"/pyvenv.cfg
+  field software.aegle.sha256 <"$WORK/facts" >"$target/.digest" # whole; aegle site update knows it by this
   chmod -R go+rX "$ROOT/opt/aegle"
-  ln -sfn "$target" "$ROOT/opt/aegle/current"
+  ln -sfn "$version" "$ROOT/opt/aegle/current"
 }
 # The first value of a secret is made on the machine that needs it, 32 random bytes; Terraform made it empty.
 ensure_secret() {
@@ -90,6 +91,15 @@ ensure_secret() {
     curl -sSf -o "$WORK/secret" -H "Authorization: Bearer $(token)" "$place/versions/latest:access"
   fi
   field payload.data <"$WORK/secret" # in base64
+}
+as_aegle() { runuser --user aegle -- "$@"; }
+# The machine's own aegle.yaml, made real below its data folder.
+apply_config() {
+  mkdir -p "$ROOT/etc/aegle"
+  field config <"$WORK/facts" >"$ROOT/etc/aegle/aegle.yaml"
+  chmod -R go+rX "$ROOT/etc/aegle"
+  install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/home"
+  as_aegle "$ROOT/opt/aegle/current/bin/aegle" apply --config "$ROOT/etc/aegle/aegle.yaml" --home "$ROOT/var/lib/aegle/home"
 }
 account() { id -u "$1" >/dev/null 2>&1 || useradd --system --home-dir "/var/lib/$1" --shell /usr/sbin/nologin "$1"; }
 

@@ -13,8 +13,6 @@ unpack_java() {
 }
 place_jenkins() { install -D -m 0644 "$1" "$ROOT/opt/jenkins/jenkins.war"; }
 
-as_aegle() { runuser --user aegle -- "$@"; }
-
 STEP="data-disk"
 if [ -b /dev/disk/by-id/google-data ] && [ -z "$ROOT" ]; then
   blkid /dev/disk/by-id/google-data >/dev/null || mkfs.ext4 -q /dev/disk/by-id/google-data
@@ -24,13 +22,12 @@ fi
 say ok
 
 account aegle
-account jenkins
 once java_linux unpack_java
 once jenkins place_jenkins
 once aegle install_aegle
 
 STEP="jenkins"
-mkdir -p "$JENKINS/init.groovy.d" "$ROOT/var/lib/aegle/backups"
+mkdir -p "$JENKINS/init.groovy.d"
 ensure_secret jenkins-administrator >"$JENKINS/password"
 metadata instance/attributes/aegle-jenkins-init >"$JENKINS/init.groovy.d/aegle.groovy"
 metadata instance/attributes/aegle-jobs | python3 -c 'import json, pathlib, sys
@@ -43,36 +40,35 @@ cat >"$ROOT/etc/systemd/system/jenkins.service" <<UNIT
 Description=Jenkins for site $SITE, on this machine only
 After=network-online.target
 
+# Its jobs are commands of the site, and need what the site's program needs: the same user, and nothing beyond it.
 [Service]
-User=jenkins
+User=aegle
 Environment=JENKINS_HOME=/var/lib/jenkins AEGLE_JENKINS_PASSWORD_FILE=/var/lib/jenkins/password
-Environment=AEGLE_HOME=/var/lib/aegle/home PATH=/opt/aegle/current/bin:/usr/bin:/bin
+Environment=AEGLE_HOME=/var/lib/aegle/home AEGLE_RELEASES=/opt/aegle PATH=/opt/aegle/current/bin:/usr/bin:/bin
 ExecStart=/opt/java/bin/java -Djenkins.install.runSetupWizard=false -jar /opt/jenkins/jenkins.war --httpListenAddress=127.0.0.1 --httpPort=8090
 Restart=always
 RestartSec=10
 NoNewPrivileges=yes
 ProtectSystem=strict
-ReadWritePaths=/var/lib/jenkins /var/lib/aegle
+ReadWritePaths=/var/lib/jenkins /var/lib/aegle /opt/aegle
 PrivateTmp=yes
 
 [Install]
 WantedBy=multi-user.target
 UNIT
-usermod --append --groups aegle jenkins
-chown -R jenkins: "$JENKINS"
+chown -R aegle: "$JENKINS"
 say ok
 
 STEP="site"
 for secret in grant-key page-key pseudonym-secret quarantine-key vault-key; do
   ensure_secret "$secret" >/dev/null
 done
-mkdir -p "$ROOT/etc/aegle"
-field config <"$WORK/facts" >"$ROOT/etc/aegle/aegle.yaml"
+install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/incoming"
+chown -R aegle: "$ROOT/opt/aegle" # so that the job can install the hub's next release beside this one
+apply_config
 echo "AEGLE_SITE=$SITE" >"$ROOT/etc/aegle/site.env"
 metadata instance/attributes/aegle-service >"$ROOT/etc/systemd/system/aegle-site.service"
-install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/home" "$ROOT/var/lib/aegle/backups"
-chmod -R go+rX "$ROOT/etc/aegle"
-as_aegle "$ROOT/opt/aegle/current/bin/aegle" apply --config "$ROOT/etc/aegle/aegle.yaml" --home "$ROOT/var/lib/aegle/home"
+chmod go+r "$ROOT/etc/aegle/site.env"
 systemctl daemon-reload
 systemctl enable --quiet aegle-site jenkins
 systemctl restart aegle-site jenkins

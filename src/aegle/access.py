@@ -72,6 +72,7 @@ class Act(StrEnum):
     PAGE_OWN_ACCOUNT_CHANGE = "page:own-account:change"  #: a person chose a password of their own
     # hub
     HUB_PROCESS_START = "hub:process:start"  #: the hub's program started
+    HUB_SCHEMA_MIGRATE = "hub:schema:migrate"  #: the hub's tables were brought up to date by their owner
     HUB_SITE_HELLO = "hub:site:hello"  #: a site reported its health, with news or after ten minutes
     HUB_REQUEST_ACCEPT = "hub:request:accept"  #: a request was accepted, or its grant renewed
     HUB_OUTCOME_HAND_OVER = "hub:outcome:hand-over"  #: outcomes were handed to a site, or it said that it holds one
@@ -95,6 +96,10 @@ class Act(StrEnum):
     CLI_AUDIT_VERIFY = "cli:audit:verify"  #: the audit trails were verified
     CLI_AUDIT_SHOW = "cli:audit:show"  #: an audit trail was read by a command
     CLI_FILES_SEND = "cli:files:send"  #: files were sent to a door by a command
+    CLI_SITE_BACKUP = "cli:site:backup"  #: a site's memory was copied into a sealed file
+    CLI_SITE_RESTORE = "cli:site:restore"  #: a sealed file took the place of a site's memory
+    CLI_SITE_UPDATE = "cli:site:update"  #: a machine was given another release, or the one before
+    CLI_DELIVERY_RETRY = "cli:delivery:retry"  #: results that wait for the PACS were made due at once
     CLI_VAULT_BACKUP = "cli:vault:backup"  #: a site's vault was copied, without its key
     CLI_VAULT_RESTORE = "cli:vault:restore"  #: a backup took the place of a site's vault
     CLI_VAULT_ROTATE = "cli:vault:rotate"  #: a site's vault was sealed under a new key

@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from aegle.errors import BadConfig
-from aegle.estate import Analysts, Deploy, Google, OnGoogle, PacsNetwork, Vpn
+from aegle.estate import Analysts, Deploy, Google, HubCloud, HubDatabase, OnGoogle, PacsNetwork, Vpn
 from aegle.records import SiteKind
 
 M = TypeVar("M", bound=BaseModel)
@@ -208,9 +208,16 @@ class Cloud(_Model):
     """Where the program of a site on Google Cloud finds its ports. The blueprint writes it onto the site's machine."""
 
     project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of the site's secrets and audit log
-    hub_url: Annotated[str, Field(pattern=r"^https://")]  #: the hub's API, which is also what the site's token is for
+    hub_url: Annotated[
+        str, Field(pattern=r"^(https://|http://127\.)")
+    ]  #: the hub's API, which is also what the site's token is for
     reader: str | None = (
         None  #: hospitals: the service account whose hour-long tokens the site lends to workers, to read its archive
+    )
+    bucket: str | None = None  #: the site's own, where backups go; nothing in it is ever changed
+    mirror: str | None = None  #: bucket of releases, from which `aegle site update` installs
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^?#@]+[^/]$")] | None = (
+        None  #: answers in place of every SERVICE.googleapis.com, as ENDPOINT/SERVICE; default: Google
     )
 
 
@@ -249,6 +256,9 @@ class HubConfig(_Model):
     workers: Annotated[int, Field(ge=0, le=64)] = 1  #: inference processes on this machine
     audience: str | None = None  #: https:// address that sites' Google ID tokens are for; default: none is accepted
     bundle: Path | None = None  #: folder of the model bundle; default: the synthetic reference model
+    cloud: HubCloud | None = (
+        None  #: on the hub's machines on Google Cloud: database, secrets, warehouse, audit log are there
+    )
 
 
 class Config(_Model):
@@ -399,6 +409,8 @@ _PLACES: dict[str, type[BaseModel]] = {
     "google.deploy": Deploy,
     "google.analysts": Analysts,
     "hub": HubConfig,
+    "hub.cloud": HubCloud,
+    "hub.cloud.database": HubDatabase,
     "sites.NAME": SiteConfig,
     "sites.NAME.door": Door,
     "sites.NAME.door.allow": Peer,

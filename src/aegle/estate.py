@@ -56,6 +56,12 @@ class Google(_Model):
     analysts: tuple[Analysts, ...] = ()  #: who asks the warehouse
     workers_max: Annotated[int, Field(ge=1, le=64)] = 8  #: machines that infer, at most
     gpu: str | None = None  #: of such a machine, as nvidia-l4; default: CPU
+    bundle: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")] | None = (
+        None  #: model that reads: its folder in `gs://PREFIX-hub-bundles/bundles/`; default: the synthetic reference model
+    )
+    migration_until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] = (
+        "2027-12-31T00:00:00Z"  #: after this the identity that changes the hub's tables may do nothing
+    )
 
     @field_validator("sites_range")
     @classmethod
@@ -63,6 +69,33 @@ class Google(_Model):
         if ipaddress.ip_network(value).prefixlen > SITE_BITS:
             raise ValueError(f"holds no site: give a range of /{SITE_BITS} or larger")
         return value
+
+
+class HubDatabase(_Model):
+    """The hub's PostgreSQL on Cloud SQL, at its private address. This machine's identity signs in; there is no password."""
+
+    instance: Annotated[str, Field(pattern=r"^[a-z0-9-]+:[a-z0-9-]+:[a-z0-9-]+$")]  #: PROJECT:REGION:NAME
+    user: str  #: the identity of this machine, without `.gserviceaccount.com`
+    name: str = "aegle"  #: of the database
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432  #: of its listener
+    hub: str | None = None  #: for the machine that migrates: whom it lets work with the tables, as the hub
+    worker: str | None = None  #: for the machine that migrates: whom it lets work with the tables, as workers
+
+
+class HubCloud(_Model):
+    """Where the programs of a hub on Google Cloud find their ports. The blueprint writes it onto the hub's machines."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]  #: of secrets, audit log and warehouse
+    region: str  #: where the warehouse lies
+    database: HubDatabase
+    bucket: str  #: with model bundles below `bundles/`, and an enrolment a site below `sites/`
+    dataset: str = "aegle"  #: of the warehouse; its views are in DATASET_read
+    bundle: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")] | None = (
+        None  #: folder below `bundles/` of the bucket; default: the synthetic reference model
+    )
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^?#@]+[^/]$")] | None = (
+        None  #: answers in place of every SERVICE.googleapis.com, as ENDPOINT/SERVICE; default: Google
+    )
 
 
 class Vpn(_Model):

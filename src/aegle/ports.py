@@ -139,10 +139,20 @@ class Table:
 
 
 class Warehouse(Protocol):
-    """Append-only rows for analysis, opened by the hub's process alone. SQL is written in the BigQuery dialect."""
+    """Append-only rows for analysis, written by the hub's process alone. SQL is written in the BigQuery dialect.
+
+    Every `add_` is durable before it returns, and a row that is known already changes nothing. Raises Unavailable (or
+    what says so of its service) when it may be tried again, StorageFull."""
 
     def add_labels(self, labels: Sequence[Label]) -> None:
-        """Append label events with the time of arrival. Durable before it returns; known event ids change nothing."""
+        """Append label events with the time of arrival; one row an event id."""
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Append what came of requests, into `prediction`; one row a request id."""
+
+    def add_audit(self, chain: str, first: int, events: Sequence[AuditEvent]) -> None:
+        """Append consecutive events of a chain, of which the first has this number; one row a chain and number. Kept for
+        audit tools: `query` does not reach them."""
 
     def query(self, sql: str, limit: int = 10_000) -> Table:
         """One read-only SELECT. No file, network or setting can be reached from it. Raises BadMessage with the

@@ -19,6 +19,7 @@ from tree_sitter import Language, Parser
 
 from aegle import config
 from aegle.provision import blueprint
+from aegle.provision.policy import read
 from infra import estates, powershell
 from infra.cloud import Cloud
 
@@ -67,7 +68,11 @@ def test_the_groovy_parses_and_uses_what_jenkins_ships() -> None:
 def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_command_of_ours(cloud: Cloud) -> None:
     terraform = cloud.root("platform")
     terraform.plan(estates.platform())
-    machines = [item for item in terraform.planned()["resource_changes"] if item["type"] == "google_compute_instance"]
+    machines = [
+        item
+        for item in terraform.planned()["resource_changes"]
+        if item["type"] == "google_compute_instance" and item["address"].startswith("module.site")
+    ]
     assert len(machines) == 2
     for machine in machines:
         after = machine["change"]["after"]
@@ -103,7 +108,7 @@ class Machine:
             (self.root / path).mkdir(parents=True)
         self.stubs = folder / "stubs"
         self.stubs.mkdir()
-        for name in ("useradd", "usermod", "chown", "systemctl", "runuser"):
+        for name in ("useradd", "chown", "systemctl", "runuser"):
             self._stub(name, f'echo "{name} $*" >> "{folder}/asked"')
         # Owners are put aside; what is left is what `install` does for a user.
         self._stub(
@@ -111,6 +116,8 @@ class Machine:
             'for a in "$@"; do case "$a" in aegle|-o|-g) ;; *) set -- "$@" "$a";; esac; shift; done; /usr/bin/install "$@"',
         )
         self.asked = folder / "asked"
+        self.facts_of_role: dict[str, str] = {}
+        self.script = "site.sh"
         self.digests: dict[str, str] = {}  #: stated in place of the right ones
 
     def _stub(self, name: str, body: str) -> None:
@@ -130,6 +137,7 @@ class Machine:
             "mirror": "mirror",
             "secrets": "projects/p/secrets/lab-north-",
             "software": software,
+            **self.facts_of_role,
         }
 
     def boot(self, address: str) -> subprocess.CompletedProcess[str]:
@@ -138,8 +146,9 @@ class Machine:
             "AEGLE_SECRETS": f"{address}/secrets", "AEGLE_LOGGING": f"{address}/logging",
         }  # fmt: skip
         environment = {"PATH": f"{self.stubs}:/usr/local/bin:/usr/bin:/bin", "AEGLE_ROOT": str(self.root), **places}
+        environment["AEGLE_TRIES"] = "1"
         return subprocess.run(
-            ["bash", STARTUP / "site.sh"], env=environment, capture_output=True, text=True, timeout=60
+            ["bash", STARTUP / self.script], env=environment, capture_output=True, text=True, timeout=60
         )
 
 
@@ -253,6 +262,7 @@ def test_a_machine_sets_itself_up_once_and_says_each_step(machine: Machine, addr
     assert subprocess.run([installed], capture_output=True, text=True, env={}).stdout == "aegle\n"
     assert (root / "opt/java/bin/java").exists() and (root / "opt/jenkins/jenkins.war").read_bytes() == b"a war"
     assert (root / "var/lib/jenkins/jobs/health/config.xml").read_text() == "<project/>"
+    assert (root / "opt/aegle/current/.digest").read_text().strip() == machine.facts["software"]["aegle"]["sha256"]
     assert (root / "etc/aegle/site.env").read_text() == "AEGLE_SITE=lab-north\n"
     assert json.loads((root / "etc/aegle/aegle.yaml").read_text()) == {"sites": {}}
     asked = machine.asked.read_text()
@@ -283,3 +293,67 @@ def test_a_file_that_is_not_what_was_mirrored_stops_the_machine(machine: Machine
     assert done.returncode != 0
     assert machine.logged[-1]["aegle_step"] == "install-jenkins" and machine.logged[-1]["outcome"] == "failed"
     assert not (machine.root / "opt/jenkins/jenkins.war").exists()
+
+
+@pytest.fixture
+def hub_machine(machine: Machine, tmp_path: Path) -> Machine:
+    stocked(machine, tmp_path)
+    machine.script = "hub.sh"
+    return machine
+
+
+def told(machine: Machine) -> list[tuple[str, str]]:
+    return [(line["aegle_step"], line["outcome"]) for line in machine.logged]
+
+
+@pytest.mark.parametrize("role", ["hub", "worker"])
+def test_a_machine_of_the_hub_runs_its_program_as_a_service(hub_machine: Machine, address: str, role: str) -> None:
+    hub_machine.facts_of_role = {"role": role, "secrets": "projects/p/secrets/hub-"}
+    done = hub_machine.boot(address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told(hub_machine) == [("install-aegle", "ok"), (role, "ok"), ("ready", "ok")]
+    asked = hub_machine.asked.read_text()
+    assert asked.index("aegle apply --config") < asked.index(f"systemctl restart aegle-{role}")
+    assert "run migration" not in asked and "poweroff" not in asked
+    unit = (STARTUP / f"aegle-{role}.service").read_text()
+    assert f"ExecStart=/opt/aegle/current/bin/aegle run {role}\n" in unit
+    made = {"projects/p/secrets/hub-operator-token", "projects/p/secrets/hub-page-key"} if role == "hub" else set()
+    assert hub_machine.secrets.keys() == made
+
+
+def test_the_machine_that_migrates_does_so_and_turns_itself_off(hub_machine: Machine, address: str) -> None:
+    hub_machine.facts_of_role = {"role": "migration"}
+    done = hub_machine.boot(address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told(hub_machine) == [("install-aegle", "ok"), ("migration", "ok"), ("ready", "ok")]
+    asked = hub_machine.asked.read_text().splitlines()
+    assert "aegle run migration --home" in asked[-2] and asked[-1] == "systemctl poweroff"
+    assert not hub_machine.secrets, "it has no secret of the hub's"
+
+
+def test_a_migration_that_fails_is_said_and_the_machine_stays_on(hub_machine: Machine, address: str) -> None:
+    hub_machine.facts_of_role = {"role": "migration"}
+    hub_machine._stub("runuser", 'case "$*" in *migration*) exit 1;; esac')
+    assert hub_machine.boot(address).returncode != 0
+    assert told(hub_machine)[-1] == ("migration", "failed")
+    assert not hub_machine.asked.exists() or "poweroff" not in hub_machine.asked.read_text()
+
+
+@pytest.mark.peer("terraform")
+def test_each_machine_of_the_hub_is_told_an_aegle_yaml_that_its_programs_read(cloud: Cloud) -> None:
+    terraform = cloud.root("platform")
+    cloud.apply(terraform, estates.platform({}))
+    found = {}
+    for item in read(terraform.state()).of("google_compute_instance", "google_compute_region_instance_template"):
+        facts = item.get("metadata")
+        if "aegle-facts" in facts:
+            told_facts = json.loads(facts["aegle-facts"])
+            found[told_facts["role"]] = config.parse(told_facts["config"], Path("aegle.yaml")).hub
+            assert "startup-script" in facts and "aegle run" not in facts["aegle-facts"]
+    assert found.keys() == {"hub", "worker", "migration"}
+    users = {role: hub.cloud.database.user for role, hub in found.items()}
+    assert users == {role: f"aegle-{role}@cervix-hub-prod.iam" for role in found}
+    assert (found["hub"].bind, found["hub"].port, found["worker"].bind) == ("0.0.0.0", 8080, "127.0.0.1")
+    migration = found["migration"].cloud.database
+    assert (migration.hub, migration.worker) == (users["hub"], users["worker"])
+    assert found["hub"].cloud.database.hub is None, "only the machine that migrates knows whom to let in"

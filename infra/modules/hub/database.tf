@@ -36,7 +36,9 @@ resource "google_sql_database_instance" "hub" {
       ipv4_enabled       = false
       private_network    = var.estate.network_id
       allocated_ip_range = google_compute_global_address.database.name
-      ssl_mode           = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
+      # Identities sign in by their tokens; the authority is this instance's alone, and the hub's programs check it.
+      ssl_mode       = "ENCRYPTED_ONLY"
+      server_ca_mode = "GOOGLE_MANAGED_INTERNAL_CA"
     }
     backup_configuration {
       enabled                        = true
@@ -75,9 +77,11 @@ resource "google_sql_database" "hub" {
 resource "google_sql_user" "identity" {
   for_each = var.identities
 
-  project         = var.estate.hub.id
-  instance        = google_sql_database_instance.hub.name
-  name            = trimsuffix(each.value.email, ".gserviceaccount.com")
-  type            = "CLOUD_IAM_SERVICE_ACCOUNT"
+  project  = var.estate.hub.id
+  instance = google_sql_database_instance.hub.name
+  name     = trimsuffix(each.value.email, ".gserviceaccount.com")
+  type     = "CLOUD_IAM_SERVICE_ACCOUNT"
+  # Migration makes and owns the tables; it lets hub and workers in, table by table.
+  database_roles  = each.key == "migration" ? ["cloudsqlsuperuser"] : []
   deletion_policy = "ABANDON"
 }

@@ -19,7 +19,7 @@ resource "google_project_iam_member" "identity" {
 
 # Changes tables, so it exists only while a release is brought in.
 resource "google_project_iam_member" "migration" {
-  for_each = toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser"])
+  for_each = toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter"])
 
   project = var.estate.hub.id
   role    = each.value
@@ -58,11 +58,19 @@ resource "google_storage_bucket_iam_member" "bundles" {
 }
 
 resource "google_storage_bucket_iam_member" "software" {
-  for_each = toset(["hub", "worker"])
+  for_each = toset(["hub", "worker", "migration"])
 
   bucket = var.software.bucket
   role   = "roles/storage.objectViewer"
   member = var.identities[each.value].member
+
+  dynamic "condition" {
+    for_each = each.value == "migration" ? [var.hub.migration_until] : []
+    content {
+      title      = "until-the-end-date"
+      expression = "request.time < timestamp(\"${condition.value}\")"
+    }
+  }
 }
 
 resource "google_secret_manager_secret" "hub" {

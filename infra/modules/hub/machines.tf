@@ -3,27 +3,43 @@ locals {
   # hub.sh finds that common.sh has run before it.
   script = join("\n", ["#!/bin/bash", file("${local.startup}/common.sh"), file("${local.startup}/hub.sh")])
   facts = {
-    hub      = var.hub.name
     release  = var.hub.release
-    database = google_sql_database_instance.hub.connection_name
-    bundles  = google_storage_bucket.bundles.name
     secrets  = "projects/${var.estate.hub.id}/secrets/hub-"
     mirror   = var.software.bucket
     software = var.software.installers
   }
+  users = { for who, identity in var.identities : who => trimsuffix(identity.email, ".gserviceaccount.com") }
+  # Each machine's own aegle.yaml (JSON is YAML). The balancer alone reaches port 8080; the console stays on the machine.
+  config = { for who in ["hub", "worker", "migration"] : who => jsonencode({ hub = {
+    port          = 8080
+    pages_port    = 8081
+    bind          = who == "hub" ? "0.0.0.0" : "127.0.0.1"
+    plain_network = true
+    audience      = "https://${var.hub.name}"
+    cloud = {
+      project = var.estate.hub.id
+      region  = var.estate.region
+      bucket  = google_storage_bucket.bundles.name
+      dataset = var.hub.dataset
+      bundle  = var.hub.bundle
+      database = merge(
+        { instance = join(":", [var.estate.hub.id, var.estate.region, google_sql_database_instance.hub.name]), user = local.users[who], name = google_sql_database.hub.name },
+        who == "migration" ? { hub = local.users["hub"], worker = local.users["worker"] } : {},
+      )
+    }
+  } }) }
   pools = {
     hub    = { machine = var.hub.machine, gpu = null, unit = "aegle-hub.service", min = 1, max = var.hub.machines_max }
     worker = { machine = var.hub.worker, gpu = var.hub.gpu, unit = "aegle-worker.service", min = var.hub.workers_min, max = var.hub.workers_max }
   }
-  metadata = { for pool, it in local.pools : pool => {
+  metadata = { for who, config in local.config : who => merge({
     enable-oslogin         = "TRUE"
     enable-osconfig        = "TRUE"
     serial-port-enable     = "FALSE"
     block-project-ssh-keys = "TRUE"
-    aegle-facts            = jsonencode(merge(local.facts, { role = pool }))
-    aegle-service          = file("${local.startup}/${it.unit}")
+    aegle-facts            = jsonencode(merge(local.facts, { role = who, config = config }))
     startup-script         = local.script
-  } }
+  }, who == "migration" ? {} : { aegle-service = file("${local.startup}/${local.pools[who].unit}") }) }
 }
 
 resource "google_compute_region_instance_template" "pool" {
@@ -33,8 +49,7 @@ resource "google_compute_region_instance_template" "pool" {
   region  = var.estate.region
   # A template cannot change, so its name follows what is in it; the old one goes when the group has left it.
   name = "${each.key}-${substr(sha256(jsonencode([
-    each.value.machine, each.value.gpu, var.hub.release, var.software.installers, local.script,
-    file("${local.startup}/${each.value.unit}"),
+    each.value.machine, each.value.gpu, local.metadata[each.key],
   ])), 0, 12)}"
   machine_type   = each.value.machine
   can_ip_forward = false
@@ -78,6 +93,46 @@ resource "google_compute_region_instance_template" "pool" {
   lifecycle {
     create_before_destroy = true
   }
+}
+
+# Brings the tables up to date for a release, as the one identity that owns them, and turns itself off. Hub and workers wait.
+# Another release, or another model, is another machine.
+resource "google_compute_instance" "migration" {
+  project             = var.estate.hub.id
+  zone                = var.estate.zone
+  name                = "migration-${substr(sha256(jsonencode([local.metadata["migration"], var.hub.migration_until])), 0, 12)}"
+  machine_type        = "e2-small"
+  labels              = merge(var.labels, { aegle_role = "migration" })
+  metadata            = local.metadata["migration"]
+  deletion_protection = false
+  can_ip_forward      = false
+
+  boot_disk {
+    auto_delete       = true
+    kms_key_self_link = var.key
+    initialize_params {
+      image = "projects/debian-cloud/global/images/family/debian-12"
+      size  = 20
+      type  = "pd-balanced"
+    }
+  }
+  network_interface {
+    subnetwork = var.estate.subnets["hub"]
+  }
+  service_account {
+    email  = var.identities["migration"].email
+    scopes = ["cloud-platform"]
+  }
+  shielded_instance_config {
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+  depends_on = [google_project_iam_member.migration, google_storage_bucket_iam_member.software, google_sql_user.identity]
 }
 
 resource "google_compute_region_health_check" "hub" {
@@ -125,7 +180,10 @@ resource "google_compute_region_instance_group_manager" "pool" {
       initial_delay_sec = 600
     }
   }
-  depends_on = [google_compute_subnetwork_iam_member.groups, google_project_iam_member.identity, google_storage_bucket_iam_member.software]
+  depends_on = [
+    google_compute_subnetwork_iam_member.groups, google_project_iam_member.identity,
+    google_storage_bucket_iam_member.software, google_sql_user.identity,
+  ]
 }
 
 resource "google_compute_region_autoscaler" "pool" {

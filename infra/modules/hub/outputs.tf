@@ -3,6 +3,7 @@ output "hub" {
   value = {
     name       = var.hub.name
     attachment = google_compute_service_attachment.hub.id
+    bucket     = google_storage_bucket.bundles.name # where a site's enrolment is written
   }
   depends_on = [
     google_project_iam_member.identity,

@@ -11,7 +11,9 @@ variable "hub" {
     workers_max       = optional(number, 8)
     requests_a_worker = optional(number, 10) # waiting requests that one worker is worth
     database_tier     = optional(string, "db-custom-2-7680")
-    migration_until   = optional(string, "2026-12-31T00:00:00Z") # after this the migration identity may do nothing
+    bundle            = optional(string)                         # folder below bundles/ of the bucket; none: the reference model
+    dataset           = optional(string, "aegle")                # of the warehouse
+    migration_until   = optional(string, "2027-12-31T00:00:00Z") # after this the migration identity may do nothing
   })
   validation {
     condition     = can(regex("^[a-z0-9.-]+\\.[a-z]{2,}$", var.hub.name))
@@ -32,6 +34,7 @@ variable "estate" {
   type = object({
     prefix     = string
     region     = string
+    zone       = string
     hub        = object({ id = string, number = string, agents = map(string) })
     network    = object({ id = string })
     sites      = object({ id = string })

@@ -6,6 +6,8 @@ locals {
   hospital = var.site.kind == "hospital"
   labels   = { aegle_site = var.name, aegle_kind = var.site.kind, managed_by = "aegle" }
   live     = !var.site.frozen
+  archive_url = join("/", ["https://healthcare.googleapis.com/v1/projects", local.project, "locations", var.estate.region,
+  "datasets/site-${var.name}/dicomStores/archive/dicomWeb"])
   # A live archive cannot be deleted by anyone; freezing the site is the first of two steps.
   deletion = local.live ? "PREVENT" : "DELETE"
   # With on_premises, identity never leaves the building: pseudonym secret, vault and quarantine keys stay there.
@@ -92,6 +94,19 @@ resource "google_storage_bucket" "site" {
       days_since_noncurrent_time = 400
     }
   }
+}
+
+# How the hub learns of the site: it takes in every file here. A site's identity may not write one.
+resource "google_storage_bucket_object" "enrolment" {
+  bucket        = var.hub.bucket
+  name          = "sites/${var.name}.json"
+  content_type  = "application/json"
+  storage_class = "STANDARD"
+  content = jsonencode({
+    kind        = var.site.kind
+    account     = google_service_account.site.email
+    archive_url = local.archive_url
+  })
 }
 
 # Empty: the site's program writes the first value itself, so that no value is ever in the state.

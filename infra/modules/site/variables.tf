@@ -70,8 +70,8 @@ variable "estate" {
 }
 
 variable "hub" {
-  description = "How the hub is reached: its name, and the service attachment that publishes it."
-  type        = object({ name = string, attachment = string })
+  description = "How the hub is reached: its name, the service attachment that publishes it, and the bucket where it looks for sites."
+  type        = object({ name = string, attachment = string, bucket = string })
 }
 
 variable "software" {

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from aegle import durable
+from aegle import durable, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
@@ -24,7 +24,6 @@ from aegle.deid.pixel_book import PixelBook
 from aegle.errors import BadMessage, Conflict, Forbidden
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
 from aegle.local.home import Home
-from aegle.local.secrets import FileSecrets
 from aegle.site.folder import SiteFolder
 
 app = typer.Typer(help="What is held at a site's door, and what becomes of it.", no_args_is_help=True)
@@ -41,10 +40,10 @@ def show_all(
     home_path: HomePath = HOME,
 ) -> None:
     """List what is held, latest first, with the reason."""
-    place, folder = _site(home_path, site)
+    place, _ = _site(home_path, site)
     record(place, Act.SITE_QUARANTINE_VIEW, site=site)
     table = Table(Column("name", no_wrap=True), "held", "reason", "detail", "study", "state")
-    for entry in _quarantine(folder).entries():
+    for entry in _quarantine(place, site).entries():
         if everything or entry.state is Settlement.OPEN:
             study, held = entry.study_alias[-12:] or "not said", f"{entry.held_at:%Y-%m-%d %H:%M}"
             table.add_row(entry.entry_id, held, entry.reason.value, entry.detail, study, entry.state.value)
@@ -56,7 +55,7 @@ def show(name: Name, site: SiteName, person: As, password: Password, home_path: 
     """Show one held object: why it is held, what helps, and which device made it. Its picture is on the site's page."""
     place, folder = _site(home_path, site)
     require_person(place, site, person, password, Act.SITE_QUARANTINE_INSPECT)
-    quarantine = _quarantine(folder)
+    quarantine = _quarantine(place, site)
     entry, reason = quarantine.entry(name), REASONS[quarantine.entry(name).reason]
     device = _device(folder, quarantine, entry)
     record(place, Act.SITE_QUARANTINE_INSPECT, site=site, subject=name, principal=f"user:{person}")
@@ -120,7 +119,7 @@ def fix(
         raise Forbidden("a second person must stand behind the rule: --with somebody else")
     require_person(place, site, person, password, Act.SITE_RULE_ADD)
     require_person(place, site, second, second_password, Act.SITE_RULE_ADD)
-    quarantine = _quarantine(folder)
+    quarantine = _quarantine(place, site)
     entry = quarantine.entry(name)
     if entry.reason is not HoldReason.BURNED_IN_RISK:
         raise Conflict("only an object held as BURNED_IN_RISK is helped by a rule for its device")
@@ -162,9 +161,9 @@ def _box(text: str) -> Box:
 
 
 def _settle(home_path: Path, site: str, name: str, state: Settlement, person: str, password: str) -> None:
-    place, folder = _site(home_path, site)
+    place, _ = _site(home_path, site)
     require_person(place, site, person, password, Act.SITE_QUARANTINE_SETTLE)
-    _quarantine(folder).settle(name, state, person)
+    _quarantine(place, site).settle(name, state, person)
     principal = f"user:{person}"
     record(place, Act.SITE_QUARANTINE_SETTLE, site=site, subject=name, principal=principal, state=state.value)
 
@@ -175,8 +174,9 @@ def _site(home_path: Path, site: str) -> tuple[Home, SiteFolder]:
     return place, SiteFolder(root=place.site(site))
 
 
-def _quarantine(folder: SiteFolder) -> Quarantine:
-    return Quarantine(folder.quarantine, FileSecrets(folder.secrets).get("quarantine-key"))
+def _quarantine(place: Home, site: str) -> Quarantine:
+    with wiring.site_secrets(place, site) as secrets:
+        return Quarantine(SiteFolder(root=place.site(site)).quarantine, secrets.get("quarantine-key"))
 
 
 def _device(folder: SiteFolder, quarantine: Quarantine, entry: Entry) -> Device | None:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aegle import wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.errors import Forbidden, Unauthenticated
 from aegle.local.home import Home
-from aegle.local.secrets import FileSecrets
 from aegle.records import AuditOutcome
 from aegle.site.folder import SiteFolder
 
@@ -32,9 +32,9 @@ def require_person(place: Home, site: str, person: str, password: str, act: Act)
     from aegle.pages.accounts import SignIn
 
     folder, kind = SiteFolder(root=place.site(site)), place.require_applied().site(site).config.kind
-    with closing(SqliteAccounts(folder.accounts)) as accounts:
+    with closing(SqliteAccounts(folder.accounts)) as accounts, wiring.site_secrets(place, site) as secrets:
         try:
-            _require_may(SignIn(accounts, kind, FileSecrets(folder.secrets).get("page-key")), person, password, act)
+            _require_may(SignIn(accounts, kind, secrets.get("page-key")), person, password, act)
         except (Unauthenticated, Forbidden) as error:
             record(place, act, AuditOutcome.REFUSED, site=site, principal="nobody", reason=error.meaning.code)
             raise

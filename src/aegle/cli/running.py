@@ -10,6 +10,7 @@ from rich.console import Console
 
 from aegle import logs, wiring
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.updating import moved_on, note_running
 from aegle.demo import pacs
 from aegle.demo.pacs import DemoPacs
 from aegle.demo.stage import HOSPITAL
@@ -47,6 +48,14 @@ def hub(home_path: HomePath = HOME) -> None:
 
 
 @app.command()
+def migration(home_path: HomePath = HOME) -> None:
+    """The tables of a hub on Google Cloud: brought up to date, then this ends. Hub and workers wait for it."""
+    logs.start("migration")
+    steps = wiring.migrate_hub(home(home_path))
+    console.print(f"{len(steps)} step(s) taken: {', '.join(steps) or 'the tables were up to date'}.")
+
+
+@app.command()
 def worker(
     number: Annotated[int, typer.Option(help="Which of this machine's workers.")] = 1, home_path: HomePath = HOME
 ) -> None:
@@ -59,8 +68,10 @@ def worker(
 def site(name: str, home_path: HomePath = HOME) -> None:
     """One site: door, archive, requests, results, pages."""
     logs.start(name)
-    with wiring.running_site(home(home_path), name):
-        until_told()
+    place = home(home_path)
+    with wiring.running_site(place, name):
+        note_running(place, name)
+        until_told(moved_on())
 
 
 @app.command("demo-pacs")

@@ -12,14 +12,13 @@ from rich.table import Column, Table
 from aegle import config as configuration
 from aegle import durable
 from aegle.access import Act
-from aegle.cli import cloud
+from aegle.cli import cloud, keeping, updating
 from aegle.cli.acts import record
 from aegle.cli.operator import operator
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
 from aegle.config import Config
 from aegle.errors import BadConfig
 from aegle.estate import Google, next_cidr
-from aegle.local.checking import look
 from aegle.local.enrolment import rotate
 from aegle.local.provisioner import LocalProvisioner
 from aegle.local.secrets import FileSecrets
@@ -136,21 +135,6 @@ def _on_google(config: Config) -> Table:
     return table
 
 
-@app.command()
-def check(name: Annotated[str, typer.Argument(help="Which site.")], home_path: HomePath = HOME) -> None:
-    """Ask how a site's program on this machine is: door, archive, pages, disk, what waits. Exit status 1 when something is wrong.
-
-    Example: `aegle site check st-anna`
-    """
-    place = home(home_path)
-    findings = list(look(place.require_applied().site(name), place.site(name)))
-    for finding in findings:
-        mark = "[green]ok[/]   " if finding.good else "[red]wrong[/]"
-        console.print(f"  {mark} {finding.what}: {finding.told}", highlight=False)
-    if not all(finding.good for finding in findings):
-        raise typer.Exit(1)
-
-
 @app.command("rotate-credential")
 def rotate_credential(name: Annotated[str, typer.Argument(help="Which site.")], home_path: HomePath = HOME) -> None:
     """Give a site a new credential for the hub; its program picks it up by itself.
@@ -161,6 +145,10 @@ def rotate_credential(name: Annotated[str, typer.Argument(help="Which site.")], 
     place.require_applied().site(name)
     rotate(operator(place), FileSecrets(place.site(name) / "secrets"), name)
     console.print(f"{name} has a new credential. The one before holds for seven days, or until the next rotation.")
+
+
+keeping.register(app)
+updating.register(app)
 
 
 def register(root: typer.Typer) -> None:

@@ -1,8 +1,7 @@
 """`aegle vault backup|restore|rotate|reveal`: a site's vault looked after, and one alias undone by two people."""
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aegle import durable
+from aegle import wiring
 from aegle.access import Act
 from aegle.cli.acts import record
+from aegle.cli.keeping import stopped
 from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.deid import Vault, vault_upkeep
 from aegle.errors import Forbidden, NotFound
 from aegle.local.home import Home
-from aegle.local.secrets import FileSecrets
 from aegle.site.folder import SiteFolder
 
 app = typer.Typer(
@@ -64,7 +63,7 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
     What came in since the backup is not in it: send it again, and it is admitted under the same aliases.
     """
     place, folder, keys = _opened(home_path, site)
-    with _stopped(folder, site):
+    with stopped(folder, site):
         record(place, Act.CLI_VAULT_RESTORE, site=site)
         back = vault_upkeep.bring_back(source, keys, folder.vault)
         current = vault_upkeep.is_rotated(folder.vault, keys)
@@ -77,8 +76,7 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
 def rotate(site: SiteName, home_path: HomePath = HOME) -> None:
     """Seal the vault under a new key. Stop the site first. Stopped half-way, the same command goes on."""
     place, folder, keys = _opened(home_path, site)
-    secrets = FileSecrets(folder.secrets)
-    with _stopped(folder, site):
+    with stopped(folder, site), wiring.site_secrets(place, site) as secrets:
         record(place, Act.CLI_VAULT_ROTATE, site=site)
         if vault_upkeep.is_rotated(folder.vault, keys):
             secrets.put(KEY, os.urandom(32))
@@ -150,14 +148,5 @@ def _opened(home_path: Path, site: str) -> tuple[Home, SiteFolder, list[bytes]]:
     place = home(home_path)
     place.require_applied().site(site)
     folder = SiteFolder(root=place.site(site))
-    return place, folder, list(FileSecrets(folder.secrets).versions(KEY))
-
-
-@contextmanager
-def _stopped(folder: SiteFolder, site: str) -> Iterator[None]:
-    """Hold what the site's program holds while it runs. Raises Overloaded when it does."""
-    durable.private_folder(folder.archive)
-    with closing(
-        durable.claim(folder.archive / "in-use.lock", f"the vault of {site} (its program runs)", wait_seconds=1)
-    ):
-        yield
+    with wiring.site_secrets(place, site) as secrets:
+        return place, folder, list(secrets.versions(KEY))

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from aegle import api, durable
+from aegle import api, durable, logs
+from aegle.errors import AegleError
+from aegle.google.services import address
 from aegle.google.session import Session
 from aegle.ports import AuditSink
 from aegle.records import AuditEvent, AuditHead
 
-SERVICE = "https://logging.googleapis.com/v2"
+SERVICE = address("logging", "v2")
 LOG = "aegle-audit"
+AGAIN_S = 5.0  #: until a copy that failed is tried again
 BATCH = 500  #: entries of one call; Google takes 1,000 and 10 MB
 
 
@@ -70,6 +73,67 @@ class CloudTrail:
         entries = [_entry(head, number, event) for number, event in enumerate(batch, first)]
         body = {"logName": self._log, "resource": {"type": "global"}, "entries": entries, "partialSuccess": False}
         self._session.call("POST", f"{self._service}/entries:write", body)
+
+
+class PromptTrail(CloudTrail):
+    """A trail of a machine that may go at any moment, and its disk with it: an append waits until Google has it too.
+
+    When Google does not answer in time, the event is kept here and copied as soon as it does."""
+
+    def __init__(
+        self,
+        kept: AuditSink,
+        shipped: Path,
+        session: Session,
+        project: str,
+        service: str = SERVICE,
+        *,
+        patience_s: float = 2.0,
+    ) -> None:
+        super().__init__(kept, shipped, session, project, service)
+        self._patience_s, self._away, self._ended, self._sent = patience_s, False, False, self._shipped()
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._keep_shipping, name="audit-copy", daemon=True)
+        self._thread.start()
+
+    def append(self, *events: AuditEvent) -> None:
+        """Durable on this machine before it returns, and at Google too unless that does not answer."""
+        super().append(*events)
+        mine = self.head().count
+        with self._news:
+            self._news.notify_all()
+            if not self._away:
+                self._news.wait_for(lambda: self._sent >= mine or self._away, self._patience_s)
+
+    def close(self) -> None:
+        """Copy what waits, once more, and end."""
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+        self._thread.join()
+
+    def _keep_shipping(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._ended or self.waiting > 0, 1.0)
+                ended = self._ended
+            self._ship_once()
+            if ended:
+                return
+            if self._away:
+                with self._news:
+                    self._news.wait_for(lambda: self._ended, AGAIN_S)
+
+    def _ship_once(self) -> None:
+        away = False
+        try:
+            self.ship()
+        except AegleError as error:
+            away = True
+            logs.warning("audit not copied", code=error.meaning.code, count=self.waiting)
+        with self._news:
+            self._away, self._sent = away, self._shipped()
+            self._news.notify_all()
 
 
 def _entry(head: AuditHead, number: int, event: AuditEvent) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def changed(transaction: Transaction, name: str, /, **values: Any) -> int:
 def migrate(database: Database) -> tuple[str, ...]:
     """Bring the schema up to date and answer the steps taken. Idempotent; safe when several processes start at once."""
     taken = []
-    for name, script in _steps():
+    for name, script in steps():
         with database.transaction() as transaction:
             transaction.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
             if _take(transaction, name, script):
@@ -111,7 +111,8 @@ def _has_queue(transaction: Transaction) -> bool:
     return bool(row and row["there"])
 
 
-def _steps() -> list[tuple[str, str]]:
+def steps() -> list[tuple[str, str]]:
+    """Every migration that this release knows, in order: its name and its SQL."""
     folder = resources.files("aegle.hub").joinpath("migrations")
     ours = [(item.name.removesuffix(".sql"), item.read_text(encoding="utf-8")) for item in folder.iterdir()
             if item.name.endswith(".sql")]  # fmt: skip

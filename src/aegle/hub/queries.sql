@@ -228,3 +228,13 @@ FROM request GROUP BY site, state ORDER BY site, state
 -- name: workers_alive
 SELECT count(*) AS workers FROM procrastinate_workers
 WHERE last_heartbeat > clock_timestamp() - make_interval(secs => %(alive_s)s)
+
+-- name: outcomes_due
+SELECT o.request_id, o.body FROM warehouse_due d JOIN outcome o USING (request_id)
+ORDER BY o.settled_at LIMIT %(most)s
+
+-- name: outcome_fed
+DELETE FROM warehouse_due WHERE request_id = ANY(%(request_ids)s)
+
+-- name: queue_depth
+SELECT count(*) AS requests FROM request WHERE state IN ('waiting', 'running')

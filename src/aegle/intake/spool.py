@@ -59,11 +59,12 @@ def _named(door: Door, mark: Mark | None) -> str:
 class Spool:
     """First in, first out, on one folder."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, incoming: str = "incoming") -> None:
         """What a crash left half-received was never acknowledged and is removed. What is whole may have been: it is taken in,
-        once more if need be."""
+        once more if need be. `incoming` is where objects arrive; another process beside the site's program has one of its
+        own."""
         self._folder = durable.private_folder(folder)
-        self.incoming = durable.private_folder(folder / "incoming")
+        self.incoming = durable.private_folder(folder / incoming)
         self._max_bytes = max_bytes
         self.slots = Slots(self.incoming)
         for left in self.incoming.iterdir():

@@ -5,8 +5,11 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+from cryptography import x509
 
 from aegle.local.home import AppliedSite
 
@@ -34,6 +37,30 @@ def look(site: AppliedSite, folder: Path) -> Iterator[Finding]:
     waiting = _oldest_s(folder / "spool")
     told = "nothing waits" if waiting is None else f"the oldest file has waited for {waiting / 60:.0f} minutes"
     yield Finding(what="spool", good=waiting is None or waiting < LONG_WAIT_S, told=told)
+
+
+def alarms(site: AppliedSite, folder: Path, *, disk_percent: int, days: int) -> Iterator[Finding]:
+    """What ends in a known time: the disk's room, and certificates that the site shows or trusts. Changes nothing."""
+    disk = shutil.disk_usage(folder)
+    free = 100 * disk.free / disk.total
+    told = f"{free:.0f} % are free ({disk.free / 1e9:.1f} GB); at least {disk_percent} % are wanted"
+    yield Finding(what="disk", good=free >= disk_percent and disk.free >= LITTLE_DISK_BYTES, told=told)
+    for what, tls in (("door", site.config.door.tls), ("PACS", site.config.pacs.tls if site.config.pacs else None)):
+        if tls is not None:
+            yield _certificate(f"certificate to the {what}", tls.certificate, days)
+            yield _certificate(f"authorities of the {what}", tls.authorities, days)
+
+
+def _certificate(what: str, file: Path, days: int) -> Finding:
+    """Of several in a file, the one that ends first."""
+    try:
+        found = x509.load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError):
+        return Finding(what=what, good=False, told=f"{file} cannot be read as certificates in PEM")
+    until = min(item.not_valid_after_utc for item in found)
+    left = (until - datetime.now(UTC)).days
+    told = f"ends on {until:%Y-%m-%d}, in {left} days; renew {file}" if left < days else f"good until {until:%Y-%m-%d}"
+    return Finding(what=what, good=left >= days, told=told)
 
 
 def _answers(port: int) -> bool:

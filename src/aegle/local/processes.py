@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aegle import durable, logs
@@ -76,14 +76,14 @@ class Kept:
         self._child = None
 
 
-def until_told() -> None:
-    """Wait, in a child started by `Kept` or by hand, for a signal to end or for the parent's end."""
+def until_told(also: Callable[[], bool] = lambda: False) -> None:
+    """Wait, in a child started by `Kept` or by hand, for a signal to end, for the parent's end, or until `also` says so."""
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     if not os.isatty(0):
         threading.Thread(target=_watch_parent, args=(told,), daemon=True).start()
-    while not told.wait(0.5):  # a bare wait() cannot be interrupted by a signal on Windows
+    while not told.wait(0.5) and not also():  # a bare wait() cannot be interrupted by a signal on Windows
         pass
 
 

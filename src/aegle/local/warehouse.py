@@ -1,4 +1,4 @@
-"""The label warehouse on one machine: a DuckDB file, queried in the BigQuery dialect behind two walls.
+"""The warehouse on one machine: a DuckDB file, queried in the BigQuery dialect behind two walls.
 
 The first wall is the statement itself: one SELECT over the warehouse's own tables with known functions (`selects`).
 The second is DuckDB without files, network, extensions or settings, locked. Time, memory and rows are bounded.
@@ -7,7 +7,7 @@ The second is DuckDB without files, network, extensions or settings, locked. Tim
 import base64
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,9 +19,10 @@ from uuid import UUID
 import duckdb
 
 from aegle.errors import BadMessage, StorageFull
-from aegle.local.selects import as_duckdb, one_select
 from aegle.ports import Table
-from aegle.records import Label
+from aegle.records import AuditEvent, Label, Outcome
+from aegle.rows import audit_row, label_row, outcome_row
+from aegle.selects import as_duckdb, one_select
 
 ROWS_MAX = 100_000
 _LOCKED = {
@@ -45,12 +46,33 @@ _SCHEMA = (
     """CREATE OR REPLACE VIEW label_current AS
         SELECT * FROM label AS l WHERE NOT l.retracted AND NOT EXISTS (
             SELECT 1 FROM label AS later WHERE later.site = l.site AND later.supersedes = l.event_id)""",
+    """CREATE TABLE IF NOT EXISTS prediction (
+        request_id STRING NOT NULL PRIMARY KEY, finished_at TIMESTAMP NOT NULL, site STRING NOT NULL,
+        study_uid STRING NOT NULL, bundle STRING NOT NULL, bundle_digest STRING NOT NULL, input_digest STRING NOT NULL,
+        outcome STRING NOT NULL, code STRING, score FLOAT64, operating_point FLOAT64)""",
+    """CREATE TABLE IF NOT EXISTS audit (
+        happened_at TIMESTAMP NOT NULL, site STRING NOT NULL, act STRING NOT NULL, outcome STRING NOT NULL,
+        principal STRING NOT NULL, subject STRING, chain STRING NOT NULL, number INT64 NOT NULL,
+        PRIMARY KEY (chain, number))""",
 )
-TABLES = frozenset({"label", "label_current"})
-# One list a column: a statement a row took 2 ms a label.
-_INSERT = """INSERT INTO label SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?),
-    unnest(?), unnest(?), unnest(?), unnest(?), unnest(?::STRUCT(column_px DOUBLE, row_px DOUBLE)[][]), unnest(?),
-    unnest(?), unnest(?) ON CONFLICT DO NOTHING"""
+TABLES = frozenset({"label", "label_current", "prediction"})
+# Rows go in as one list a column: a statement a row took 2 ms a label.
+_COLUMNS = {
+    "label": (
+        "event_id", "arrived_at", "made_at", "site", "reader", "study_uid", "series_uid", "sop_uid", "subject", "code",
+        "shape", "points_px", "label_id", "supersedes", "retracted",
+    ),
+    "prediction": (
+        "request_id", "finished_at", "site", "study_uid", "bundle", "bundle_digest", "input_digest", "outcome", "code",
+        "score", "operating_point",
+    ),
+    "audit": ("happened_at", "site", "act", "outcome", "principal", "subject", "chain", "number"),
+}  # fmt: skip
+_TYPES = {
+    "points_px": "STRUCT(column_px DOUBLE, row_px DOUBLE)[][]", "score": "DOUBLE[]", "operating_point": "DOUBLE[]",
+    "number": "BIGINT[]", "retracted": "BOOLEAN[]", "arrived_at": "TIMESTAMPTZ[]", "made_at": "TIMESTAMPTZ[]",
+    "finished_at": "TIMESTAMPTZ[]", "happened_at": "TIMESTAMPTZ[]",
+}  # fmt: skip
 
 
 class DuckWarehouse:
@@ -79,16 +101,32 @@ class DuckWarehouse:
         self._database.close()
 
     def add_labels(self, labels: Sequence[Label]) -> None:
-        """One statement, flushed to disk at its end. Raises StorageFull."""
-        if not labels:
-            return
+        """See `ports.Warehouse`."""
         arrived_at = datetime.now(UTC)
-        columns = [list(column) for column in zip(*(_row(label, arrived_at) for label in labels), strict=True)]
+        self._add("label", [label_row(label, arrived_at) for label in labels])
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """See `ports.Warehouse`."""
+        self._add("prediction", [outcome_row(outcome) for outcome in outcomes])
+
+    def add_audit(self, chain: str, first: int, events: Sequence[AuditEvent]) -> None:
+        """See `ports.Warehouse`."""
+        self._add("audit", [audit_row(chain, number, event) for number, event in enumerate(events, first)])
+
+    def _add(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """One statement, flushed to disk at its end. Raises StorageFull."""
+        if not rows:
+            return
+        columns = _COLUMNS[table]
+        lists = ", ".join(f"unnest(?::{_TYPES.get(column, 'VARCHAR[]')})" for column in columns)
+        values = [[row[column] for row in rows] for column in columns]
         with self._writing, self._database.cursor() as cursor:
             try:
-                cursor.execute(_INSERT, columns)
+                cursor.execute(
+                    f"INSERT INTO {table} ({', '.join(columns)}) SELECT {lists} ON CONFLICT DO NOTHING", values
+                )
             except duckdb.IOException as error:
-                raise StorageFull("the label warehouse cannot write its file") from error
+                raise StorageFull("the warehouse cannot write its file") from error
 
     def query(self, sql: str, limit: int = 10_000) -> Table:
         """See `ports.Warehouse.query`; `limit` is cut to `ROWS_MAX`."""
@@ -119,15 +157,6 @@ class DuckWarehouse:
             yield
         finally:
             timer.cancel()
-
-
-def _row(label: Label, arrived_at: datetime) -> tuple[Any, ...]:
-    points = [{"column_px": column, "row_px": row} for column, row in label.points_px]
-    return (
-        label.event_id, arrived_at, label.made_at, label.site, label.reader, label.study_uid, label.series_uid,
-        label.sop_uid, label.subject.value, label.code, label.shape, points, label.label_id, label.supersedes,
-        label.retracted,
-    )  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

@@ -50,6 +50,8 @@ def platform(config: Config, google: Google, made: Mapping[str, Any], folder: Pa
             "release": __version__,
             "workers_max": google.workers_max,
             "gpu": google.gpu,
+            "bundle": google.bundle,
+            "migration_until": google.migration_until,
         },
         "analysts": {who.name: {"member": who.group, "sites": list(who.sites)} for who in google.analysts},
         "installers": installers(folder),

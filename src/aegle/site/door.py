@@ -83,6 +83,11 @@ class SiteDoor:
         default_factory=dict
     )  #: size of files that are refused for good, until they change
 
+    @property
+    def refused(self) -> int:
+        """How many files of a watched folder are refused for good."""
+        return len(self._refused)
+
     def receive(self, received: Path, sender: Sender) -> None:
         """C-STORE: take over a received file; what arrived in a slot of the spool has its receipt written with others'.
         Raises TooLarge, StorageFull."""

@@ -252,6 +252,11 @@ class SiteState:
         """Results the PACS has not accepted, due or not."""
         return self._deliveries("sent_at IS NULL")
 
+    def deliver_now(self) -> int:
+        """Let everything that the PACS has not accepted be due at once; answers how much that is."""
+        with self.transaction() as database:
+            return database.execute("UPDATE result SET next_try_at = ? WHERE sent_at IS NULL", (_now(),)).rowcount
+
     def undelivered(self) -> int:
         """How many results the PACS has not accepted."""
         return int(self._rows("SELECT count(*) FROM result WHERE sent_at IS NULL")[0][0])

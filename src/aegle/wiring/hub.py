@@ -1,20 +1,27 @@
 """The hub's program, and the audit heads that it holds for its sites."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import httpx
 
-from aegle import api, durable, logs
+from aegle import __version__, api, durable, logs
+from aegle.access import Act, event
 from aegle.errors import BadConfig
+from aegle.estate import HubCloud
 from aegle.hub.app import create_hub_app
 from aegle.hub.bundles import Registration, register
 from aegle.hub.console import console
 from aegle.hub.database import Database, migrate
+from aegle.hub.enrolments import take_in
+from aegle.hub.feed import AuditFeed, feed_outcomes, queue_depth
 from aegle.hub.heads import KeptHead, heads_after
 from aegle.hub.people import HubAccounts
 from aegle.hub.routes import Services
+from aegle.hub.schema import let_in
 from aegle.inference.bundle import Bundle
 from aegle.local.audit import ChainedLines, heads_in
 from aegle.local.enrolment import OperatorClient
@@ -24,46 +31,121 @@ from aegle.local.secrets import FileSecrets
 from aegle.local.warehouse import DuckWarehouse
 from aegle.pages.accounts import SignIn
 from aegle.pages.servers import HttpServer
+from aegle.ports import AuditSink, Secrets, Warehouse
 from aegle.records import AuditHead
 from aegle.site.folder import SiteFolder
 from aegle.site.heads import kept_heads
+from aegle.wiring.cloud import on_google, wait_for_tables
 from aegle.wiring.database import database_url, lend_database
+from aegle.wiring.rounds import rounds
 from aegle.wiring.worker import load_bundle
+
+ROUND_S = 10.0  #: an autoscaler wants a figure a minute
 
 
 @contextmanager
 def running_hub(home: Home) -> Iterator[None]:
     """The hub: database, API, warehouse and console, up until the block ends."""
     applied = home.require_applied()
-    secrets = FileSecrets(home.hub / "secrets")
     with ExitStack() as stack:
         stack.enter_context(_hub_alone(home))
-        url = database_url(applied) or stack.enter_context(Postgres(home.hub / "postgres").kept())
-        lend_database(home, url)
-        database = Database(url)
-        stack.callback(database.close)
-        migrate(database)
-        register(database, _registration(load_bundle(applied)))
-        warehouse = stack.enter_context(DuckWarehouse(home.hub / "warehouse.duckdb"))
-        audit = ChainedLines(home.hub / "audit", "hub", "hub")
-        stack.callback(audit.close)
+        cloud = applied.hub.config.cloud
+        own = _on_google(stack, home, applied, cloud) if cloud else _on_this_machine(stack, home, applied)
+        lend_database(home, own.database.url)
+        register(own.database, _registration(load_bundle(applied, own.bundle)))
         services = Services(
-            database=database,
-            warehouse=warehouse,
-            audit=audit,
+            database=own.database,
+            warehouse=own.warehouse,
+            audit=own.audit,
             heads=partial(heads_in, home.hub / "audit", "hub"),
-            operator_secret=secrets.get("operator-token").hex(),
-            account_of=_account_of(stack, applied.hub.config.audience),
+            operator_secret=own.secrets.get("operator-token").hex(),
+            account_of=own.account_of,
         )
-        pages = console(services, SignIn(HubAccounts(database), None, secrets.get("page-key"))).application()
+        pages = console(services, SignIn(HubAccounts(own.database), None, own.secrets.get("page-key"))).application()
         for server in (
             HttpServer(create_hub_app(services), applied.hub.config.bind, applied.hub.port),
             HttpServer(pages, "127.0.0.1", applied.hub.pages_port),
         ):
             stack.callback(server.stop)
             server.start()
+        feed = AuditFeed(own.audit, home.hub / "audit" / "fed.json", own.warehouse)
+        acts = {"outcomes to the warehouse": partial(feed_outcomes, own.database, own.warehouse)}
+        stack.enter_context(rounds(ROUND_S, {**own.acts, **acts, "audit to the warehouse": feed.turn}))
         logs.info("hub is up", port=applied.hub.port)
         yield
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Own:
+    """What depends on where the hub's machine is."""
+
+    database: Database
+    secrets: Secrets
+    warehouse: Warehouse
+    audit: AuditSink
+    account_of: Callable[[str], str] | None
+    bundle: Path | None = None
+    acts: Mapping[str, Callable[[], object]] = field(default_factory=dict)  #: done once a round
+
+
+def _on_this_machine(stack: ExitStack, home: Home, applied: Applied) -> _Own:
+    """Everything beside each other: embedded PostgreSQL unless another is named, files, DuckDB."""
+    url = database_url(applied) or stack.enter_context(Postgres(home.hub / "postgres").kept())
+    database = Database(url)
+    stack.callback(database.close)
+    migrate(database)
+    audit = ChainedLines(home.hub / "audit", "hub", "hub")
+    stack.callback(audit.close)
+    return _Own(
+        database=database,
+        secrets=FileSecrets(home.hub / "secrets"),
+        warehouse=stack.enter_context(DuckWarehouse(home.hub / "warehouse.duckdb")),
+        audit=audit,
+        account_of=_account_of(stack, applied.hub.config.audience),
+    )
+
+
+def _on_google(stack: ExitStack, home: Home, applied: Applied, cloud: HubCloud) -> _Own:
+    """Cloud SQL, Secret Manager, BigQuery, Cloud Logging and a bucket. The tables were made by another identity."""
+    own = stack.enter_context(on_google(home, cloud))
+    secrets = own.secrets()
+    _lend_operator_token(home, secrets)
+    database = Database(own.database_url())
+    stack.callback(database.close)
+    wait_for_tables(database)
+    audit, audience = own.audit("hub"), applied.hub.config.audience
+    return _Own(
+        database=database,
+        secrets=secrets,
+        warehouse=own.warehouse(),
+        audit=audit,
+        account_of=own.verifier(audience).account if audience else None,
+        bundle=own.bundle(),
+        acts={
+            "enrolments": lambda: take_in(database, audit, own.enrolments()),
+            "depth of the queue": lambda: own.publish_depth(queue_depth(database)),
+        },
+    )
+
+
+def _lend_operator_token(home: Home, secrets: Secrets) -> None:
+    """Commands on this machine ask the hub with the token that Secret Manager has."""
+    here, token = FileSecrets(home.hub / "secrets"), secrets.get("operator-token")
+    if not here.versions("operator-token") or here.get("operator-token") != token:
+        here.put("operator-token", token)
+
+
+def migrate_hub(home: Home) -> Sequence[str]:
+    """Bring the tables of a hub on Google Cloud up to date, as the identity that owns them, and let hub and workers in;
+    answers the steps taken. Idempotent. Raises BadConfig on a machine that is not made for it."""
+    cloud = home.require_applied().hub.config.cloud
+    if cloud is None or not (cloud.database.hub and cloud.database.worker):
+        raise BadConfig("only a machine with hub.cloud.database.hub and worker migrates; elsewhere `aegle up` does it")
+    with on_google(home, cloud) as own, closing(Database(own.database_url(), connections=1)) as database:
+        taken = migrate(database)
+        let_in(database, cloud.database.hub, cloud.database.worker)
+        own.audit("migration").append(event(Act.HUB_SCHEMA_MIGRATE, count=len(taken), software=__version__))
+    return taken
 
 
 def _account_of(stack: ExitStack, audience: str | None) -> Callable[[str], str] | None:

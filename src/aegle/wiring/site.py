@@ -8,7 +8,6 @@ from functools import partial
 import httpx
 
 from aegle import config
-from aegle.errors import BadConfig
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.archive import FileArchive, RemoteArchive
 from aegle.local.audit import ChainedLines, heads_in
@@ -22,6 +21,7 @@ from aegle.protocols.dicomweb_store import DicomWebStore
 from aegle.site.folder import SiteFolder
 from aegle.site.pages import site_shell
 from aegle.site.program import SitePorts, SiteProgram
+from aegle.wiring.identity import google_session, require_google
 
 _GOOGLE_ARCHIVE = "healthcare.googleapis.com"
 _ARCHIVE_TIMEOUT_S = 300.0  #: between two bytes: an archive may take its time to write a slide
@@ -82,10 +82,9 @@ def _archive_auth(remote: config.RemoteArchive, secrets: Secrets, client: httpx.
         return secrets.get(remote.token_secret).decode()
     if httpx.URL(remote.url).host != _GOOGLE_ARCHIVE:
         return "none"
-    try:
-        from aegle.google import GoogleToken, machine_credentials
-    except ImportError:
-        raise BadConfig("an archive on Google Cloud needs its libraries: pip install 'aegle[gcp]'") from None
+    require_google()
+    from aegle.google import GoogleToken, machine_credentials
+
     return GoogleToken(machine_credentials(), client)
 
 
@@ -116,17 +115,19 @@ def _on_google(
     chain: ChainedLines,
 ) -> _Own:
     """On Google Cloud: this machine's identity opens its secrets, its log and the hub; no key is stored."""
-    try:
-        from aegle.google import CloudTrail, ReaderToken, SecretManager, Session, machine_credentials, site_token
-    except ImportError:
-        raise BadConfig("a site on Google Cloud needs its libraries: pip install 'aegle[gcp]'") from None
-    client = stack.enter_context(httpx.Client(timeout=30))
-    session = Session(machine_credentials(), client)
-    trail = CloudTrail(chain, folder.root / "audit-copied.json", session, cloud.project)
+    session, client = google_session(stack)
+    from aegle.google import CloudTrail, ReaderToken, SecretManager, address, site_token
+
+    def at(service: str, path: str) -> str:
+        return address(service, path, cloud.endpoint)
+
+    copied = folder.root / "audit-copied.json"
+    trail = CloudTrail(chain, copied, session, cloud.project, at("logging", "v2"))
+    lender = at("iamcredentials", "v1")
     return _Own(
-        secrets=SecretManager(session, cloud.project, folder.root.name),
+        secrets=SecretManager(session, cloud.project, folder.root.name, at("secretmanager", "v1")),
         audit=trail,
         hub=HttpHub(cloud.hub_url, site_token(cloud.hub_url, client)),
-        lender=ReaderToken(session, cloud.reader, archive.url) if cloud.reader and archive else None,
+        lender=ReaderToken(session, cloud.reader, archive.url, lender) if cloud.reader and archive else None,
         copy_audit=lambda: trail.ship() > 0,
     )

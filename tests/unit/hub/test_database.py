@@ -17,6 +17,7 @@ def test_migrations_are_taken_once_in_order(empty_url: str) -> None:
         "0003_procrastinate",
         "0004_people",
         "0005_site_account",
+        "0006_warehouse_due",
     )
     assert migrate(database) == ()
     database.close()
@@ -32,7 +33,7 @@ def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
         thread.join()
     assert sorted(name for names in taken for name in names) == [
         "0001_sites_and_bundles", "0002_requests", "0003_procrastinate", "0004_people",
-        "0005_site_account",
+        "0005_site_account", "0006_warehouse_due",
     ]  # fmt: skip
     database.close()
 

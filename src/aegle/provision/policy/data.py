@@ -106,8 +106,14 @@ def protected_against_deletion(estate: Estate) -> Findings:
     }
     for kind, (name, wanted) in flags.items():
         for item in estate.of(kind):
-            if item.get(name) != wanted and not estate.frozen(item.owner) and not item.get("view"):
+            if item.get(name) != wanted and not estate.frozen(item.owner) and not _holds_nothing(item):
                 yield Finding(address=item.address, why=f"{name} is {item.get(name)}, not {wanted}")
+
+
+def _holds_nothing(item: Resource) -> bool:
+    """A view, or a machine of the hub without a disk for data."""
+    machine = item.kind == "google_compute_instance" and item.owner == HUB
+    return bool(item.get("view")) or (machine and not item.get("attached_disk"))
 
 
 def labels_are_set(estate: Estate) -> Findings:

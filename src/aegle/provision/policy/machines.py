@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from aegle.provision.policy.estate import Estate, Finding, Findings, Resource
+from aegle.provision.policy.estate import HUB, Estate, Finding, Findings, Resource
 
 _METADATA: Final = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
 
@@ -56,7 +56,7 @@ def machines_are_patched_and_copied(estate: Estate) -> Findings:
     }
     copied = {(item.owner, item.get("disk")) for item in estate.of("google_compute_disk_resource_policy_attachment")}
     for item in estate.of("google_compute_instance"):
-        if item.get("id") and item.get("id") not in patched:
+        if item.owner != HUB and item.get("id") and item.get("id") not in patched:
             yield Finding(address=item.address, why="is never patched")
     for item in estate.of("google_compute_disk"):
         if (item.owner, item.get("name")) not in copied:

@@ -1,7 +1,8 @@
 """What a label query may be: one SELECT in the BigQuery dialect, over named tables, with functions we know."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import sqlglot
 from sqlglot import exp
@@ -25,8 +26,17 @@ def as_duckdb(sql: str) -> str:
     return str(sqlglot.transpile(sql, read="bigquery", write="duckdb")[0])
 
 
-def one_select(sql: str, tables: frozenset[str], *, rows_max: int) -> str:
-    """The query for DuckDB, which answers at most `rows_max` rows. Raises BadMessage: what is not allowed."""
+def one_select(
+    sql: str,
+    tables: frozenset[str],
+    *,
+    rows_max: int,
+    dialect: str = "duckdb",
+    data_sets: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The query in another `dialect`, answering at most `rows_max` rows; a table of `data_sets` is looked for in that one.
+
+    Raises BadMessage: what is not allowed."""
     if len(sql) > SQL_MAX:
         raise BadMessage(f"the query is longer than {SQL_MAX} characters")
     try:
@@ -37,11 +47,22 @@ def one_select(sql: str, tables: frozenset[str], *, rows_max: int) -> str:
         if not isinstance(query, exp.Query):
             raise BadMessage("only SELECT")
         _check(query, tables)
-        return _bounded(query, rows_max).sql(dialect="duckdb")
+        return str(_placed(_bounded(query, rows_max), data_sets).sql(dialect=dialect))
     except SqlglotError as error:
         raise BadMessage(f"not SQL of the BigQuery dialect: {_first_line(error)}") from None
     except RecursionError:
         raise BadMessage("the query is nested too deeply") from None
+
+
+def _placed(query: exp.Query, data_sets: Mapping[str, str]) -> exp.Query:
+    """The query with tables in their data sets; a name that a WITH gave, or an array of a row, stays as it is."""
+    for table in list(query.find_all(exp.Table)):
+        place = data_sets.get(table.name.lower())
+        if place and not table.db and table.name not in _names_around(table):
+            table.set("db", exp.to_identifier(place))
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+    return query
 
 
 def _bounded(query: exp.Query, rows_max: int) -> exp.Query:
