@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 from pydicom.datadict import keyword_for_tag
 
@@ -96,7 +97,7 @@ def searches() -> Iterator[tuple[str, Sequence[str]]]:
     for key in KEYS:
         if key.tag in ("00080061", "00180015", "0008103E"):
             continue
-        paths = [f"/{_plural(key.level)}?{key.tag}={_value(key.tag, chance)}&limit={PAGE}" for _ in range(ASKED)]
+        paths = [f"/{_plural(key.level)}?{key.tag}={quote(_value(key.tag, chance))}&limit={PAGE}" for _ in range(ASKED)]
         yield f"{keyword_for_tag(int(key.tag, 16))} = one value", paths
     yield (
         "PatientName = Alias01*",

@@ -13,7 +13,7 @@ from aegle.dicom.plain import Header, finite
 from aegle.dicom.scan import BULK_MIN_BYTES, EXTENDED_OFFSETS, PIXELS
 from aegle.errors import BadDicom
 
-HEADER_MAX_BYTES = 64 << 20  #: read of one file on the way to its pixels
+HEADER_MAX_BYTES = 16 << 20  #: read of one file on the way to its pixels
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _META_BYTES = 64 << 10
 

@@ -38,7 +38,7 @@ class Fate:
 
 def reason(error: AegleError) -> int:
     """The Failure Reason of a refusal."""
-    return _REASONS.get(type(error), NOT_ALLOWED)
+    return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), NOT_ALLOWED)
 
 
 @dataclass(frozen=True, kw_only=True)
