@@ -10,9 +10,9 @@ export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
 # What runs at a hospital runs on Windows too; the embedded database of the hub does not.
 WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.protocols -p aegle.inference -p aegle.pages -p aegle.site \
   -p aegle.local.archive -m aegle.local.audit -m aegle.local.secrets -m aegle.local.accounts -m aegle.local.hub_client \
-  -m aegle.local.processes
+  -m aegle.local.processes -m aegle.local.windows_service -m aegle.provision.releases
 
-.PHONY: demo test test-infra-long lint soak bench bench-deid fuzz docs pages lock peers providers release clean
+.PHONY: demo test test-infra-long lint soak bench bench-deid fuzz docs pages lock peers providers release release-check clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
@@ -59,6 +59,9 @@ providers: $(VENV)/dev  ## fetch the provider bindings whose schema the stand-in
 	@if command -v terraform >/dev/null; then for set in oldest newest; do \
 	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
 	    -r requirements/providers-$$set.txt || exit 1; done; fi
+
+release-check: $(VENV)/dev  ## install dist/aegle-VERSION.zip into an empty folder without any network, and say how large it is
+	@$(BIN)/python -m pytest -q -s -m soak --timeout 1200 tests/flow/test_release.py
 
 release: $(VENV)/runtime pages  ## dist/aegle-VERSION.zip: wheels for the machines of sites and hub, Linux and Windows
 	@rm -rf dist && mkdir -p dist/wheels

@@ -75,8 +75,9 @@ install_aegle() {
   rm -rf "$target"
   mv "$target.new" "$target"
   sed -i "s|$target.new|$target|g" "$target"/bin/aegle "$target"/pyvenv.cfg
+  field software.aegle.sha256 <"$WORK/facts" >"$target/.digest" # whole; aegle site update knows it by this
   chmod -R go+rX "$ROOT/opt/aegle"
-  ln -sfn "$target" "$ROOT/opt/aegle/current"
+  ln -sfn "$version" "$ROOT/opt/aegle/current"
 }
 # The first value of a secret is made on the machine that needs it, 32 random bytes; Terraform made it empty.
 ensure_secret() {

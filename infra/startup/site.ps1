@@ -78,15 +78,20 @@ function Get-Secret([string]$Name) {
     $found.payload.data
 }
 
-# A program that starts with the machine, is started again when it ends, and runs as a service account of Windows.
+# A service of Windows, under its least account: Aegle's own wrapper answers the service manager and keeps the program running. The plain
+# Python runs it, for the manager speaks only to the process that it started. Started anew at every boot, from what is installed now.
 function Register-Program([string]$Name, [string]$Program, [string]$Arguments) {
-    $action = New-ScheduledTaskAction -Execute $Program -Argument $Arguments -WorkingDirectory $Root
-    $trigger = New-ScheduledTaskTrigger -AtStartup
-    $settings = New-ScheduledTaskSettingsSet -RestartCount 999 -RestartInterval (New-TimeSpan -Minutes 1) -ExecutionTimeLimit 0
-    $principal = New-ScheduledTaskPrincipal -UserId 'NT AUTHORITY\LOCAL SERVICE' -LogonType ServiceAccount
-    Register-ScheduledTask -TaskName $Name -Action $action -Trigger $trigger -Settings $settings -Principal $principal -Force | Out-Null
-    Stop-ScheduledTask -TaskName $Name -ErrorAction SilentlyContinue
-    Start-ScheduledTask -TaskName $Name
+    $wrapper = "$Root\current\Lib\site-packages\aegle\local\windows_service.py"
+    $command = "`"C:\Python\python.exe`" -I `"$wrapper`" $Name `"$Root\log\$Name.log`" `"$Program`" $Arguments"
+    if (-not (Get-Service -Name $Name -ErrorAction SilentlyContinue)) {
+        New-Service -Name $Name -BinaryPathName $command -StartupType Automatic | Out-Null
+    }
+    Stop-Service -Name $Name -Force
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='$Name'"
+    $changed = $service | Invoke-CimMethod -MethodName Change -Arguments @{ PathName = $command; StartName = 'NT AUTHORITY\LocalService' }
+    if ($changed.ReturnValue -ne 0) { throw "the service $Name cannot be set up: $($changed.ReturnValue)" }
+    Invoke-Program 'sc.exe' @('failure', $Name, 'reset=', '86400', 'actions=', 'restart/5000/restart/60000/restart/60000')
+    Start-Service -Name $Name
 }
 
 try {
@@ -100,7 +105,7 @@ try {
     $script:Step = 'data-disk'
     Get-Disk | Where-Object PartitionStyle -EQ 'RAW' | Initialize-Disk -PartitionStyle GPT -PassThru |
         New-Partition -DriveLetter D -UseMaximumSize | Format-Volume -FileSystem NTFS -NewFileSystemLabel 'aegle' | Out-Null
-    New-Item -ItemType Directory -Path 'D:\home', 'D:\backups' -Force | Out-Null
+    New-Item -ItemType Directory -Path 'D:\home', 'D:\incoming' -Force | Out-Null
     Invoke-Program 'icacls.exe' @('D:\', '/inheritance:r', '/grant:r', '"*S-1-5-32-544:(OI)(CI)F"', '"*S-1-5-18:(OI)(CI)F"', '"*S-1-5-19:(OI)(CI)M"')
     Write-Step 'ok'
 
@@ -115,6 +120,7 @@ try {
         Invoke-Program 'C:\Python\python.exe' @('-m', 'venv', "$Root\$version")
         Invoke-Program "$Root\$version\Scripts\python.exe" @('-m', 'pip', 'install', '--quiet', '--no-index', '--find-links', "$Work\wheels", 'aegle[gcp]')
         # The one before stays in its own folder, for going back.
+        Set-Content -Path "$Root\$version\.digest" -Value $Facts.software.aegle.sha256 -Encoding ascii
         if (Test-Path "$Root\current") { (Get-Item "$Root\current").Delete() }
         New-Item -ItemType Junction -Path "$Root\current" -Target "$Root\$version" | Out-Null
     }
@@ -132,6 +138,11 @@ try {
     [Environment]::SetEnvironmentVariable('JENKINS_HOME', $Jenkins, 'Machine')
     [Environment]::SetEnvironmentVariable('AEGLE_JENKINS_PASSWORD_FILE', "$Jenkins\password", 'Machine')
     [Environment]::SetEnvironmentVariable('AEGLE_HOME', 'D:\home', 'Machine')
+    [Environment]::SetEnvironmentVariable('AEGLE_RELEASES', $Root, 'Machine')
+    $path = [Environment]::GetEnvironmentVariable('Path', 'Machine')
+    if ($path -notlike "*$Root\current\Scripts*") {
+        [Environment]::SetEnvironmentVariable('Path', "$Root\current\Scripts;$path", 'Machine')
+    }
     $java = (Get-ChildItem "$env:ProgramFiles\Eclipse Adoptium\*\bin\java.exe" | Select-Object -First 1).FullName
     Register-Program 'Jenkins' $java "-Djenkins.install.runSetupWizard=false -jar `"$Root\jenkins.war`" --httpListenAddress=127.0.0.1 --httpPort=8090"
     Write-Step 'ok'

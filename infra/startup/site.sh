@@ -22,13 +22,12 @@ fi
 say ok
 
 account aegle
-account jenkins
 once java_linux unpack_java
 once jenkins place_jenkins
 once aegle install_aegle
 
 STEP="jenkins"
-mkdir -p "$JENKINS/init.groovy.d" "$ROOT/var/lib/aegle/backups"
+mkdir -p "$JENKINS/init.groovy.d"
 ensure_secret jenkins-administrator >"$JENKINS/password"
 metadata instance/attributes/aegle-jenkins-init >"$JENKINS/init.groovy.d/aegle.groovy"
 metadata instance/attributes/aegle-jobs | python3 -c 'import json, pathlib, sys
@@ -41,30 +40,31 @@ cat >"$ROOT/etc/systemd/system/jenkins.service" <<UNIT
 Description=Jenkins for site $SITE, on this machine only
 After=network-online.target
 
+# Its jobs are commands of the site, and need what the site's program needs: the same user, and nothing beyond it.
 [Service]
-User=jenkins
+User=aegle
 Environment=JENKINS_HOME=/var/lib/jenkins AEGLE_JENKINS_PASSWORD_FILE=/var/lib/jenkins/password
-Environment=AEGLE_HOME=/var/lib/aegle/home PATH=/opt/aegle/current/bin:/usr/bin:/bin
+Environment=AEGLE_HOME=/var/lib/aegle/home AEGLE_RELEASES=/opt/aegle PATH=/opt/aegle/current/bin:/usr/bin:/bin
 ExecStart=/opt/java/bin/java -Djenkins.install.runSetupWizard=false -jar /opt/jenkins/jenkins.war --httpListenAddress=127.0.0.1 --httpPort=8090
 Restart=always
 RestartSec=10
 NoNewPrivileges=yes
 ProtectSystem=strict
-ReadWritePaths=/var/lib/jenkins /var/lib/aegle
+ReadWritePaths=/var/lib/jenkins /var/lib/aegle /opt/aegle
 PrivateTmp=yes
 
 [Install]
 WantedBy=multi-user.target
 UNIT
-usermod --append --groups aegle jenkins
-chown -R jenkins: "$JENKINS"
+chown -R aegle: "$JENKINS"
 say ok
 
 STEP="site"
 for secret in grant-key page-key pseudonym-secret quarantine-key vault-key; do
   ensure_secret "$secret" >/dev/null
 done
-install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/backups"
+install -d -o aegle -g aegle -m 0750 "$ROOT/var/lib/aegle/incoming"
+chown -R aegle: "$ROOT/opt/aegle" # so that the job can install the hub's next release beside this one
 apply_config
 echo "AEGLE_SITE=$SITE" >"$ROOT/etc/aegle/site.env"
 metadata instance/attributes/aegle-service >"$ROOT/etc/systemd/system/aegle-site.service"

@@ -108,7 +108,7 @@ class Machine:
             (self.root / path).mkdir(parents=True)
         self.stubs = folder / "stubs"
         self.stubs.mkdir()
-        for name in ("useradd", "usermod", "chown", "systemctl", "runuser"):
+        for name in ("useradd", "chown", "systemctl", "runuser"):
             self._stub(name, f'echo "{name} $*" >> "{folder}/asked"')
         # Owners are put aside; what is left is what `install` does for a user.
         self._stub(
@@ -262,6 +262,7 @@ def test_a_machine_sets_itself_up_once_and_says_each_step(machine: Machine, addr
     assert subprocess.run([installed], capture_output=True, text=True, env={}).stdout == "aegle\n"
     assert (root / "opt/java/bin/java").exists() and (root / "opt/jenkins/jenkins.war").read_bytes() == b"a war"
     assert (root / "var/lib/jenkins/jobs/health/config.xml").read_text() == "<project/>"
+    assert (root / "opt/aegle/current/.digest").read_text().strip() == machine.facts["software"]["aegle"]["sha256"]
     assert (root / "etc/aegle/site.env").read_text() == "AEGLE_SITE=lab-north\n"
     assert json.loads((root / "etc/aegle/aegle.yaml").read_text()) == {"sites": {}}
     asked = machine.asked.read_text()

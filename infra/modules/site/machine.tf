@@ -20,6 +20,8 @@ locals {
         hub_url = "https://${var.hub.name}"
         # An hour's token of this identity goes with each request, so that a worker reads this one archive.
         reader = local.hospital ? "read-${var.name}@${local.project}.iam.gserviceaccount.com" : null
+        bucket = google_storage_bucket.site.name
+        mirror = var.software.bucket
       }
       # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
       door    = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
@@ -32,13 +34,12 @@ locals {
     for name, job in local.jobs : name => templatefile("${local.startup}/jenkins/job.xml.tftpl", {
       about    = job.about
       schedule = job.schedule
-      command = replace(replace(replace(job.command, "SITE", var.name), "BACKUPS", local.backups),
-      "BUILD", local.windows ? "%BUILD_ID%" : "$BUILD_ID")
-      windows = local.windows
+      command  = replace(replace(job.command, "SITE", var.name), "INCOMING", local.incoming)
+      windows  = local.windows
     })
   }
   windows    = var.site.system == "windows"
-  backups    = local.windows ? "D:\\backups" : "/var/lib/aegle/backups"
+  incoming   = local.windows ? "D:\\incoming" : "/var/lib/aegle/incoming"
   script_key = local.windows ? "windows-startup-script-ps1" : "startup-script"
   # site.sh finds that common.sh has run before it.
   script = local.windows ? file("${local.startup}/site.ps1") : join("\n", [

@@ -11,7 +11,7 @@ resource "google_monitoring_alert_policy" "silent" {
     display_name = "No hello from ${var.name} for 45 minutes"
     condition_threshold {
       # A series that never began is counted as zero, which an absence condition would not notice.
-      filter                  = "metric.type=\"logging.googleapis.com/user/aegle/hello\" AND resource.type=\"gce_instance\" AND metric.label.site=\"${var.name}\""
+      filter                  = "metric.type=\"logging.googleapis.com/user/aegle/hello\" AND resource.type=\"global\" AND metric.label.site=\"${var.name}\""
       comparison              = "COMPARISON_LT"
       threshold_value         = 1
       duration                = "0s"

@@ -3,17 +3,49 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import httpx
 
 from aegle.estate import Google
 from aegle.provision.terraform import NEEDS
 
-_APIS: Final = ("compute", "cloudkms", "healthcare", "secretmanager", "storage", "osconfig", "iap")
-_PERMISSIONS: Final = ("resourcemanager.projects.create", "resourcemanager.folders.create", "orgpolicy.policies.create")
+_MACHINES: Final = ("compute", "cloudkms", "iap", "osconfig", "secretmanager", "storage", "iamcredentials", "sts")
+APIS: Final = {
+    "hub-prod": (*_MACHINES, "bigquery", "certificatemanager", "sqladmin", "servicenetworking"),
+    "sites-prod": (*_MACHINES, "healthcare", "billingbudgets"),
+    "net": ("compute", "dns", "servicenetworking"),
+}
+"""Services that must be on, by project; the foundation turns them on."""
+
+FOUNDATION: Final = (
+    "resourcemanager.projects.create", "resourcemanager.folders.create", "orgpolicy.policies.create",
+    "iam.serviceAccounts.create", "resourcemanager.folders.setIamPolicy",
+)  # fmt: skip
+"""Permissions over the organisation or folder, without which the foundation cannot be made."""
+
+PLATFORM: Final = {
+    "hub-prod": (
+        "compute.instanceTemplates.create", "cloudsql.instances.create", "cloudkms.keyRings.create", "storage.buckets.create",
+        "secretmanager.secrets.create", "bigquery.datasets.create", "resourcemanager.projects.setIamPolicy",
+    ),
+    "sites-prod": (
+        "compute.instances.create", "healthcare.datasets.create", "cloudkms.keyRings.create", "storage.buckets.create",
+        "secretmanager.secrets.create", "iam.serviceAccounts.create", "resourcemanager.projects.setIamPolicy",
+    ),
+    "net": ("compute.networks.create", "compute.firewalls.create", "dns.managedZones.create"),
+}  # fmt: skip
+"""Permissions by project, without which the platform cannot be made."""
+
+BILLING: Final = ("billing.resourceAssociations.create",)
 _NETWORKS_A_SITE: Final = 1
+_CPUS: Final = {"site": 4, "hub": 4, "worker": 8}  #: virtual CPUs of a machine, by what it is
+_HUBS: Final = 3
+_GPU_METRIC: Final = {"nvidia-l4": "NVIDIA_L4_GPUS", "nvidia-tesla-t4": "NVIDIA_T4_GPUS"}
 _TIMEOUT_S: Final = 60
+_SERVICE: Final = "https://{}.googleapis.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +58,9 @@ class Check:
     remedy: str = ""
 
 
-def examine(google: Google, sites: int) -> Iterator[Check]:
-    """Look at everything, in the order in which it is needed. Asks Google through `gcloud`; changes nothing."""
+def examine(google: Google, sites: int, service: str = _SERVICE) -> Iterator[Check]:
+    """Look at everything, in the order in which it is needed. Asks Google through `gcloud` and by its own interfaces at
+    `service` ({} is the service's name); changes nothing."""
     yield _terraform()
     if shutil.which("gcloud") is None:
         yield Check(
@@ -35,15 +68,39 @@ def examine(google: Google, sites: int) -> Iterator[Check]:
             remedy="install it from https://cloud.google.com/sdk/docs/install",
         )  # fmt: skip
         return
-    credentials = _credentials()
+    credentials, token = _credentials()
     yield credentials
     if not credentials.good:
         return
-    yield _billing(google)
-    yield _permissions(google)
-    yield _state(google)
-    yield _apis(google)
+    with httpx.Client(timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"}) as client:
+        ask = _Rights(client, service)
+        yield _billing(google)
+        yield _billing_rights(google, ask)
+        yield _foundation_rights(google, ask)
+        yield _state(google)
+        yield from (_apis(google, project) for project in APIS)
+        yield from (_platform_rights(google, project, ask) for project in PLATFORM)
     yield _networks(google, sites)
+    yield from _processors(google, sites)
+
+
+@dataclass(frozen=True)
+class _Rights:
+    """What the person may do (the method testIamPermissions, which anybody may call)."""
+
+    client: httpx.Client
+    service: str
+
+    def missing(self, service: str, resource: str, wanted: Sequence[str]) -> Sequence[str] | None:
+        """Those of `wanted` that the person lacks; None when the resource is not there or cannot be seen."""
+        url = f"{self.service.format(service)}/{resource}:testIamPermissions"
+        try:
+            answer = self.client.post(url, json={"permissions": list(wanted)})
+        except httpx.HTTPError:
+            return None
+        if not answer.is_success:
+            return None
+        return [name for name in wanted if name not in answer.json().get("permissions", ())]
 
 
 def _terraform() -> Check:
@@ -57,11 +114,11 @@ def _terraform() -> Check:
     return Check(name="terraform", good=good, told=f"terraform {version}", remedy=remedy)
 
 
-def _credentials() -> Check:
+def _credentials() -> tuple[Check, str]:
     code, out = _run("gcloud", "auth", "application-default", "print-access-token")
     good = code == 0 and bool(out.strip())  # the token itself is never shown
     told = "application-default credentials are there" if good else "no credentials that terraform could use"
-    return Check(name="credentials", good=good, told=told, remedy="gcloud auth application-default login")
+    return Check(name="credentials", good=good, told=told, remedy="gcloud auth application-default login"), out.strip()
 
 
 def _billing(google: Google) -> Check:
@@ -74,21 +131,39 @@ def _billing(google: Google) -> Check:
     return Check(name="billing", good=False, told=told, remedy=remedy)
 
 
-def _permissions(google: Google) -> Check:
-    command: tuple[str, ...]
-    if google.folder:
-        place = google.folder
-        command = ("resource-manager", "folders", "get-iam-policy", place.removeprefix("folders/"))
-    else:
-        place = f"organizations/{google.organisation}"
-        command = ("organizations", "get-iam-policy", google.organisation)
-    code, out = _run("gcloud", *command, "--format=json")
-    told = "rights can be read" if code == 0 else "your rights over it cannot even be read"
+def _billing_rights(google: Google, ask: _Rights) -> Check:
+    missing = ask.missing("cloudbilling", f"v1/billingAccounts/{google.billing_account}", BILLING)
+    remedy = f"ask a billing administrator for Billing Account User on {google.billing_account}"
+    return _rights("rights over billing", missing, remedy)
+
+
+def _foundation_rights(google: Google, ask: _Rights) -> Check:
+    place = google.folder or f"organizations/{google.organisation}"
     remedy = (
-        f"for the foundation, ask an organisation administrator to run it, or for rights with {', '.join(_PERMISSIONS)}; "
-        "for the platform, let the pipeline apply"
+        f"for the foundation, ask an administrator of {place} for Folder Admin, Project Creator and Organization Policy "
+        "Administrator there, or to run it; for the platform, let the pipeline apply"
     )
-    return Check(name=place, good=code == 0 and bool(out), told=told, remedy=remedy)
+    return _rights(place, ask.missing("cloudresourcemanager", f"v3/{place}", FOUNDATION), remedy)
+
+
+def _platform_rights(google: Google, short: str, ask: _Rights) -> Check:
+    project = f"{google.prefix}-{short}"
+    missing = ask.missing("cloudresourcemanager", f"v3/projects/{project}", PLATFORM[short])
+    if missing is None:
+        told = f"{project} is not there yet, or cannot be seen"
+        return Check(name=f"rights in {project}", good=False, told=told, remedy="aegle apply --foundation")
+    remedy = (
+        "let the pipeline apply, or sign in as aegle-deploy: "
+        "gcloud auth application-default login --impersonate-service-account=ADDRESS"
+    )
+    return _rights(f"rights in {project}", missing, remedy)
+
+
+def _rights(name: str, missing: Sequence[str] | None, remedy: str) -> Check:
+    if missing is None:
+        return Check(name=name, good=False, told="your rights over it cannot be asked for", remedy=remedy)
+    told = f"missing: {', '.join(missing)}" if missing else "all that are needed are there"
+    return Check(name=name, good=not missing, told=told, remedy=remedy)
 
 
 def _state(google: Google) -> Check:
@@ -111,15 +186,17 @@ def _state(google: Google) -> Check:
     )
 
 
-def _apis(google: Google) -> Check:
-    project = f"{google.prefix}-sites-prod"
+def _apis(google: Google, short: str) -> Check:
+    project = f"{google.prefix}-{short}"
     code, out = _run("gcloud", "services", "list", "--enabled", f"--project={project}", "--format=json")
+    name, remedy = f"APIs of {project}", "aegle apply --foundation"
     if code != 0:
-        return Check(name="APIs", good=False, told=f"{project} is not there yet", remedy="aegle apply --foundation")
+        return Check(name=name, good=False, told=f"{project} is not there yet", remedy=remedy)
     on = {item["config"]["name"] for item in _json(out, [])}
-    missing = [name for name in _APIS if f"{name}.googleapis.com" not in on]
-    told = f"off in {project}: {', '.join(missing)}" if missing else f"all are on in {project}"
-    return Check(name="APIs", good=not missing, told=told, remedy="aegle apply --foundation")
+    missing = [service for service in APIS[short] if f"{service}.googleapis.com" not in on]
+    told = f"off: {', '.join(missing)}" if missing else "all are on"
+    remedy = f"gcloud services enable {' '.join(f'{item}.googleapis.com' for item in missing)} --project={project}"
+    return Check(name=name, good=not missing, told=told, remedy=remedy)
 
 
 def _networks(google: Google, sites: int) -> Check:
@@ -134,6 +211,34 @@ def _networks(google: Google, sites: int) -> Check:
     return Check(
         name="quota", good=limit >= wanted, told=f"{wanted} networks are wanted, {limit} allowed", remedy=remedy
     )
+
+
+def _processors(google: Google, sites: int) -> Iterator[Check]:
+    """Virtual CPUs of sites and hub, and what the workers infer on, in the region."""
+    needs = {
+        "sites-prod": {"CPUS": sites * _CPUS["site"]},
+        "hub-prod": {"CPUS": _HUBS * _CPUS["hub"] + google.workers_max * _CPUS["worker"]},
+    }
+    if google.gpu in _GPU_METRIC:
+        needs["hub-prod"][_GPU_METRIC[google.gpu]] = google.workers_max
+    for short, wanted in needs.items():
+        project = f"{google.prefix}-{short}"
+        code, out = _run(
+            "gcloud", "compute", "regions", "describe", google.region, f"--project={project}", "--format=json"
+        )
+        limits = {item["metric"]: int(item["limit"]) for item in _json(out).get("quotas", [])} if code == 0 else {}
+        for metric, count in wanted.items():
+            yield _quota(project, google.region, metric, count, limits.get(metric))
+
+
+def _quota(project: str, region: str, metric: str, wanted: int, limit: int | None) -> Check:
+    name = f"quota {metric} of {project}"
+    if limit is None:
+        told = f"{project} is not there yet, or {region} has no {metric}"
+        return Check(name=name, good=False, told=told, remedy="aegle apply --foundation")
+    told = f"{wanted} are wanted in {region} at most, {limit} allowed"
+    remedy = f"ask for {wanted}: https://console.cloud.google.com/iam-admin/quotas?project={project}"
+    return Check(name=name, good=limit >= wanted, told=told, remedy=remedy)
 
 
 def _run(*command: str) -> tuple[int, str]:

@@ -48,7 +48,8 @@ class Releases:
 
     def installed(self) -> tuple[str, ...]:
         """Versions that are whole."""
-        return tuple(sorted(path.parent.name for path in self.root.glob("*/.digest")))
+        whole = (path.parent.name for path in self.root.glob("*/.digest"))
+        return tuple(sorted(name for name in whole if _VERSION.fullmatch(name)))
 
     def install(self, version: str, archive: Path, digest: str) -> None:
         """Install a release beside the others. Idempotent; the same version with another digest is refused.
@@ -122,7 +123,8 @@ def _run(*command: str) -> None:
 def _point(link: Path, target: Path) -> None:
     """Let a link name another folder, in one step where the system can."""
     fresh = link.with_name(f".{link.name}.new")
-    fresh.unlink(missing_ok=True)
+    if fresh.is_symlink() or fresh.exists():
+        fresh.rmdir() if sys.platform == "win32" else fresh.unlink()
     if sys.platform == "win32":  # a junction needs no right to make links
         import _winapi
 
@@ -130,6 +132,6 @@ def _point(link: Path, target: Path) -> None:
         if link.exists():
             link.rmdir()
         fresh.rename(link)
-        return
-    fresh.symlink_to(target.name)
-    fresh.replace(link)
+    else:
+        fresh.symlink_to(target.name)
+        fresh.replace(link)

@@ -26,14 +26,13 @@ from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
-from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import Target
 from aegle.records import AuditHead
-from aegle.site.access import GrantGate
 from aegle.site.admissions import Admissions
+from aegle.site.endpoint import ArchiveEndpoint
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
-from aegle.site.grants import OwnEndpoint
+from aegle.site.grants import OwnEndpoint, Revoked
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
@@ -42,7 +41,6 @@ from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
 from aegle.site.results import Deliveries, Outcomes, Results
 from aegle.site.state import SiteState
-from aegle.site.storing import Storing
 from aegle.site.studies import Requests, Studies
 
 _MEGABYTE = 1_000_000
@@ -113,11 +111,16 @@ class SiteProgram:
         )
         self.door = self.doors.door
         self._loops = self._make_loops()
-        gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
-        storing = Storing(site=name, archive=ports.archive, audit=ports.audit)
-        receiver = storing.receiver(durable.private_folder(folder.storing), config.door.max_instance_mb * _MEGABYTE)
-        endpoint = archive_app(ports.archive, gate, receiver)
-        self._servers = [HttpServer(endpoint, "127.0.0.1", ports.archive_port)]
+        self.endpoint = ArchiveEndpoint(
+            site=name,
+            archive=ports.archive,
+            audit=ports.audit,
+            key=secrets.get("grant-key"),
+            folder=folder.storing,
+            part_max_bytes=config.door.max_instance_mb * _MEGABYTE,
+            revoked=Revoked(folder.revoked),
+        )
+        self._servers = [HttpServer(self.endpoint.application(), "127.0.0.1", ports.archive_port)]
 
     def serve(self, application: Any) -> None:
         """Add the pages, before `start`."""
@@ -144,6 +147,7 @@ class SiteProgram:
         for server in self._servers:
             server.stop()
         self.pictures.close()
+        self.endpoint.close()
         self.second_look.close()
         self.labels.close()
         self.vault.close()
