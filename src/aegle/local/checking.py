@@ -11,6 +11,7 @@ from typing import Final
 
 from cryptography import x509
 
+from aegle.intake.slots import is_slot
 from aegle.local.home import AppliedSite
 
 LITTLE_DISK_BYTES: Final = 5_000_000_000
@@ -28,8 +29,11 @@ class Finding:
 
 
 def look(site: AppliedSite, folder: Path) -> Iterator[Finding]:
-    """Door, archive, pages, disk, and what has waited in the spool for more than an hour. Changes nothing."""
-    for what, port in (("door", site.door_port), ("archive", site.archive_port), ("pages", site.pages_port)):
+    """Listeners, disk, and what has waited in the spool for more than an hour. Changes nothing."""
+    ports = {"door": site.door_port, "archive": site.archive_port, "pages": site.pages_port}
+    ports |= {"STOW-RS": stow.port} if (stow := site.config.door.stow) else {}
+    ports |= {"query": query.port} if (query := site.config.query) else {}
+    for what, port in ports.items():
         answers = _answers(port)
         yield Finding(what=what, good=answers, told=f"port {port} {'answers' if answers else 'does not answer'}")
     free = shutil.disk_usage(folder).free
@@ -45,9 +49,13 @@ def alarms(site: AppliedSite, folder: Path, *, disk_percent: int, days: int) -> 
     free = 100 * disk.free / disk.total
     told = f"{free:.0f} % are free ({disk.free / 1e9:.1f} GB); at least {disk_percent} % are wanted"
     yield Finding(what="disk", good=free >= disk_percent and disk.free >= LITTLE_DISK_BYTES, told=told)
-    for what, tls in (("door", site.config.door.tls), ("PACS", site.config.pacs.tls if site.config.pacs else None)):
+    config = site.config
+    shown = {"door": config.door, "PACS": config.pacs, "STOW-RS door": config.door.stow, "query": config.query}
+    for what, listener in shown.items():
+        tls = listener.tls if listener else None
         if tls is not None:
             yield _certificate(f"certificate to the {what}", tls.certificate, days)
+        if tls is not None and tls.authorities is not None:
             yield _certificate(f"authorities of the {what}", tls.authorities, days)
 
 
@@ -72,12 +80,14 @@ def _answers(port: int) -> bool:
 
 
 def _oldest_s(spool: Path) -> float | None:
-    """Seconds since the oldest file came; None when there is none. A file that goes while we look does not count."""
+    """Seconds since the oldest file came; None when there is none. A file that goes while we look does not count, nor does
+    a slot that waits for an object."""
     times = []
     for path in spool.rglob("*") if spool.exists() else ():
         try:
-            if path.is_file():
-                times.append(path.stat().st_mtime)
+            state = path.stat()
+            if path.is_file() and not (is_slot(path) and not state.st_size):
+                times.append(state.st_mtime)
         except FileNotFoundError:
             continue
     return time.time() - min(times) if times else None

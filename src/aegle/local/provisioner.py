@@ -59,7 +59,7 @@ class LocalProvisioner:
 
     def _wanted(self, before: Applied | None) -> Applied:
         """The applied state for this aegle.yaml; a port once given is kept."""
-        free = _free_ports(set(_ports(before)))
+        free = _free_ports({*_ports(before), *_named_ports(self._config)})
         hub = self._config.hub
         old = before.hub if before else None
         sites = {}
@@ -103,6 +103,15 @@ def _ports(applied: Applied | None) -> Iterator[int]:
     yield from (applied.hub.port, applied.hub.pages_port)
     for site in applied.sites.values():
         yield from (site.door_port, site.archive_port, site.pages_port)
+
+
+def _named_ports(config: Config) -> Iterator[int]:
+    """Ports that the file gives by number: nobody else is given one of these."""
+    named = [config.hub.port, config.hub.pages_port]
+    for site in config.sites.values():
+        named += [site.door.port, site.archive_port, site.pages.port]
+        named += [listener.port for listener in (site.door.stow, site.query) if listener]
+    yield from (port for port in named if port is not None)
 
 
 def _free_ports(taken: set[int]) -> Iterator[int]:

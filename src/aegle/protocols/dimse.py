@@ -9,7 +9,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from aegle.config import Tls
-from aegle.errors import BadDicom
+from aegle.errors import BadDicom, PeerUnreachable
 from aegle.protocols.arriving import data_set
 from aegle.protocols.contexts import VERIFICATION
 from aegle.protocols.dialogue import Dialogue
@@ -82,6 +82,10 @@ def send(target: Target, paths: Sequence[Path], told: Callable[[Sent], None] = l
                     note(Sent(path=it.path, status=_store(dialogue, it)))
         except OSError:
             break
+        except PeerUnreachable:
+            if not answers:
+                raise
+            break  # what was answered before counts
     for it in objects[len(answers) :]:
         note(Sent(path=it.path, status=None))
     return answers

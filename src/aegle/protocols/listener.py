@@ -123,8 +123,8 @@ class Listener:
     def _host(self, guest: _Guest, address: str) -> None:
         until = time.monotonic() + self._patience.request_s
         try:
-            if self._tls is not None:
-                guest.wire.secure(self._tls, until)
+            if not self._opens(guest, until):
+                return
             Association(guest.wire, address, self._service(guest)).run(until)
         except OSError:
             self._tell_refused(Sender(ae_title="", address=address), "NO_TLS")
@@ -135,6 +135,15 @@ class Listener:
             guest.wire.hang_up()
             with self._turn:
                 self._guests.remove(guest)
+
+    def _opens(self, guest: _Guest, until: float) -> bool:
+        """The TLS handshake, where there is one; False for who leaves before a word. Raises OSError where it fails."""
+        if self._tls is None:
+            return True
+        if not guest.wire.begins(until):
+            return False
+        guest.wire.secure(self._tls, until)
+        return True
 
     def _service(self, guest: _Guest) -> Service:
         def judge(request: Request, sender: Sender) -> Rejection | None:

@@ -27,6 +27,12 @@ class Wire:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
 
+    def begins(self, until: float) -> bool:
+        """Wait for the first byte, which stays to be read. False for a peer who leaves without a word, as one does that only
+        looks whether somebody listens. Raises TimeoutError for one who stays silent."""
+        self._socket.settimeout(_left(until))
+        return bool(self._socket.recv(1, socket.MSG_PEEK))
+
     def secure(self, context: ssl.SSLContext, until: float, server_name: str | None = None) -> None:
         """The TLS handshake, as its server, or as the client of a server of that name. Raises TimeoutError, or OSError
         where it fails."""

@@ -3,13 +3,16 @@
 Query/Retrieve reads the archive, which holds aliases alone.
 """
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aegle import access, durable
 from aegle.access import Act
-from aegle.config import Door, Query
+from aegle.config import Door, Query, SiteConfig
+from aegle.errors import StorageFull
 from aegle.intake import spool as spooled
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
@@ -23,7 +26,10 @@ from aegle.protocols.tls import https_settings, server_context
 from aegle.records import AuditOutcome
 from aegle.site.door import Notices, SiteDoor
 from aegle.site.door_keys import DoorKeys
+from aegle.site.folder import SiteFolder
+from aegle.site.receipts import Receipts
 from aegle.site.stow_door import StowDoor
+from aegle.site.unwritten import Unwritten
 
 _MEGABYTE = 1_000_000
 
@@ -94,3 +100,59 @@ def stow_server(config: Door, *, site: SiteDoor, keys: DoorKeys, notices: Notice
     )
     tls = https_settings(config.stow.tls) if config.stow.tls else None
     return HttpServer(made.application(), config.stow.bind, config.stow.port, tls)
+
+
+class Doors:
+    """A site's listeners and what they write down, opened and closed together."""
+
+    def __init__(
+        self,
+        name: str,
+        config: SiteConfig,
+        *,
+        title: str,
+        port: int,
+        spool: Spool,
+        folder: SiteFolder,
+        archive: Archive,
+        audit: AuditSink,
+        arrived: Callable[[], None],
+    ) -> None:
+        unwritten, keys = Unwritten(), DoorKeys(path=folder.door_keys)
+        self.receipts = Receipts(name, audit, unwritten)
+        self.notices = Notices(site=name, audit=audit, unwritten=unwritten)
+        self.door = SiteDoor(
+            site=name, spool=spool, audit=audit, arrived=arrived, receipts=self.receipts, unwritten=unwritten
+        )
+        self._spool = spool
+        stow = stow_server(config.door, site=self.door, keys=keys, notices=self.notices, work=folder.work)
+        self._listeners: list[Listener | LibraryDoor | HttpServer] = [stow] if stow else []
+        if config.query is not None:
+            self._listeners.append(
+                query_listener(config.query, site=name, archive=archive, audit=audit, notices=self.notices)
+            )
+        receive = self.door.receive
+        self._listeners.append(
+            door_listener(config.door, title=title, port=port, spool=spool, receive=receive, notices=self.notices)
+        )
+
+    def steps(self) -> dict[str, tuple[Callable[[], bool], float]]:
+        """What is to be done every so many seconds."""
+        return {"receipts": (self.receipts.write, 0.25), "refusals": (self.notices.tell_counted, 10.0)}
+
+    def recover(self) -> None:
+        """Write the receipts that a crash kept from the trail, before anything runs."""
+        self.receipts.recover(self._spool.waiting())
+
+    def start(self) -> None:
+        """Listen. Raises Overloaded when a port is taken."""
+        for listener in self._listeners:
+            listener.start()
+
+    def stop(self) -> None:
+        """Hang up, then write down what waits; on a full disk receipts wait for the next start."""
+        for listener in self._listeners:
+            listener.stop()
+        with contextlib.suppress(StorageFull):
+            self.receipts.write()
+            self.notices.tell_counted(ending=True)

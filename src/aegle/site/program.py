@@ -27,12 +27,8 @@ from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
 from aegle.protocols.dimse import Target
-from aegle.protocols.library_door import LibraryDoor
-from aegle.protocols.listener import Listener
 from aegle.records import AuditHead
 from aegle.site.admissions import Admissions
-from aegle.site.door import Notices, SiteDoor
-from aegle.site.door_keys import DoorKeys
 from aegle.site.endpoint import ArchiveEndpoint
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
@@ -40,14 +36,12 @@ from aegle.site.grants import OwnEndpoint, Revoked
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
-from aegle.site.listeners import door_listener, query_listener, stow_server
+from aegle.site.listeners import Doors
 from aegle.site.loops import Loop
 from aegle.site.pictures import Pictures, build
-from aegle.site.receipts import Receipts
 from aegle.site.results import Deliveries, Outcomes, Results
 from aegle.site.state import SiteState
 from aegle.site.studies import Requests, Studies
-from aegle.site.unwritten import Unwritten
 
 _MEGABYTE = 1_000_000
 
@@ -104,19 +98,19 @@ class SiteProgram:
         self.fates = Fates()
         self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
-        unwritten = Unwritten()
-        self.receipts = Receipts(name, ports.audit, unwritten)
-        self.door = SiteDoor(
-            site=name,
+        self.doors = Doors(
+            name,
+            config,
+            title=self.ae_title,
+            port=ports.door_port,
             spool=self.spool,
+            folder=folder,
+            archive=ports.archive,
             audit=ports.audit,
-            arrived=lambda: self._loops["intake"].wake(),
-            receipts=self.receipts,
-            unwritten=unwritten,
+            arrived=lambda: self.wake("intake"),
         )
-        self.notices = Notices(site=name, audit=ports.audit, unwritten=unwritten)
+        self.door = self.doors.door
         self._loops = self._make_loops()
-        self._listeners = self._make_listeners()
         self.endpoint = ArchiveEndpoint(
             site=name,
             archive=ports.archive,
@@ -127,9 +121,6 @@ class SiteProgram:
             revoked=Revoked(folder.revoked),
         )
         self._servers = [HttpServer(self.endpoint.application(), "127.0.0.1", ports.archive_port)]
-        keys = DoorKeys(path=folder.door_keys)
-        stow = stow_server(config.door, site=self.door, keys=keys, notices=self.notices, work=folder.work)
-        self._servers += [stow] if stow else []
 
     def serve(self, application: Any) -> None:
         """Add the pages, before `start`."""
@@ -138,25 +129,21 @@ class SiteProgram:
     def start(self) -> None:
         """Open the doors last, when everything behind them runs. Raises Overloaded when a port is taken."""
         self.ports.audit.append(access.event(Act.SITE_PROCESS_START, site=self.name, software=__version__))
-        self.receipts.recover(self.spool.waiting())
+        self.doors.recover()
         if self.config.door.compare_one_in and not standard.installed():
             logs.warning("dciodvfy is not installed: no output is compared by it", site=self.name)
         for server in self._servers:
             server.start()
         for loop in self._loops.values():
             loop.start()
-        for listener in self._listeners:
-            listener.start()
+        self.doors.start()
         logs.info("site is up", site=self.name, port=self.ports.door_port)
 
     def stop(self) -> None:
         """Close the doors first, then let every step end."""
-        for listener in self._listeners:
-            listener.stop()
+        self.doors.stop()
         for loop in self._loops.values():
             loop.stop()
-        self.receipts.write()
-        self.notices.tell_counted(ending=True)
         for server in self._servers:
             server.stop()
         self.pictures.close()
@@ -229,27 +216,17 @@ class SiteProgram:
             self.wake("intake")
         return bool(due)
 
-    def _make_listeners(self) -> list[Listener | LibraryDoor]:
-        door, query = self.config.door, self.config.query
-        port, receive, notices = self.ports.door_port, self.door.receive, self.notices
-        made = [door_listener(door, title=self.ae_title, port=port, spool=self.spool, receive=receive, notices=notices)]
-        if query is not None:
-            archive, audit = self.ports.archive, self.ports.audit
-            made.append(query_listener(query, site=self.name, archive=archive, audit=audit, notices=notices))
-        return made
-
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
+        admissions = Admissions(spool=self.spool, intake=self.intake, receipts=self.doors.receipts.write)
         steps: dict[str, tuple[Callable[[], bool], float]] = {
-            "intake": (self._admissions().admit_waiting, 0.5),
-            "receipts": (self.receipts.write, 0.25),
+            "intake": (admissions.admit_waiting, 0.5),
             "held": (self._act_on_decisions, 2.0),
             "studies": (self.studies.close_complete, 0.25),
             "hello": (self._say_hello, 10.0),
             "heads": (self._exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
-            "refusals": (self.notices.tell_counted, 10.0),
-        }
+        } | self.doors.steps()
         if self.ports.copy_audit is not None:
             steps["audit copy"] = (self.ports.copy_audit, 10.0)
         if folder := self.config.door.watch_folder:
@@ -257,9 +234,6 @@ class SiteProgram:
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
         steps |= self._hospital_steps() if self.config.kind == "hospital" else {}
         return {name: Loop(name, step, idle) for name, (step, idle) in steps.items()}
-
-    def _admissions(self) -> Admissions:
-        return Admissions(spool=self.spool, intake=self.intake, receipts=self.receipts.write)
 
     def _own_endpoint(self) -> OwnEndpoint:
         url = f"http://127.0.0.1:{self.ports.archive_port}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aegle.config import SiteConfig
+from aegle.intake.spool import Spool
 from aegle.local import checking
 from aegle.local.home import AppliedSite
 from aegle.records import SiteKind
@@ -40,3 +41,19 @@ def test_silence_little_disk_and_old_files_are_told(tmp_path: Path, monkeypatch:
         "disk",
         "spool",
     }
+
+
+def test_slots_that_wait_for_an_object_are_no_old_files(tmp_path: Path) -> None:
+    slot = Spool(tmp_path / "spool", 1_000).slots.take()
+    for path in slot.parent.iterdir():
+        os.utime(path, (1_000, 1_000))
+    assert look(tmp_path, 1)["spool"].good
+    slot.write_bytes(b"an object that stopped in the middle")
+    os.utime(slot, (1_000, 1_000))
+    assert not look(tmp_path, 1)["spool"].good
+
+
+def test_the_ports_of_stow_and_query_are_looked_at_where_there_are_some(tmp_path: Path) -> None:
+    config = SiteConfig.model_validate({"kind": "lab", "door": {"stow": {"port": 1}}, "query": {"port": 2}})
+    site = AppliedSite(door_port=3, archive_port=4, pages_port=5, config=config)
+    assert {"STOW-RS", "query"} <= {finding.what for finding in checking.look(site, tmp_path) if not finding.good}

@@ -68,3 +68,12 @@ def test_secrets_are_private_and_rotation_keeps_the_old_readable(tmp_path: Path)
     assert secrets.get("hub-credential") == b"two"
     assert list(secrets.versions("hub-credential")) == [b"two", b"one"]
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "s").iterdir()} == {0o600}
+
+
+def test_a_port_that_the_file_names_anywhere_is_given_to_nobody_else(tmp_path: Path) -> None:
+    named = {"door": {"stow": {"port": 8701}}, "query": {"port": 8702}, "pages": {"port": 8703}}
+    sites = {"a1": {"kind": "lab"}, "b1": {"kind": "lab", **named}}
+    home = Home(root=tmp_path / "home")
+    LocalProvisioner(Config.model_validate({"sites": sites}), home).apply()
+    given = home.require_applied().sites["a1"]
+    assert not {given.door_port, given.archive_port, given.pages_port} & {8701, 8702, 8703}
