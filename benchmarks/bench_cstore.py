@@ -24,6 +24,7 @@ from typing import Any
 import deid_corpus as corpus
 
 from aegle.config import Peer
+from aegle.errors import PeerUnreachable
 from aegle.intake.spool import Spool
 from aegle.local.audit import ChainedLines
 from aegle.protocols import dimse
@@ -129,7 +130,7 @@ def answers(port: int) -> bool:
     """Whether somebody says yes to a C-ECHO."""
     try:
         return dimse.echo(dimse.Target(host="127.0.0.1", port=port, called="BENCH", calling="DCMSEND"))
-    except dimse.PeerUnreachable:
+    except PeerUnreachable:
         time.sleep(0.1)
         return False
 

@@ -53,9 +53,7 @@ def write_stills(folder: Path, count: int, seed: int = 2) -> None:
 def write_slide(folder: Path, size_bytes: int, seed: int = 3) -> None:
     """One level of a slide in JPEG tiles of 256 x 256, 20 KB on average."""
     noise = np.random.default_rng(seed)
-    tiles = [
-        jpeg(noise.normal(200, 8 + n, (_TILE, _TILE, 3)).clip(0, 255).astype(np.uint8), quality=80) for n in range(24)
-    ]
+    tiles = [jpeg(noisy_tile(n, noise), quality=80) for n in range(24)]
     count = size_bytes // (sum(map(len, tiles)) // len(tiles))
     order = noise.integers(0, len(tiles), count)
     write_encapsulated(slide_header(count), folder / "slide.dcm", (tiles[n] for n in order))
@@ -79,6 +77,11 @@ def write_encapsulated(ds: Dataset, path: Path, frames: Iterator[bytes]) -> None
         for frame in frames:
             file.write(ITEM + struct.pack("<L", len(frame) + (len(frame) & 1)) + frame + bytes(len(frame) & 1))
         file.write(SEQUENCE_END)
+
+
+def noisy_tile(number: int, noise: np.random.Generator) -> np.ndarray:
+    """A tile of 20 KB as JPEG, more or less by its number (0 to 23)."""
+    return noise.normal(200, 8 + number, (_TILE, _TILE, 3)).clip(0, 255).astype(np.uint8)
 
 
 def blank_tile() -> np.ndarray:

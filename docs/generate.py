@@ -20,6 +20,7 @@ from aegle.dicom.levels import KEYS
 from aegle.errors import MEANING
 from aegle.hub.app import ROUTES
 from aegle.hub.routes import Caller, Route
+from aegle.protocols import conformance as spoken
 from aegle.protocols.dicomweb_server import archive_routes
 from aegle.protocols.qido import LIMIT_DEFAULT, LIMIT_MAX, OFFSET_MAX
 from aegle.provision import blueprint
@@ -271,11 +272,15 @@ def dicomweb() -> str:
         "Each site serves its archive by DICOMweb (PS3.18) at the archive's port that `aegle status` shows. Every UID and "
         "attribute there is an alias. Every call carries `Authorization: Bearer GRANT`. A grant for one study goes to the hub "
         "with each request; `aegle archive grant` prints one for the whole archive, for a DICOMweb client of the site's own. "
-        "Without `--store` and `--delete` it reads only. `GET /` and `OPTIONS /` answer this as an OpenAPI document; WADL is "
+        "Without `--store` and `--delete` it reads only; to delete, an administrator of the site proves himself by password. "
+        "`aegle archive revoke` takes one back at once. `GET /` and `OPTIONS /` answer this as an OpenAPI document; WADL is "
         "not offered."
     )
     unused: Any = None
-    routes = [f"| `{it.method} {it.path}` | {it.says} | `{it.act.value}` |\n" for it in archive_routes(unused)]
+    routes = [
+        f"| `{it.method} {it.path.replace(':path', '')}` | {it.says} | `{it.act.value}` |\n"
+        for it in archive_routes(unused)
+    ]
     names = ((it, keyword_for_tag(int(it.tag, 16))) for it in KEYS)
     keys = [f"| `{name}` | {it.level.value} | {it.vr} |\n" for it, name in names]
     matching = (
@@ -292,7 +297,13 @@ def dicomweb() -> str:
         "Search and metadata: `application/dicom+json` or `application/json`, packed with gzip where that is accepted; XML is "
         "not offered (406). Objects, frames and pixel data come as they are stored and are never transcoded: ask for "
         "`transfer-syntax=*` or none. One object or one frame also comes alone, without multipart; one object in ranges too. "
-        "Rendered images and thumbnails are not offered.",
+        "Metadata tell pixels, and binary values of 4 KB or more, by their BulkDataURI. "
+        "",
+        "`rendered` gives images as `image/jpeg` or `image/png`: the frames named, else the first of each image, at most 32 in "
+        "one answer. `viewport` (width, height, and a region of the frame; at most 4,096 pixels a side), `window` (centre, "
+        "width, and `linear`, `linear-exact` or `sigmoid`) and `quality` are taken, another parameter is refused. Without a "
+        "window the image's own first one is applied. `thumbnail` gives one image of 128 pixels. Pixels that are neither "
+        "8-bit colour nor grey are not rendered (406).",
         'To store, send `multipart/related; type="application/dicom"`; metadata as JSON or XML is not taken (415). Each object '
         "must say that its identity was removed (0012,0062), or it is refused: identified objects enter at the site's door. "
         "200: all taken; 202: some; 409: none. Failure Reason: 0111 other bytes are held under that UID, A900 it is of another "
@@ -393,7 +404,17 @@ def google_rules() -> str:
     )  # fmt: skip
 
 
+def dicom_conformance() -> str:
+    """What a site speaks, in the form of PS3.2."""
+    intro = (
+        "Of a site's program, in the order of PS3.2 Annex A. This page is made from the tables that the program runs on. It says "
+        "what the code does, not what anybody has certified."
+    )
+    return _head("DICOM conformance statement", intro) + "\n" + spoken.statement()
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "conformance.md": dicom_conformance,
     "configuration.md": configuration,
     "commands.md": commands,
     "errors.md": errors,

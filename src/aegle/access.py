@@ -107,6 +107,7 @@ class Act(StrEnum):
     CLI_ARCHIVE_CHECK = "cli:archive:check"  #: every file of an archive was checked
     CLI_ARCHIVE_REBUILD = "cli:archive:rebuild"  #: an archive's index was made anew from its files
     CLI_ARCHIVE_GRANT = "cli:archive:grant"  #: a command gave a grant for a whole archive
+    CLI_ARCHIVE_REVOKE = "cli:archive:revoke"  #: a grant for a whole archive was taken back
     CLI_ARCHIVE_EXPORT = "cli:archive:export"  #: a study was copied out of an archive
     # anything that was asked for without leave
     ACCESS_REQUEST_REFUSE = "access:request:refuse"  #: something was asked for without leave
@@ -145,7 +146,7 @@ _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ
 _ADMINISTER = {
     Act.SITE_QUARANTINE_SETTLE, Act.SITE_QUARANTINE_INSPECT, Act.SITE_QUARANTINE_LOOK, Act.SITE_RULE_ADD, Act.SITE_VALUES_VIEW,
     Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
-    Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE,
+    Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE, Act.ARCHIVE_INSTANCE_DELETE,
 }  # fmt: skip
 _INTAKE = {
     Act.SITE_FILE_UPLOAD,

@@ -12,6 +12,9 @@ from aegle.errors import Overloaded, StorageFull
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
 
+_NO_ROOM_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
+_FULL = "The disk is full or read-only. Free space, then try again; nothing was lost."
+
 
 def sync_file(path: Path) -> None:
     """Force a file's bytes to the disk."""
@@ -63,12 +66,16 @@ def private_folder(path: Path) -> Path:
 
 @contextmanager
 def storage() -> Iterator[None]:
-    """Turn the operating system's 'no room' and 'read-only' into StorageFull; everything else passes as it is."""
+    """Turn the operating system's and SQLite's 'no room' and 'read-only' into StorageFull; everything else passes as it is."""
     try:
         yield
     except OSError as error:
         if error.errno in _NO_ROOM:
-            raise StorageFull("The disk is full or read-only. Free space, then try again; nothing was lost.") from error
+            raise StorageFull(_FULL) from error
+        raise
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in _NO_ROOM_IN_SQLITE:
+            raise StorageFull(_FULL) from error
         raise
 
 

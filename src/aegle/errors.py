@@ -16,6 +16,7 @@
     │   └── Unreadable         pixels or keys that cannot be opened
     └── Unavailable        we or a peer cannot do it now; the same call may succeed later (retryable)
         ├── PeerUnreachable    hub, PACS, archive does not answer
+        ├── TooSlow            a sender that fell silent in the middle of a request
         ├── StorageFull        disk full or read-only
         ├── Overloaded         a queue or limit is full
         └── ProvisionFailed    terraform or the cloud stopped; what was done is kept
@@ -96,6 +97,10 @@ class PeerUnreachable(Unavailable):
     """The hub, a PACS or an archive does not answer."""
 
 
+class TooSlow(Unavailable):
+    """The other side fell silent in the middle of what it was sending."""
+
+
 class StorageFull(Unavailable):
     """The disk is full or read-only."""
 
@@ -134,6 +139,7 @@ MEANING: dict[type[AegleError], Meaning] = {
     Unreadable: Meaning(code="UNREADABLE", retryable=False, dimse=0xC000, http=422),
     Unavailable: Meaning(code="UNAVAILABLE", retryable=True, dimse=0xA700, http=503),
     PeerUnreachable: Meaning(code="PEER_UNREACHABLE", retryable=True, dimse=0xA700, http=502),
+    TooSlow: Meaning(code="TOO_SLOW", retryable=True, dimse=0xA700, http=408),
     StorageFull: Meaning(code="STORAGE_FULL", retryable=True, dimse=0xA700, http=507),
     Overloaded: Meaning(code="OVERLOADED", retryable=True, dimse=0xA700, http=503),
     ProvisionFailed: Meaning(code="PROVISION_FAILED", retryable=True, dimse=0xA700, http=503),

@@ -4,14 +4,14 @@
 The embedded twins live in `aegle.local`, the Google twins in `aegle.google`; `aegle.wiring` chooses by URL.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from aegle.api import Hello, LabelReceipt, Receipt, Submission, Welcome
-from aegle.records import AuditEvent, AuditHead, Found, Label, Outcome, Query, StoredInstance
+from aegle.records import AuditEvent, AuditHead, Found, InstanceRef, Label, Outcome, Query, StoredInstance
 
 
 class ArchiveReader(Protocol):
@@ -27,13 +27,18 @@ class ArchiveReader(Protocol):
         """The named frames (1-based, any order) as stored: one codestream or native frame each, in the order asked."""
 
 
+Accept = Callable[[InstanceRef, Mapping[str, Any]], None]
+"""(instance, its DICOM JSON): raises an AegleError for one that is not to be kept. Called before anything is."""
+
+
 class Archive(ArchiveReader, Protocol):
     """A site's store of de-identified DICOM."""
 
-    def put(self, source: Path, digest: str = "") -> StoredInstance:
-        """Keep the Part 10 file; `digest` is its SHA-256 where the caller knows it. Durable (file and index) before it
-        returns. Idempotent by SOP Instance UID and bytes; raises Conflict for other bytes under a known UID, StorageFull,
-        BadDicom. `source` is taken over: moved when it can be, copied otherwise, and gone once the put returned."""
+    def put(self, source: Path, digest: str = "", accept: Accept | None = None) -> StoredInstance:
+        """Keep the Part 10 file; `digest` is its SHA-256 where the caller knows it, `accept` is asked first. Durable (file and
+        index) before it returns. Idempotent by SOP Instance UID and bytes; raises Conflict for other bytes under a known UID,
+        StorageFull, BadDicom, and what `accept` raises. `source` is taken over: moved when it can be, copied otherwise, and
+        gone once the put returned."""
 
     def replace(self, source: Path) -> StoredInstance:
         """Keep the Part 10 file in place of the one under its SOP Instance UID, or as `put` does where there is none.

@@ -43,6 +43,7 @@ from aegle.pages.accounts import AccountStore, SignIn, new_account
 from aegle.records import AuditEvent, SiteKind, StoredInstance
 from aegle.site.folder import SiteFolder
 from aegle.site.state import SiteState
+from certificates import authority
 
 HOSPITAL, LAB = "st-anna", "cytolab"
 T = TypeVar("T")
@@ -66,7 +67,12 @@ sites:
     pages: {{port: {ports[4]}}}
   st-berta:
     kind: hospital
-    door: {{quiet_seconds: 0.3, port: {ports[6]}}}
+    door:
+      quiet_seconds: 0.3
+      port: {ports[6]}
+      allow: [{{ae_title: SCANNER}}]
+      tls: {{certificate: door.crt, key: door.key, authorities: hospital.pem}}
+    pacs: {{port: {ports[14]}, ae_title: PACS, tls: {{certificate: door.crt, key: door.key, authorities: hospital.pem}}}}
     archive_port: {ports[7]}
     pages: {{port: {ports[8]}}}
   cytolab:
@@ -373,7 +379,10 @@ def _answers(client: httpx.Client) -> bool:
 @contextmanager
 def staged(folder: Path, *processes: str) -> Iterator[Stage]:
     """An installation below `folder` with hub and these processes running; all are ended afterwards."""
-    ports = [free_port() for _ in range(14)]
+    ports = [free_port() for _ in range(15)]
+    signer = authority(folder, "hospital")
+    for name in ("door", "scanner", "pacs"):
+        signer.issue(name, signer.file)
     yaml = folder / "aegle.yaml"
     yaml.write_text(_YAML.format(ports=ports), encoding="utf-8")
     home = Home(root=folder / "home")

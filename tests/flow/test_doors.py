@@ -17,16 +17,21 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from pynetdicom import AE
 from stage import HOSPITAL, LAB, Stage, staged
 
+import dcmtk
 from aegle.access import Act, Role
+from aegle.config import Peer, Tls
 from aegle.deid import HoldReason
 from aegle.errors import PeerUnreachable
 from aegle.intake.quarantine import Entry
 from aegle.protocols import dimse
 from aegle.protocols.dimse import Sent, Target
+from aegle.protocols.door import DimseDoor
 from aegle.protocols.query_scp import STUDY_ROOT_FIND
+from aegle.protocols.tls import server_context
 from aegle.records import AuditEvent, AuditOutcome
 from aegle.site.door_keys import DoorKeys
 
+SECURED = "st-berta"
 FULL_DISK = str(Path(__file__).with_name("fulldisk.py"))
 
 
@@ -242,6 +247,43 @@ def test_a_study_sent_by_stow_with_a_key_is_deidentified_before_the_archive_has_
     assert alias != pydicom.dcmread(path, stop_before_pixels=True).StudyInstanceUID
     (told,) = news(stage, Act.DOOR_INSTANCE_RECEIVE, since)
     assert (told.principal, told.facts["door"]) == ("key:SCANNER", "stow")
+
+
+@pytest.mark.peer("dcmtk")
+def test_a_hospital_that_speaks_tls_alone_gets_a_study_by_storescu_and_gives_its_result_back(
+    stage: Stage, tmp_path: Path
+) -> None:
+    certificates, place = stage.home.root.parent, stage.applied.site(SECURED)
+    pacs, taken = place.config.pacs, list[pydicom.Dataset]()
+    assert pacs is not None
+
+    def tls(name: str) -> Tls:
+        files = {"certificate": f"{name}.crt", "key": f"{name}.key", "authorities": "hospital.pem"}
+        return Tls(**{what: certificates / file for what, file in files.items()})
+
+    archive = DimseDoor(
+        ae_title="PACS", address=("127.0.0.1", pacs.port), allow=[Peer(ae_title="ST-BERTA")], folder=tmp_path,
+        receive=lambda path, _: taken.append(pydicom.dcmread(path)), notice=lambda *_: None, tls=server_context(tls("pacs")),
+    )  # fmt: skip
+    archive.start()
+    stage.start(SECURED)
+    stage.await_pages(SECURED)
+    path, mine = stage.still(), tls("scanner")
+    words = ("-aet", "SCANNER", "-aec", "ST-BERTA", "127.0.0.1", place.door_port, path)
+    assert dcmtk.run("storescu", "-xy", *words).returncode != 0  # plain
+    assert dcmtk.run("storescu", "-xy", "+tla", "+cf", mine.authorities, *words).returncode != 0  # no certificate
+    sent = dcmtk.run("storescu", "-xy", "+tls", mine.key, mine.certificate, "+cf", mine.authorities, *words)
+    assert sent.returncode == 0, sent.stderr
+    stage.until(lambda: len(taken) == 2, "report and picture are in the PACS")
+    archive.stop()
+    source = pydicom.dcmread(path, stop_before_pixels=True)
+    assert {(made.StudyInstanceUID, made.PatientID) for made in taken} == {(source.StudyInstanceUID, source.PatientID)}
+    assert "SR" in {made.Modality for made in taken}
+    with stage.state(SECURED) as state:
+        stage.until(lambda: state.undelivered() == 0, "the site knows it")
+    refused = [event.facts["reason"] for event in stage.audit(SECURED) if event.outcome is AuditOutcome.REFUSED]
+    assert refused == ["NO_TLS"] * 2
+    stage.end(SECURED)
 
 
 @pytest.mark.parametrize("problem", ["ENOSPC", "EROFS"])

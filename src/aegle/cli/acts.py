@@ -17,6 +17,7 @@ ACTS = MappingProxyType(
         "archive export": Act.CLI_ARCHIVE_EXPORT,
         "archive grant": Act.CLI_ARCHIVE_GRANT,
         "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
+        "archive revoke": Act.CLI_ARCHIVE_REVOKE,
         "audit show": Act.CLI_AUDIT_SHOW,
         "audit verify": Act.CLI_AUDIT_VERIFY,
         "deid profile agree": Act.SITE_PROFILE_AGREE,

@@ -1,5 +1,6 @@
-"""`aegle archive check|rebuild|export|grant`: a site's archive, looked over, mended, and opened for a while."""
+"""`aegle archive check|rebuild|export|grant|revoke`: a site's archive, looked over, mended, and opened for a while."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from rich.progress import Progress
 from aegle import durable, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
+from aegle.cli.persons import require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.errors import Conflict
 from aegle.local.archive import upkeep
@@ -72,19 +74,45 @@ def grant(
     site: SiteName,
     hours: Annotated[int, typer.Option(min=1, max=168, help="How long it holds.")] = 8,
     store: Annotated[bool, typer.Option("--store", help="It may also store de-identified objects.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="It may also delete.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="It may also delete; an administrator of the site stands behind it.")
+    ] = False,
+    person: Annotated[str, typer.Option("--as", help="Your account at the site, for --delete.")] = "",
+    password: Annotated[str, typer.Option(help="Asked for where it is not given, for --delete.")] = "",
     home_path: HomePath = HOME,
 ) -> None:
-    """Print a grant for every study of a site's archive: a bearer token for a DICOMweb client. It cannot be taken back; it ends.
+    """Print a grant for every study of a site's archive: a bearer token for a DICOMweb client. It ends, and can be taken back.
 
     Example: `aegle archive grant --site st-anna --hours 1`
     """
-    _folder(home_path, site, Act.CLI_ARCHIVE_GRANT)
-    key = FileSecrets(wiring.site_folder(home(home_path), site).secrets).get("grant-key")
+    folder, grant_id = wiring.site_folder(home(home_path), site), secrets.token_hex(8)
+    if delete:
+        person = person or typer.prompt("Your account at the site", err=True)
+        password = password or typer.prompt("Your password at the site", hide_input=True, err=True)
+        require_person(home(home_path), site, person, password, Act.ARCHIVE_INSTANCE_DELETE)
+    _folder(home_path, site, Act.CLI_ARCHIVE_GRANT, grant_id)
     more = {Act.ARCHIVE_INSTANCE_STORE} if store else set[Act]()
     more |= {Act.ARCHIVE_INSTANCE_DELETE} if delete else set[Act]()
     until = datetime.now(UTC) + timedelta(hours=hours)
-    typer.echo(grants.give(key, site, grants.EVERY_STUDY, until, grants.READING | more))
+    key = FileSecrets(folder.secrets).get("grant-key")
+    typer.echo(grants.give(key, site, grants.EVERY_STUDY, until, grants.READING | more, grant_id))
+    typer.echo(f"To take it back: aegle archive revoke {grant_id} --site {site}", err=True)
+
+
+@app.command()
+def revoke(
+    grant_id: Annotated[str, typer.Argument(help="The grant's id, as `aegle archive grant` told it.")],
+    site: SiteName,
+    home_path: HomePath = HOME,
+) -> None:
+    """Take a grant of `aegle archive grant` back, at once and for good. The site may run.
+
+    Example: `aegle archive revoke 00112233aabbccdd --site st-anna`
+    """
+    revoked = grants.Revoked(wiring.site_folder(home(home_path), site).revoked)
+    revoked.add(grant_id)
+    _folder(home_path, site, Act.CLI_ARCHIVE_REVOKE, grant_id)
+    console.print("Taken back.")
 
 
 def _folder(home_path: Path, site: str, act: Act, subject: str = "") -> Path:

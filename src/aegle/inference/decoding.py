@@ -1,7 +1,7 @@
-"""The pixel process: decodes frames for a site's pages. It holds no key and no model, opens no file and no socket.
+"""The pixel process: decodes and renders frames for a site. It holds no key and no model, opens no file and no socket.
 
 Started by `inference.process` as `python -m aegle.inference.decoding`; speaks `inference.messages` on its standard input
-and output. The first message brings the limits; each other one a frame and how it is stored.
+and output. The first message brings the limits; each other one a frame, how it is stored, and how it is wanted.
 """
 
 import sys
@@ -13,6 +13,7 @@ from aegle.bounds import limit_memory
 from aegle.errors import Refused, Unreadable
 from aegle.inference.messages import Ended, Message, arrays_message, receive, send
 from aegle.inference.pixels import PixelFormat, decode
+from aegle.inference.rendering import Greys, Rendering, render
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -34,6 +35,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _decoded(message: Message, max_pixels: int) -> Message:
     try:
         stored = PixelFormat.from_facts(message.head["stored"])
+        if "how" in message.head:
+            greys, how = Greys(**message.head["greys"]), Rendering.from_facts(message.head["how"])
+            return Message(head={}, buffers=(render(message.buffers[0], stored, greys, how, max_pixels=max_pixels),))
         return arrays_message({"pixels": decode(message.buffers[0], stored, max_pixels=max_pixels)})
     except Refused as error:
         return Message(head={"error": error.meaning.code, "detail": str(error)})

@@ -15,7 +15,7 @@ from pydicom.uid import UID
 from aegle.errors import Unreadable
 
 RGB = NDArray[np.uint8]
-_NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"})
+NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"})
 _BY_PILLOW = frozenset(
     {
         "1.2.840.10008.1.2.4.50",  # JPEG baseline
@@ -63,7 +63,7 @@ def decode(frame: bytes, stored: PixelFormat, *, max_pixels: int) -> RGB:
 
 
 def _decoded(frame: bytes, stored: PixelFormat) -> RGB:
-    if stored.transfer_syntax in _NATIVE:
+    if stored.transfer_syntax in NATIVE:
         return _native(frame, stored)
     if stored.transfer_syntax in _BY_PILLOW:
         return _by_pillow(frame, stored)

@@ -18,6 +18,7 @@ from aegle.inference.card import Card
 from aegle.inference.messages import Ended, Message, arrays_in, arrays_message, receive, send
 from aegle.inference.pixels import RGB, PixelFormat
 from aegle.inference.quality import Measures
+from aegle.inference.rendering import Greys, Rendering
 
 #: environment variables a Python process cannot start without; nothing else is passed on
 _NEEDED = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR", "TEMP")
@@ -165,6 +166,13 @@ class PixelProcess(Child):
         with self._turn:
             answer = self._ask(Message(head={"stored": asdict(stored)}, buffers=(frame,)))
         return arrays_in(answer)["pixels"]
+
+    def render(self, frame: bytes, stored: PixelFormat, greys: Greys, how: Rendering) -> bytes:
+        """One frame as JPEG or PNG. Raises Unreadable, Unavailable."""
+        head = {"stored": asdict(stored), "greys": asdict(greys), "how": asdict(how)}
+        with self._turn:
+            answer = self._ask(Message(head=head, buffers=(frame,)))
+        return answer.buffers[0]
 
 
 def _checked(answer: Message) -> Message:

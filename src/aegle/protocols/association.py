@@ -26,6 +26,7 @@ class Service:
     provide: Callable[[Dialogue], Provider]
     notice: Notice
     judge: Callable[[Request, Sender], Rejection | None]  #: whether this peer gets an association now
+    leave: Callable[[], None] = lambda: None  #: the association is over; called before the peer is told so
     given: Mapping[str, Collection[str]] = field(
         default_factory=dict
     )  #: of which the requestor may be SCP, to get them
@@ -126,6 +127,7 @@ class Association:
             if kind == Kind.DATA:
                 self._take(dialogue, provider, body)
             elif kind == Kind.RELEASE_RQ:
+                self._service.leave()
                 return self._wire.write(pdu.release())
             elif kind == Kind.ABORT:
                 return None

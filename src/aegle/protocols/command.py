@@ -126,6 +126,17 @@ def store(message: int, sop_class: str, sop_instance: str) -> bytes:
     return _whole(elements)
 
 
+def echo(message: int, sop_class: str) -> bytes:
+    """A C-ECHO request (PS3.7 Table 9.3-12)."""
+    elements = (
+        _element(_CLASS, _even(sop_class)),
+        _element(_FIELD, struct.pack("<H", Field.ECHO)),
+        _element(_MESSAGE, struct.pack("<H", message)),
+        _element(_DATA_SET, struct.pack("<H", _NO_DATA_SET)),
+    )
+    return _whole(elements)
+
+
 def _whole(elements: Iterable[bytes]) -> bytes:
     body = b"".join(elements)
     return _element(0, struct.pack("<I", len(body))) + body

@@ -90,15 +90,28 @@ class Dialogue:
         )
 
     def store(self, number: int, sop_class: str, sop_instance: str, content: Iterable[bytes]) -> int:
-        """A C-STORE of ours as a sub-operation; the status that the peer answers. Memory: what `content` gives at a time."""
-        self._message = self._message % 0xFFFF + 1
-        self.wire.write(pdu.command(number, command.store(self._message, sop_class, sop_instance)))
+        """A C-STORE of ours; the status that the peer answers. Memory: what `content` gives at a time."""
+        message = self._next_message()
+        self.wire.write(pdu.command(number, command.store(message, sop_class, sop_instance)))
         for part in self._parts(number, content):
             self.wire.write(part)
-        answer = self._hear(time.monotonic() + self.patience.idle_s)
-        while answer.answers != self._message or answer.field != Field.STORE | 0x8000:
+        return self._await(Field.STORE, message)
+
+    def echo(self, number: int) -> int:
+        """A C-ECHO of ours; the status that the peer answers."""
+        message = self._next_message()
+        self.wire.write(pdu.command(number, command.echo(message, self.contexts[number].abstract)))
+        return self._await(Field.ECHO, message)
+
+    def _next_message(self) -> int:
+        self._message = self._message % 0xFFFF + 1
+        return self._message
+
+    def _await(self, field: Field, message: int) -> int:
+        while True:
             answer = self._hear(time.monotonic() + self.patience.idle_s)
-        return answer.status
+            if (answer.field, answer.answers) == (field | 0x8000, message):
+                return answer.status
 
     def is_cancelled(self, request: Command) -> bool:
         """Whether the peer has taken its request back by now (PS3.7 §9.3.2.3). Does not wait."""
@@ -121,12 +134,12 @@ class Dialogue:
         """The next command, which may be an answer or a cancellation and nothing else."""
         content = bytearray()
         while True:
-            kind, body = self.wire.read(until)
-            if kind == Kind.ABORT:
-                raise ConnectionAbortedError("aborted by the peer")
-            if kind != Kind.DATA:
-                raise misplaced(kind)
             try:
+                kind, body = self.wire.read(until)
+                if kind == Kind.ABORT:
+                    raise ConnectionAbortedError("aborted by the peer")
+                if kind != Kind.DATA:
+                    raise misplaced(kind)
                 for fragment in pdu.fragments(body):
                     self._require_command(fragment, len(content))
                     content += fragment.content

@@ -12,6 +12,7 @@ from aegle.protocols import multipart
 from aegle.records import InstanceRef, StoredInstance
 
 _FIELDS = ("0020000D", "0020000E", "00080018", "00080016", "00080060", "00280008", "00280010", "00280011", "00083002")
+_PIXEL_DATA = "7FE00010"
 _BATCH = 64
 _PAGE = 1000
 _ERRORS: dict[int, type[AegleError]] = {
@@ -73,6 +74,7 @@ class DicomWebArchive:
     def metadata(self, instance: StoredInstance) -> Mapping[str, Any]:
         """WADO-RS metadata of one instance."""
         found: dict[str, Any] = self._json(f"{path_of(instance)}/metadata")[0]
+        found.pop(_PIXEL_DATA, None)  # a link to them
         return found
 
     def frames(self, instance: StoredInstance, numbers: Sequence[int]) -> Sequence[bytes]:

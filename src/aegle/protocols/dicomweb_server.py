@@ -6,6 +6,7 @@ archive; what a route needs is its act in `archive_routes`.
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,12 +17,14 @@ from starlette.routing import Route
 
 from aegle.access import Act
 from aegle.dicom.uids import is_uid
-from aegle.errors import MEANING, BadMessage, NotFound
+from aegle.errors import MEANING, BadMessage, NotAcceptable, NotFound
 from aegle.ports import Archive
 from aegle.protocols import answers, qido, stow
 from aegle.protocols.accept import Offer, choose
+from aegle.protocols.dicomweb_client import path_of
 from aegle.protocols.openapi import openapi
-from aegle.protocols.wado import frame_body, whole_pixels
+from aegle.protocols.rendered import Draw, Wanted, rendered, thumbnail
+from aegle.protocols.wado import frame_body, one_value, whole_pixels, with_links
 from aegle.records import Level, StoredInstance
 
 Authorise = Callable[[str | None, str, Act], None]
@@ -29,7 +32,9 @@ Authorise = Callable[[str | None, str, Act], None]
 
 _MOST_FRAMES = 256
 _TAGS = {"study": "0020000D", "series": "0020000E", "sop": "00080018"}
-_INSTANCE = "/studies/{study}/series/{series}/instances/{sop}"
+_STUDY, _SERIES = "/studies/{study}", "/studies/{study}/series/{series}"
+_INSTANCE = _SERIES + "/instances/{sop}"
+_FRAMES = _INSTANCE + "/frames/{frames}"
 
 Answer = Callable[[Request], Response]
 
@@ -45,9 +50,11 @@ class ArchiveRoute:
     answer: Answer | None = None  #: None: a body is taken in
 
 
-def archive_app(archive: Archive, authorise: Authorise, receiver: stow.Receiver | None = None) -> Starlette:
-    """The endpoint as an ASGI application. Without a receiver it stores nothing."""
-    table = archive_routes(archive)
+def archive_app(
+    archive: Archive, authorise: Authorise, receiver: stow.Receiver | None = None, draw: Draw | None = None
+) -> Starlette:
+    """The endpoint as an ASGI application. Without a receiver it stores nothing, without `draw` it renders nothing."""
+    table = archive_routes(archive, draw)
     paths = dict.fromkeys(route.path for route in table)
 
     def of(path: str) -> Callable[[Request], Awaitable[Response]]:
@@ -56,12 +63,12 @@ def archive_app(archive: Archive, authorise: Authorise, receiver: stow.Receiver 
         async def endpoint(request: Request) -> Response:
             route = by_method["GET" if request.method == "HEAD" else request.method]
             study_uid = _named(request)
-            await run_in_threadpool(authorise, request.headers.get("authorization"), study_uid, route.act)
+            allow = partial(authorise, request.headers.get("authorization"), study_uid, route.act)
             if route.answer is not None:
-                return await run_in_threadpool(route.answer, request)
+                return await run_in_threadpool(_allowed, allow, route.answer, request)
             if receiver is None:
-                return JSONResponse({"code": "REFUSED", "detail": "this archive takes objects at its door alone"}, 405)
-            return await stow.receive(request, receiver, study_uid)
+                return await run_in_threadpool(_allowed, allow, _not_here, request)
+            return await stow.receive(request, receiver, study_uid, allow)
 
         return endpoint
 
@@ -69,10 +76,20 @@ def archive_app(archive: Archive, authorise: Authorise, receiver: stow.Receiver 
     return Starlette(routes=routes, exception_handlers=dict.fromkeys(MEANING, answers.refuse))
 
 
-def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
+def _allowed(allow: Callable[[], None], answer: Answer, request: Request) -> Response:
+    """In one thread, one after the other: each change of threads costs as much as a tile."""
+    allow()
+    return answer(request)
+
+
+def _not_here(request: Request) -> Response:
+    return JSONResponse({"code": "REFUSED", "detail": "this archive takes objects at its door alone"}, 405)
+
+
+def archive_routes(archive: Archive, draw: Draw | None = None) -> Sequence[ArchiveRoute]:
     """Every resource of the endpoint. A search that names no study needs a grant for the whole archive."""
     find, read, delete = Act.ARCHIVE_STUDY_FIND, Act.ARCHIVE_STUDY_READ, Act.ARCHIVE_INSTANCE_DELETE
-    resources = _Resources(archive)
+    resources = _Resources(archive, draw or _draws_nothing)
     table: list[tuple[str, str, Act, str, Answer | None]] = [
         ("GET", "/studies", find, "Search for studies", resources.search(Level.STUDY)),
         ("GET", "/series", find, "Search for series", resources.search(Level.SERIES)),
@@ -94,12 +111,16 @@ def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
         ("GET", _INSTANCE + "/metadata", read, "Retrieve an instance's metadata", resources.metadata),
         ("GET", _INSTANCE + "/frames/{frames}", read, "Retrieve frames, as stored", resources.frames),
         ("GET", _INSTANCE + "/bulkdata", read, "Retrieve the pixel data, as stored", resources.bulk_data),
+        ("GET", _INSTANCE + "/bulkdata/{where:path}", read, "Retrieve a large value of the header", resources.value),
         ("POST", "/studies", Act.ARCHIVE_INSTANCE_STORE, "Store instances", None),
         ("POST", "/studies/{study}", Act.ARCHIVE_INSTANCE_STORE, "Store instances of a study", None),
         ("DELETE", "/studies/{study}", delete, "Delete a study", resources.delete),
         ("DELETE", "/studies/{study}/series/{series}", delete, "Delete a series", resources.delete),
         ("DELETE", _INSTANCE, delete, "Delete an instance", resources.delete),
     ]
+    for path, what in ((_STUDY, "a study"), (_SERIES, "a series"), (_INSTANCE, "an instance"), (_FRAMES, "frames")):
+        table.append(("GET", f"{path}/rendered", read, f"Retrieve {what}, rendered", resources.rendered))
+        table.append(("GET", f"{path}/thumbnail", read, f"Retrieve a thumbnail of {what}", resources.thumbnail))
     routes = [ArchiveRoute(method=m, path=path, act=act, says=says, answer=run) for m, path, act, says, run in table]
     document = openapi(routes)
     for method in ("GET", "OPTIONS"):
@@ -113,8 +134,8 @@ def archive_routes(archive: Archive) -> Sequence[ArchiveRoute]:
 class _Resources:
     """What each resource answers."""
 
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
+    def __init__(self, archive: Archive, draw: Draw) -> None:
+        self._archive, self._draw = archive, draw
 
     def search(self, level: Level) -> Answer:
         def answer(request: Request) -> Response:
@@ -124,7 +145,9 @@ class _Resources:
         return answer
 
     def metadata(self, request: Request) -> Response:
-        return answers.dicom_json(request, [self._archive.metadata(item) for item in self._chosen(request)])
+        base = _base(request)
+        told = (with_links(self._archive.metadata(it), it, f"{base}{path_of(it)}") for it in self._chosen(request))
+        return answers.dicom_json(request, list(told))
 
     def object(self, request: Request) -> Response:
         (item,) = self._chosen(request)
@@ -145,6 +168,22 @@ class _Resources:
     def bulk_data(self, request: Request) -> Response:
         (item,) = self._chosen(request)
         return whole_pixels(request, self._archive, item)
+
+    def value(self, request: Request) -> Response:
+        (item,) = self._chosen(request)
+        return one_value(request, self._archive.open(item), request.path_params["where"])
+
+    def rendered(self, request: Request) -> Response:
+        """The frames named, or the first of each image."""
+        images = [item for item in self._chosen(request) if item.frames]
+        if not images:
+            raise NotFound("nothing there has an image")
+        shown = [(item, number) for item in images for number in _numbers(request.path_params.get("frames", "1"))]
+        return rendered(request, self._draw, shown)
+
+    def thumbnail(self, request: Request) -> Response:
+        frames = request.path_params.get("frames")
+        return thumbnail(request, self._draw, self._chosen(request), _numbers(frames)[0] if frames else None)
 
     def delete(self, request: Request) -> Response:
         for item in self._chosen(request):
@@ -176,7 +215,7 @@ def _searched(request: Request, archive: Archive, asked: qido.Asked) -> Response
             after=qido.token(found[-1].place)
         )
         headers["Link"] = f'<{url}>; rel="next"'
-    base = str(request.base_url).rstrip("/")
+    base = _base(request)
     return answers.dicom_json(request, [_told(it.attributes, asked, base) for it in found], headers)
 
 
@@ -191,10 +230,18 @@ def _methods(table: Sequence[ArchiveRoute], path: str) -> list[str]:
     return [route.method for route in table if route.path == path]
 
 
+def _draws_nothing(item: StoredInstance, frame: int, wanted: Wanted) -> bytes:
+    raise NotAcceptable("this archive renders nothing; retrieve frames as they are stored")
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
 def _named(request: Request) -> str:
     """The study that a path names; every name in it must be a UID. Raises BadMessage."""
     names = request.path_params
-    if not all(is_uid(value) for name, value in names.items() if name != "frames"):
+    if not all(is_uid(value) for name, value in names.items() if name not in ("frames", "where")):
         raise BadMessage("a study, series or instance is named by its UID")
     return str(names.get("study", ""))
 

@@ -20,10 +20,10 @@ from aegle.protocols.peers import News, Notice, Sender, is_allowed
 from aegle.protocols.wire import Wire
 
 #: Connections that have not asked for an association yet. One more, and the oldest goes: it cannot keep others out.
-_MOST_PENDING = 64
+MOST_PENDING = 64
 _LOOK_SECONDS = 0.2
 _JOIN_SECONDS = 10.0
-_VERIFICATION_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+VERIFICATION_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,7 +116,7 @@ class Listener:
         with self._turn:
             pending = [other for other in self._guests if not other.is_associated]
             self._guests.append(guest)
-        if len(pending) >= _MOST_PENDING:
+        if len(pending) >= MOST_PENDING:
             pending[0].wire.cut()
         guest.thread.start()
 
@@ -131,6 +131,7 @@ class Listener:
         except Exception as failure:  # noqa: BLE001  (the edge of an association)
             logs.crash("association failed", failure)
         finally:
+            self._unseat(guest)
             guest.wire.hang_up()
             with self._turn:
                 self._guests.remove(guest)
@@ -140,12 +141,13 @@ class Listener:
             return self._judge(guest, request, sender)
 
         return Service(
-            served={VERIFICATION: _VERIFICATION_SYNTAXES, **self._offer.served},
+            served={VERIFICATION: VERIFICATION_SYNTAXES, **self._offer.served},
             given=self._offer.given,
             provide=self._offer.provide,
             most_bytes=self._offer.most_bytes,
             notice=self._notice,
             judge=judge,
+            leave=lambda: self._unseat(guest),
             patience=self._patience,
         )
 
@@ -168,6 +170,11 @@ class Listener:
         with self._turn:
             guest.is_associated = sum(other.is_associated for other in self._guests) < self._limit
             return guest.is_associated
+
+    def _unseat(self, guest: _Guest) -> None:
+        """Its seat is free for the next, at once: a peer may come back before this one has hung up."""
+        with self._turn:
+            guest.is_associated = False
 
     def _tell_refused(self, sender: Sender, reason: str) -> None:
         """Refused it is, also where that cannot be written down at once."""

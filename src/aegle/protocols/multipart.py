@@ -14,6 +14,14 @@ def write(parts: Iterable[bytes], content_type: str) -> tuple[str, Iterator[byte
     )
 
 
+def around(content_type: str, size_bytes: int) -> tuple[bytes, bytes, str]:
+    """What stands before and after the one part of a body, and the body's Content-Type."""
+    boundary = secrets.token_hex(16)
+    head = f"--{boundary}\r\nContent-Type: {content_type}\r\nContent-Length: {size_bytes}\r\n\r\n"
+    kind = f'multipart/related; type="{content_type.partition(";")[0]}"; boundary={boundary}'
+    return head.encode(), f"\r\n--{boundary}--\r\n".encode(), kind
+
+
 def _body(parts: Iterable[bytes], content_type: str, boundary: str) -> Iterator[bytes]:
     for part in parts:
         yield f"--{boundary}\r\nContent-Type: {content_type}\r\nContent-Length: {len(part)}\r\n\r\n".encode()

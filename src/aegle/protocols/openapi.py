@@ -11,6 +11,10 @@ from aegle.protocols.qido import LIMIT_MAX, OFFSET_MAX
 from aegle.records import Level
 
 _UID = {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+$", "maxLength": 64}
+_NAMES = {
+    "frames": {"type": "string", "pattern": r"^[0-9]{1,9}(,[0-9]{1,9})*$"},
+    "where": {"type": "string", "pattern": r"^[0-9A-F]{8}(/[0-9]{1,9}/[0-9A-F]{8})*$"},
+}
 _STATUSES = {
     "400": "a name or parameter that cannot be used",
     "401": "no grant, or one that does not hold",
@@ -40,7 +44,7 @@ def openapi(routes: Sequence[Described]) -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path.replace(":path", ""), {})[route.method.lower()] = _operation(route)
     grant = {"type": "http", "scheme": "bearer", "description": "a grant for one study, or for the archive"}
     return {
         "openapi": "3.1.0",
@@ -60,7 +64,7 @@ def _operation(route: Described) -> dict[str, Any]:
         statuses["404"] = "nothing of that name"
     operation: dict[str, Any] = {
         "summary": route.says,
-        "parameters": [*_in_path(route.path), *(_in_query(route.path) if search else [])],
+        "parameters": [*_in_path(route.path.replace(":path", "")), *(_in_query(route.path) if search else [])],
         "responses": {status: {"description": text} for status, text in sorted((statuses | _own(route)).items())},
     }
     if route.method == "POST":
@@ -77,10 +81,7 @@ def _own(route: Described) -> dict[str, str]:
 
 def _in_path(path: str) -> list[dict[str, Any]]:
     names = [piece.strip("{}") for piece in path.split("/") if piece.startswith("{")]
-    frames = {"type": "string", "pattern": r"^[0-9]{1,9}(,[0-9]{1,9})*$"}
-    return [
-        {"name": name, "in": "path", "required": True, "schema": frames if name == "frames" else _UID} for name in names
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": _NAMES.get(name, _UID)} for name in names]
 
 
 def _in_query(path: str) -> list[dict[str, Any]]:

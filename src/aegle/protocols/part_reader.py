@@ -7,8 +7,8 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from enum import Enum, auto
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from aegle.errors import BadMessage, TooLarge
 from aegle.protocols.multipart import boundary_of
@@ -40,14 +40,14 @@ class PartReader:
         self._mark = b"\r\n--" + boundary_of(content_type)
         self._folder, self._most = folder, part_max_bytes
         self._state, self._rest = _State.START, b"\r\n"  # so that the first boundary reads like every other
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._path, self._media_type = folder, ""
         self._size, self._sum = 0, hashlib.sha256()
         self.parts: list[Part] = []
 
     def feed(self, block: bytes) -> None:
         """The next bytes of the body. Raises BadMessage and TooLarge; nothing may be fed after that."""
-        self._rest += block
+        self._rest = self._rest + block if self._rest else block
         while self._step():
             pass
 
@@ -56,6 +56,11 @@ class PartReader:
         if self._state is not _State.END:
             raise BadMessage("a multipart body ends before its last boundary")
         return self.parts
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a file may be there that nobody took over."""
+        return self._file is not None or any(part.path.exists() for part in self.parts)
 
     def discard(self) -> None:
         """Remove the files that nobody took over."""
@@ -95,7 +100,7 @@ class PartReader:
         self._media_type = _media_type(self._rest[:end])
         self._rest = self._rest[end + 4 :]
         self._path = self._folder / secrets.token_hex(8)
-        self._file = self._path.open("xb")
+        self._file = self._path.open("xb", buffering=0)
         self._size, self._sum, self._state = 0, hashlib.sha256(), _State.BODY
         return True
 
@@ -104,23 +109,25 @@ class PartReader:
         if at < 0:
             keep = len(self._mark) - 1
             if len(self._rest) > keep:
-                self._write(self._rest[:-keep])
+                self._write(memoryview(self._rest)[:-keep])
                 self._rest = self._rest[-keep:]
             return False
-        self._write(self._rest[:at])
+        self._write(memoryview(self._rest)[:at])
         self._close()
         self.parts.append(Part(path=self._path, media_type=self._media_type, digest=self._sum.hexdigest()))
         self._path = self._folder
         self._rest, self._state = self._rest[at + len(self._mark) :], _State.HEADERS
         return True
 
-    def _write(self, piece: bytes) -> None:
+    def _write(self, piece: memoryview) -> None:
         self._size += len(piece)
         if self._size > self._most:
             raise TooLarge(f"a part of more than {self._most // 1_000_000} MB")
         if self._file is not None:
-            self._file.write(piece)
-            self._sum.update(piece)
+            whole = piece
+            while piece:  # an unbuffered file may take a part of it
+                piece = piece[self._file.write(piece) :]
+            self._sum.update(whole)
 
     def _close(self) -> None:
         if self._file is not None:

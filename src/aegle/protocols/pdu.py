@@ -14,10 +14,10 @@ from aegle.errors import BadDicom
 HEADER_BYTES = 6
 LONGEST = 131_072  #: of a P-DATA-TF that we ask for, in bytes without its header
 LONGEST_REQUEST = 262_144  #: 128 contexts with every transfer syntax there is, and room
-_SHORTEST = 1_024  #: of a P-DATA-TF that a requestor may ask for: every command of ours is shorter
-_FIXED = 68  #: of an A-ASSOCIATE, before its items
-_MOST_CONTEXTS = 128
-_APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
+SHORTEST = 1_024  #: of a P-DATA-TF that a requestor may ask for: every command of ours is shorter
+FIXED = 68  #: of an A-ASSOCIATE, before its items
+MOST_CONTEXTS = 128
+APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 
 
 class Kind(IntEnum):
@@ -85,18 +85,18 @@ class Context:
 
 def read_request(body: bytes) -> Request:
     """Parse an A-ASSOCIATE-RQ without its header. Raises BadDicom."""
-    if len(body) < _FIXED:
+    if len(body) < FIXED:
         raise BadDicom("an association request that ends in its fixed part (PS3.8 Table 9-11)")
     application_context, proposals, user = b"", [], b""
-    for kind, content in _items(body[_FIXED:]):
+    for kind, content in items(body[FIXED:]):
         if kind == 0x10:
             application_context = content.rstrip(b"\0 ")
         elif kind == 0x20:
             proposals.append(_read_proposal(content))
         elif kind == 0x50:
             user = content
-    longest, providers = _read_user(user)
-    if not proposals or len(proposals) > _MOST_CONTEXTS or len({item.number for item in proposals}) < len(proposals):
+    longest, providers = read_user(user)
+    if not proposals or len(proposals) > MOST_CONTEXTS or len({item.number for item in proposals}) < len(proposals):
         raise BadDicom("an association request needs 1 to 128 presentation contexts, each with its own number")
     return Request(
         called=_text(body[4:20]),
@@ -110,23 +110,23 @@ def read_request(body: bytes) -> Request:
     )
 
 
-def _read_user(content: bytes) -> tuple[int, frozenset[str]]:
+def read_user(content: bytes) -> tuple[int, frozenset[str]]:
     """What of the user information binds us: the longest message, and the roles."""
     longest, providers = 0, set()
-    for kind, value in _items(content):
+    for kind, value in items(content):
         if kind == 0x51 and len(value) == 4:
             longest = int.from_bytes(value, "big")
         elif kind == 0x54 and len(value) >= 4 and value[-1] == 1:
             providers.add(_text(value[2 : 2 + int.from_bytes(value[:2], "big")]))
-    if 0 < longest < _SHORTEST:
-        raise BadDicom(f"a requestor that takes less than {_SHORTEST} bytes at a time cannot be answered")
+    if 0 < longest < SHORTEST:
+        raise BadDicom(f"a requestor that takes less than {SHORTEST} bytes at a time cannot be answered")
     return longest, frozenset(providers)
 
 
 def _read_proposal(content: bytes) -> Proposal:
     if len(content) < 4 or content[0] % 2 == 0:
         raise BadDicom("a presentation context has an odd number (PS3.8 Table 9-13)")
-    inner = list(_items(content[4:]))
+    inner = list(items(content[4:]))
     abstract = [_text(value) for kind, value in inner if kind == 0x30]
     syntaxes = tuple(_text(value) for kind, value in inner if kind == 0x40)
     if len(abstract) != 1 or not syntaxes:
@@ -134,7 +134,8 @@ def _read_proposal(content: bytes) -> Proposal:
     return Proposal(number=content[0], abstract=abstract[0], syntaxes=syntaxes)
 
 
-def _items(content: bytes) -> Iterator[tuple[int, bytes]]:
+def items(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The items that stand one after the other, as type and content. Raises BadDicom."""
     at = 0
     while at < len(content):
         if at + 4 > len(content):
@@ -154,17 +155,17 @@ def _text(raw: bytes) -> str:
 
 def speaks_dicom(request: Request) -> bool:
     """Whether the request is for the one application context that there is (PS3.7 §A.2.1)."""
-    return request.application_context == _APPLICATION_CONTEXT
+    return request.application_context == APPLICATION_CONTEXT
 
 
 def agree(request: Request, served: Mapping[str, Collection[str]]) -> dict[int, Context]:
     """The contexts we take: of each the first transfer syntax, in the requestor's order, that is served for it."""
     agreed = {}
-    for item in request.proposals:
-        known = served.get(item.abstract, ())
-        for syntax in item.syntaxes:
+    for it in request.proposals:
+        known = served.get(it.abstract, ())
+        for syntax in it.syntaxes:
             if syntax in known:
-                agreed[item.number] = Context(abstract=item.abstract, syntax=syntax)
+                agreed[it.number] = Context(abstract=it.abstract, syntax=syntax)
                 break
     return agreed
 
@@ -174,47 +175,47 @@ def accept(
 ) -> bytes:
     """An A-ASSOCIATE-AC: each proposed context accepted, or refused with its reason (PS3.8 Table 9-18). Of `providers` the
     requestor is SCP alone, by its own wish."""
-    contexts = b"".join(_answer(item, agreed.get(item.number), item.abstract in served) for item in request.proposals)
+    contexts = b"".join(_answer(it, agreed.get(it.number), it.abstract in served) for it in request.proposals)
     roles = (struct.pack(">H", len(uid)) + uid.encode("ascii") + b"\0\1" for uid in sorted(providers))
     user = (
-        _item(0x51, LONGEST.to_bytes(4, "big"))
-        + _item(0x52, IMPLEMENTATION_UID.encode())
-        + b"".join(_item(0x54, role) for role in roles)
-        + _item(0x55, IMPLEMENTATION_NAME.encode())
+        item(0x51, LONGEST.to_bytes(4, "big"))
+        + item(0x52, IMPLEMENTATION_UID.encode())
+        + b"".join(item(0x54, role) for role in roles)
+        + item(0x55, IMPLEMENTATION_NAME.encode())
     )
     body = b"\0\1\0\0" + request.titles + bytes(32)
-    return _pdu(Kind.ASSOCIATE_AC, body + _item(0x10, _APPLICATION_CONTEXT) + contexts + _item(0x50, user))
+    return whole(Kind.ASSOCIATE_AC, body + item(0x10, APPLICATION_CONTEXT) + contexts + item(0x50, user))
 
 
-def _answer(item: Proposal, context: Context | None, is_served: bool) -> bytes:
+def _answer(proposed: Proposal, context: Context | None, is_served: bool) -> bytes:
     result = 0 if context else 4 if is_served else 3
-    syntax = context.syntax if context else item.syntaxes[0]  # not to be looked at where refused, and yet required
-    return _item(0x21, bytes((item.number, 0, result, 0)) + _item(0x40, syntax.encode("ascii", "replace")))
+    syntax = context.syntax if context else proposed.syntaxes[0]  # not to be looked at where refused, and yet required
+    return item(0x21, bytes((proposed.number, 0, result, 0)) + item(0x40, syntax.encode("ascii", "replace")))
 
 
 def reject(reason: Rejection) -> bytes:
     """An A-ASSOCIATE-RJ."""
-    return _pdu(Kind.ASSOCIATE_RJ, bytes((0, *reason.value)))
+    return whole(Kind.ASSOCIATE_RJ, bytes((0, *reason.value)))
 
 
 def release() -> bytes:
     """An A-RELEASE-RP."""
-    return _pdu(Kind.RELEASE_RP, bytes(4))
+    return whole(Kind.RELEASE_RP, bytes(4))
 
 
-def abort(reason: AbortReason) -> bytes:
-    """An A-ABORT by the service provider."""
-    return _pdu(Kind.ABORT, bytes((0, 0, 2, reason)))
+def abort(reason: AbortReason, source: int = 2) -> bytes:
+    """An A-ABORT, by the service provider (2) or its user (0)."""
+    return whole(Kind.ABORT, bytes((0, 0, source, reason)))
 
 
 def command(context: int, content: bytes) -> bytes:
     """A P-DATA-TF with a whole command in one fragment."""
-    return _pdu(Kind.DATA, struct.pack(">IBB", len(content) + 2, context, 0x03) + content)
+    return whole(Kind.DATA, struct.pack(">IBB", len(content) + 2, context, 0x03) + content)
 
 
 def data(context: int, content: bytes, *, is_last: bool) -> bytes:
     """A P-DATA-TF with one fragment of a data set."""
-    return _pdu(Kind.DATA, struct.pack(">IBB", len(content) + 2, context, 0x02 if is_last else 0) + content)
+    return whole(Kind.DATA, struct.pack(">IBB", len(content) + 2, context, 0x02 if is_last else 0) + content)
 
 
 def fitting(longest: int) -> int:
@@ -246,9 +247,11 @@ def fragments(body: memoryview) -> Iterator[Fragment]:
         at = end
 
 
-def _item(kind: int, content: bytes) -> bytes:
+def item(kind: int, content: bytes) -> bytes:
+    """An item or sub-item."""
     return struct.pack(">BxH", kind, len(content)) + content
 
 
-def _pdu(kind: Kind, body: bytes) -> bytes:
+def whole(kind: Kind, body: bytes) -> bytes:
+    """A PDU with its header."""
     return struct.pack(">BxI", kind, len(body)) + body

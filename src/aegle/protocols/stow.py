@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from aegle import durable
-from aegle.errors import AegleError, BadDicom, BadMessage, Conflict, PeerUnreachable, StorageFull, TooLarge, WrongMedia
+from aegle import durable, faults
+from aegle.errors import AegleError, BadDicom, BadMessage, Conflict, StorageFull, TooLarge, TooSlow, WrongMedia
 from aegle.protocols.answers import DICOM_JSON
 from aegle.protocols.part_reader import Part, PartReader
 from aegle.records import InstanceRef
@@ -52,19 +52,65 @@ class Receiver:
     is_retrievable: bool = True  #: what was taken can be retrieved at the same address
 
 
-async def receive(request: Request, receiver: Receiver, study_uid: str) -> Response:
-    """Answer a STOW-RS request: 200 when all were taken, 202 when some were, 409 when none was."""
+async def receive(
+    request: Request, receiver: Receiver, study_uid: str, allow: Callable[[], None] | None = None
+) -> Response:
+    """Answer a STOW-RS request: 200 when all were taken, 202 when some were, 409 when none was.
+
+    `allow` decides whether the sender may, where that is still open, and audits it; meanwhile the first megabyte comes in and
+    is not looked at."""
+    blocks = _blocks(request)
+    first = await _first(blocks, allow) if allow else await anext(blocks)
     content_type = request.headers.get("content-type", "")
     _require_media(content_type)
     reader = PartReader(content_type, receiver.folder, receiver.part_max_bytes)
     try:
-        with durable.storage():
-            async for block in _blocks(request):
-                await run_in_threadpool(reader.feed, block)
-        fates = await run_in_threadpool(_take_all, receiver, reader.finish(), study_uid)
+        await _feed(reader, first, blocks)
+        fates = await run_in_threadpool(_take_all, receiver, reader, first if first.ends else _NOTHING, study_uid)
     finally:
-        await run_in_threadpool(reader.discard)
+        if reader.is_holding:
+            await run_in_threadpool(reader.discard)
     return _answer(str(request.base_url).rstrip("/") if receiver.is_retrievable else "", fates)
+
+
+class _Block(NamedTuple):
+    """Part of a body, and whether it is the last."""
+
+    content: bytes
+    ends: bool
+
+
+_NOTHING = _Block(b"", ends=True)
+
+
+async def _first(blocks: AsyncIterator[_Block], allow: Callable[[], None]) -> _Block:
+    """Whoever may not send is told so at once, whether or not the block has come."""
+    allowed = asyncio.ensure_future(run_in_threadpool(allow))
+    coming = asyncio.ensure_future(anext(blocks))
+    try:
+        await asyncio.wait({allowed, coming}, return_when=asyncio.FIRST_COMPLETED)
+        await allowed
+        return await coming
+    finally:
+        coming.cancel()
+
+
+async def _feed(reader: PartReader, first: _Block, blocks: AsyncIterator[_Block]) -> None:
+    """Everything but a body's only block: while one block is written, the next one comes in."""
+    if first.ends:
+        return
+    writing = asyncio.ensure_future(run_in_threadpool(_write, reader, first.content))
+    try:
+        async for block in blocks:
+            await writing
+            writing = asyncio.ensure_future(run_in_threadpool(_write, reader, block.content))
+    finally:
+        await writing
+
+
+def _write(reader: PartReader, content: bytes) -> None:
+    with durable.storage():
+        reader.feed(content)
 
 
 def _require_media(content_type: str) -> None:
@@ -76,30 +122,37 @@ def _require_media(content_type: str) -> None:
         raise wrong
 
 
-async def _blocks(request: Request) -> AsyncIterator[bytes]:
-    """The body a megabyte at a time. Raises BadMessage for a sender who leaves or falls silent."""
-    held: list[bytes] = []
+async def _blocks(request: Request) -> AsyncIterator[_Block]:
+    """The body a megabyte at a time. Raises BadMessage for a sender who leaves, TooSlow for one who falls silent."""
+    held, size = list[bytes](), 0
     stream = request.stream()
     while True:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                held.append(await anext(stream))
+                piece = await anext(stream)
         except StopAsyncIteration:
             break
         except ClientDisconnect:
             raise BadMessage("the sender left in the middle of a body") from None
         except TimeoutError:
-            raise PeerUnreachable("the sender fell silent in the middle of a body") from None
-        if sum(map(len, held)) >= _BLOCK:
-            yield b"".join(held)
-            held.clear()
-    yield b"".join(held)
+            raise TooSlow("the sender fell silent in the middle of a body") from None
+        held.append(piece)
+        size += len(piece)
+        if size >= _BLOCK:
+            yield _Block(b"".join(held), ends=False)
+            held, size = [], 0
+    yield _Block(b"".join(held), ends=True)
 
 
-def _take_all(receiver: Receiver, parts: Sequence[Part], study_uid: str) -> list[Fate]:
+def _take_all(receiver: Receiver, reader: PartReader, last: _Block, study_uid: str) -> list[Fate]:
+    _write(reader, last.content)
+    parts = reader.finish()
     if not parts:
         raise BadMessage("a body without a part")
-    return [_take(receiver, part, study_uid) for part in parts]
+    faults.reach(faults.Point.STOW_RECEIVED)
+    fates = [_take(receiver, part, study_uid) for part in parts]
+    faults.reach(faults.Point.STOW_TAKEN)
+    return fates
 
 
 def _take(receiver: Receiver, part: Part, study_uid: str) -> Fate:

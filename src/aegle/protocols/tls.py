@@ -10,7 +10,7 @@ from aegle.config import Https, Tls
 from aegle.errors import BadConfig
 
 #: RFC 9325 §4.2 for TLS 1.2; the suites of 1.3 are all fit. Nothing else is offered or taken.
-_CIPHERS = ":".join(
+CIPHERS = ":".join(
     f"ECDHE-{signature}-{cipher}"
     for cipher in ("AES256-GCM-SHA384", "AES128-GCM-SHA256")
     for signature in ("ECDSA", "RSA")
@@ -38,7 +38,7 @@ def https_settings(tls: Https) -> dict[str, Any]:
         "ssl_keyfile": str(tls.key),
         "ssl_ca_certs": str(tls.authorities) if tls.authorities else None,
         "ssl_cert_reqs": ssl.CERT_REQUIRED if tls.authorities else ssl.CERT_NONE,
-        "ssl_ciphers": _CIPHERS,
+        "ssl_ciphers": CIPHERS,
     }
 
 
@@ -46,7 +46,7 @@ def _context(tls: Tls, protocol: int) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(CIPHERS)
     _check_private(tls.key)
     try:
         context.load_cert_chain(tls.certificate, tls.key, password=_no_password)

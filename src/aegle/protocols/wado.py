@@ -1,10 +1,14 @@
 """Frames and pixel data as they are stored (PS3.18 §10.4.1.3 and §10.4.1.4): never transcoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from aegle.dicom.bulk import locate
 from aegle.errors import NotFound
 from aegle.ports import Archive
 from aegle.protocols import multipart
@@ -31,6 +35,7 @@ MEDIA_TYPES = {
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
 """Of one frame in each compressed transfer syntax (PS3.18 Table 8.7.3-5)."""
+_BLOCK = 1 << 20
 _BATCH = 16  #: frames in memory at a time
 
 
@@ -59,6 +64,46 @@ def whole_pixels(request: Request, archive: Archive, item: StoredInstance) -> Re
         return StreamingResponse(pieces, media_type=kind)
     content_type, body = multipart.write(pieces, kind)
     return StreamingResponse(body, headers={"Content-Type": content_type})
+
+
+def one_value(request: Request, path: Path, where: str) -> Response:
+    """A large value of a header as it lies in the file, by the path that its BulkDataURI ends with. Raises NotFound."""
+    offset, length = locate(path, where)
+    offer = choose(wish(request), [Offer(media_type=OCTETS, multipart=form) for form in (True, False)])
+    if not offer.multipart:
+        headers = {"Content-Length": str(length)}
+        return StreamingResponse(_span(path, offset, length), media_type=OCTETS, headers=headers)
+    head, tail, kind = multipart.around(OCTETS, length)
+    headers = {"Content-Type": kind, "Content-Length": str(len(head) + length + len(tail))}
+    return StreamingResponse(chain((head,), _span(path, offset, length), (tail,)), headers=headers)
+
+
+def _span(path: Path, offset: int, length: int) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        while length and (block := stream.read(min(length, _BLOCK))):
+            length -= len(block)
+            yield block
+
+
+def with_links(metadata: Mapping[str, Any], item: StoredInstance, url: str) -> dict[str, Any]:
+    """The header with its BulkDataURIs in full, the pixels' too. `url` is the instance's."""
+    told = _linked(metadata, url)
+    if item.frames:
+        told["7FE00010"] = {"vr": "OW" if item.transfer_syntax in NATIVE else "OB", "BulkDataURI": f"{url}/bulkdata"}
+    return told
+
+
+def _linked(header: Mapping[str, Any], url: str) -> dict[str, Any]:
+    return {tag: _link(element, url) for tag, element in header.items()}
+
+
+def _link(element: dict[str, Any], url: str) -> dict[str, Any]:
+    if "BulkDataURI" in element:
+        return {**element, "BulkDataURI": f"{url}/{element['BulkDataURI']}"}
+    if element["vr"] == "SQ":
+        return {**element, "Value": [_linked(item, url) for item in element.get("Value", ())]}
+    return element
 
 
 def _pieces(archive: Archive, item: StoredInstance, first: list[bytes]) -> Iterator[bytes]:

@@ -27,9 +27,12 @@ class Wire:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
 
-    def secure(self, context: ssl.SSLContext, until: float) -> None:
-        """The TLS handshake, as its server. Raises TimeoutError, or OSError where it fails."""
-        secured = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+    def secure(self, context: ssl.SSLContext, until: float, server_name: str | None = None) -> None:
+        """The TLS handshake, as its server, or as the client of a server of that name. Raises TimeoutError, or OSError
+        where it fails."""
+        secured = context.wrap_socket(
+            self._socket, server_side=server_name is None, do_handshake_on_connect=False, server_hostname=server_name
+        )
         self._socket = secured  # before the handshake, so that `cut` reaches it
         secured.settimeout(_left(until))
         secured.do_handshake()

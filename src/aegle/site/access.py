@@ -1,5 +1,6 @@
 """Who may read this site's archive over HTTP: whoever holds a grant for the study asked for."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from aegle import access
@@ -20,13 +21,14 @@ class GrantGate:
     site: str
     key: bytes
     audit: AuditSink
+    revoked: Container[object] = ()
     _novelty: Novelty = field(default_factory=Novelty)
 
     def __call__(self, authorization: str | None, study_uid: str, act: Act) -> None:
         """Return, or raise Unauthenticated or Forbidden."""
         grant = (authorization or "").removeprefix("Bearer ")
         try:
-            grants.admit(self.key, self.site, study_uid, grant, act)
+            grants.admit(self.key, self.site, study_uid, grant, act, self.revoked)
         except AegleError as error:
             self.audit.append(
                 access.event(

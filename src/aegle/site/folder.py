@@ -84,6 +84,11 @@ class SiteFolder:
         return self.root / agreement.FILE
 
     @property
+    def revoked(self) -> Path:
+        """Grants of the archive that were taken back, by their ids."""
+        return self.root / "revoked"
+
+    @property
     def door_keys(self) -> Path:
         """Who may send by STOW-RS: names and hashes."""
         return self.root / "door-keys.json"

@@ -1,7 +1,8 @@
 """Grants: short-lived permission to read one study of this site's archive, sent to the hub with a request.
 
 A grant is `BODY.MAC`: base64url JSON `{site, study, until}` and HMAC-SHA256 under the site's grant key. Nothing is stored; it
-ends by itself. An administrator's command also gives grants for every study, with `may`: what else than reading they permit.
+ends by itself. A command also gives grants for every study, with `may`: what else than reading they permit, and `id`: by which
+they are taken back. What is stored is which were.
 """
 
 import base64
@@ -9,26 +10,58 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from aegle import durable
 from aegle.access import Act
-from aegle.errors import Forbidden, Unauthenticated
+from aegle.errors import BadMessage, Forbidden, Unauthenticated
 from aegle.ports import Loan
 
 EVERY_STUDY = "*"
+_ID = re.compile(r"[0-9a-f]{16}")
 READING = frozenset({Act.ARCHIVE_STUDY_READ, Act.ARCHIVE_STUDY_FIND})
 
 
-def give(key: bytes, site: str, study_uid: str, until: datetime, may: frozenset[Act] = READING) -> str:
+class Revoked:
+    """Which grants were taken back: an empty file for each, seen by every process of the site at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, grant_id: str) -> None:
+        """Take a grant back; durable. Raises BadMessage for what is no grant's id."""
+        if not _ID.fullmatch(grant_id):
+            raise BadMessage("a grant's id is the 16 letters and digits that `aegle archive grant` told")
+        durable.write(durable.private_folder(self._folder) / grant_id, b"")
+
+    def __contains__(self, grant_id: object) -> bool:
+        return bool(grant_id) and (not _ID.fullmatch(str(grant_id)) or (self._folder / str(grant_id)).exists())
+
+
+def give(
+    key: bytes, site: str, study_uid: str, until: datetime, may: frozenset[Act] = READING, grant_id: str = ""
+) -> str:
     """A grant for one study, or for EVERY_STUDY, until a moment (aware UTC)."""
     facts: dict[str, object] = {"site": site, "study": study_uid, "until": int(until.timestamp())}
+    if grant_id:
+        facts["id"] = grant_id
     if may != READING:
         facts["may"] = sorted(may)
     encoded = base64.urlsafe_b64encode(json.dumps(facts, separators=(",", ":")).encode()).decode()
     return f"{encoded}.{_mac(key, encoded)}"
 
 
-def admit(key: bytes, site: str, study_uid: str, grant: str, act: Act = Act.ARCHIVE_STUDY_READ) -> None:
+def admit(
+    key: bytes,
+    site: str,
+    study_uid: str,
+    grant: str,
+    act: Act = Act.ARCHIVE_STUDY_READ,
+    revoked: Container[object] = (),
+) -> None:
     """Return when the grant holds for this act at this site and study now; an empty study is the whole archive.
 
     Raises Unauthenticated, or Forbidden for another study or act."""
@@ -41,6 +74,8 @@ def admit(key: bytes, site: str, study_uid: str, grant: str, act: Act = Act.ARCH
         may = frozenset(body.get("may", READING))
     except (binascii.Error, ValueError, KeyError):
         raise Unauthenticated("the grant cannot be read") from None
+    if body.get("id", "") in revoked:
+        raise Unauthenticated("the grant was taken back")
     if until < datetime.now(UTC).timestamp():
         raise Unauthenticated("the grant has ended; the site renews it by submitting again")
     if place != site or study not in (study_uid, EVERY_STUDY):

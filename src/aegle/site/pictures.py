@@ -14,10 +14,10 @@ from PIL import Image
 from aegle.dicom.results import ResultObject, build_results
 from aegle.dicom.slide import Level, Metadata, first, level, levels
 from aegle.errors import NotFound, Unreadable
-from aegle.inference.pixels import PixelFormat
 from aegle.inference.process import PixelProcess
 from aegle.ports import Archive
 from aegle.records import Prediction, StoredInstance
+from aegle.site.drawing import pixel_format
 
 _JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 _LARGEST_TILE_PX = 64_000_000
@@ -59,7 +59,7 @@ class Pictures:
         if stored.transfer_syntax == _JPEG_BASELINE and first(metadata, "00280004", "") != "RGB":
             return content, "image/jpeg"
         stream = io.BytesIO()
-        pixels = self.decoder.decode(content, _format(stored, metadata))
+        pixels = self.decoder.decode(content, pixel_format(stored, metadata))
         Image.fromarray(pixels).save(
             stream, "PNG", compress_level=1
         )  # speed: it travels once and is kept by the browser
@@ -95,7 +95,7 @@ class Pictures:
         if grid.width * grid.height > _LARGEST_TILE_PX:
             raise Unreadable("the slide has no level small enough for a picture")
         stored = self._stored(study_uid, grid.sop_uid)
-        layout = _format(stored, self.metadata(grid.sop_uid))
+        layout = pixel_format(stored, self.metadata(grid.sop_uid))
         canvas = np.full((grid.down * grid.tile_height, grid.across * grid.tile_width, 3), 255, np.uint8)
         for row in range(grid.down):
             for column in range(grid.across):
@@ -146,15 +146,3 @@ def _facts(item: Level) -> dict[str, Any]:
         "tile_height": item.tile_height,
         "um": item.um,
     }
-
-
-def _format(stored: StoredInstance, metadata: Metadata) -> PixelFormat:
-    return PixelFormat(
-        transfer_syntax=stored.transfer_syntax,
-        rows=stored.rows,
-        columns=stored.columns,
-        samples=int(first(metadata, "00280002", 1)),
-        photometric=str(first(metadata, "00280004", "")),
-        bits=int(first(metadata, "00280100", 8)),
-        planar=int(first(metadata, "00280006", 0)),
-    )

@@ -26,18 +26,17 @@ from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
 from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
-from aegle.protocols.dicomweb_server import archive_app
 from aegle.protocols.dimse import Target
 from aegle.protocols.library_door import LibraryDoor
 from aegle.protocols.listener import Listener
 from aegle.records import AuditHead
-from aegle.site.access import GrantGate
 from aegle.site.admissions import Admissions
 from aegle.site.door import Notices, SiteDoor
 from aegle.site.door_keys import DoorKeys
+from aegle.site.endpoint import ArchiveEndpoint
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
-from aegle.site.grants import OwnEndpoint
+from aegle.site.grants import OwnEndpoint, Revoked
 from aegle.site.heads import keep_heads
 from aegle.site.held_pictures import HeldPictures
 from aegle.site.labels import LabelBook, LabelOutbox
@@ -47,7 +46,6 @@ from aegle.site.pictures import Pictures, build
 from aegle.site.receipts import Receipts
 from aegle.site.results import Deliveries, Outcomes, Results
 from aegle.site.state import SiteState
-from aegle.site.storing import Storing
 from aegle.site.studies import Requests, Studies
 from aegle.site.unwritten import Unwritten
 
@@ -119,11 +117,16 @@ class SiteProgram:
         self.notices = Notices(site=name, audit=ports.audit, unwritten=unwritten)
         self._loops = self._make_loops()
         self._listeners = self._make_listeners()
-        gate = GrantGate(site=name, key=secrets.get("grant-key"), audit=ports.audit)
-        storing = Storing(site=name, archive=ports.archive, audit=ports.audit)
-        receiver = storing.receiver(durable.private_folder(folder.storing), config.door.max_instance_mb * _MEGABYTE)
-        endpoint = archive_app(ports.archive, gate, receiver)
-        self._servers = [HttpServer(endpoint, "127.0.0.1", ports.archive_port)]
+        self.endpoint = ArchiveEndpoint(
+            site=name,
+            archive=ports.archive,
+            audit=ports.audit,
+            key=secrets.get("grant-key"),
+            folder=folder.storing,
+            part_max_bytes=config.door.max_instance_mb * _MEGABYTE,
+            revoked=Revoked(folder.revoked),
+        )
+        self._servers = [HttpServer(self.endpoint.application(), "127.0.0.1", ports.archive_port)]
         keys = DoorKeys(path=folder.door_keys)
         stow = stow_server(config.door, site=self.door, keys=keys, notices=self.notices, work=folder.work)
         self._servers += [stow] if stow else []
@@ -157,6 +160,7 @@ class SiteProgram:
         for server in self._servers:
             server.stop()
         self.pictures.close()
+        self.endpoint.close()
         self.second_look.close()
         self.labels.close()
         self.vault.close()

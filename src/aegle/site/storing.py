@@ -3,18 +3,18 @@
 An object that does not say so itself is refused here; identified objects enter at the door, and nowhere else.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aegle import access
 from aegle.access import Act
-from aegle.dicom.describe import Description, describe
-from aegle.errors import AegleError
+from aegle.errors import AegleError, Refused
 from aegle.ports import Archive, AuditSink
 from aegle.protocols import stow
 from aegle.protocols.stow import Fate, Receiver
-from aegle.records import AuditOutcome
+from aegle.records import AuditOutcome, InstanceRef
 
 _IDENTITY_REMOVED = "00120062"
 
@@ -33,30 +33,42 @@ class Storing:
 
     def take(self, path: Path, digest: str, study_uid: str) -> Fate:
         """Keep one object. Raises BadDicom for what is none."""
-        description = describe(path)
-        instance = description.instance
-        reason = _refused(description, study_uid)
-        if not reason:
-            try:
-                self.archive.put(path, digest)
-            except AegleError as error:
-                reason = stow.reason(error)
-        if reason:
-            self.audit.append(
-                access.event(
-                    Act.ARCHIVE_INSTANCE_STORE,
-                    AuditOutcome.REFUSED,
-                    principal="grant",
-                    site=self.site,
-                    subject=instance.sop_uid,
-                    reason=f"{reason:04X}",
-                )
-            )
-        return Fate(instance=instance, reason=reason)
+        judge = _Judge(study_uid)
+        try:
+            self.archive.put(path, digest, judge)
+        except AegleError as error:
+            if judge.instance is None:
+                raise
+            reason = judge.reason or stow.reason(error)
+            self._tell(judge.instance, reason)
+            return Fate(instance=judge.instance, reason=reason)
+        return Fate(instance=judge.instance)
+
+    def _tell(self, instance: InstanceRef, reason: int) -> None:
+        refused = access.event(
+            Act.ARCHIVE_INSTANCE_STORE,
+            AuditOutcome.REFUSED,
+            principal="grant",
+            site=self.site,
+            subject=instance.sop_uid,
+            reason=f"{reason:04X}",
+        )
+        self.audit.append(refused)
 
 
-def _refused(description: Description, study_uid: str) -> int:
-    if study_uid and description.instance.study_uid != study_uid:
-        return stow.OTHER_STUDY
-    removed = json.loads(description.metadata).get(_IDENTITY_REMOVED, {}).get("Value")
-    return 0 if removed == ["YES"] else stow.NOT_ALLOWED
+class _Judge:
+    """Accepts what says itself that it is de-identified, and is of the study that the request names."""
+
+    def __init__(self, study_uid: str) -> None:
+        self._study_uid = study_uid
+        self.instance: InstanceRef | None = None  #: that was judged
+        self.reason = 0  #: why it was not accepted
+
+    def __call__(self, instance: InstanceRef, header: Mapping[str, Any]) -> None:
+        self.instance = instance
+        if self._study_uid not in ("", instance.study_uid):
+            self.reason = stow.OTHER_STUDY
+            raise Refused("the object is of another study than the request names")
+        if header.get(_IDENTITY_REMOVED, {}).get("Value") != ["YES"]:
+            self.reason = stow.NOT_ALLOWED
+            raise Refused("the object does not say that its identity was removed; identified objects enter at the door")

@@ -28,6 +28,7 @@ ACTS = {
     "archive rebuild": Act.CLI_ARCHIVE_REBUILD,
     "archive export": Act.CLI_ARCHIVE_EXPORT,
     "archive grant": Act.CLI_ARCHIVE_GRANT,
+    "archive revoke": Act.CLI_ARCHIVE_REVOKE,
     "door add-key": Act.CLI_DOOR_KEY,
     "door remove-key": Act.CLI_DOOR_KEY,
     "door keys": Act.HUB_CONSOLE_VIEW,

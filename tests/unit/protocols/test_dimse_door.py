@@ -265,7 +265,7 @@ def test_one_association_too_many_is_asked_to_come_back(clinic: Clinic) -> None:
 
 
 def test_half_open_connections_by_the_dozen_keep_nobody_out(clinic: Clinic) -> None:
-    silent = [RawPeer(clinic.port) for _ in range(listener._MOST_PENDING + 20)]
+    silent = [RawPeer(clinic.port) for _ in range(listener.MOST_PENDING + 20)]
     assert clinic.still_takes()
     assert silent[0].is_closed()
     for peer in silent:

@@ -17,6 +17,7 @@ from aegle.dicom.describe import Description, describe
 from aegle.errors import Conflict, Refused
 from aegle.local.archive.index import Index
 from aegle.local.archive.store import stored_as
+from aegle.ports import Accept
 from aegle.protocols.dicomweb_store import DicomWebStore
 from aegle.records import Found, InstanceRef, Query, StoredInstance
 
@@ -35,9 +36,11 @@ class RemoteArchive:
             left.unlink()
         self._book = Index(folder / "index.db")
 
-    def put(self, source: Path, digest: str = "") -> StoredInstance:
+    def put(self, source: Path, digest: str = "", accept: Accept | None = None) -> StoredInstance:
         """Keep the file over there; see `ports.Archive.put`."""
         description, digest = describe(source), digest or _digest(source)
+        if accept is not None:
+            accept(description.instance, description.header)
         known = self._known(description, digest, source)
         if known is not None and known.digest != digest:
             raise Conflict("the archive already holds other bytes under this SOP Instance UID")

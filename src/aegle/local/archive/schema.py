@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 from aegle.dicom.levels import KEYS, MODALITIES_IN_STUDY, facts, indexed
@@ -123,18 +124,23 @@ def add(connection: sqlite3.Connection, row: dict[str, Any], header: dict[str, A
     The first instance of a study or series says what is kept of it."""
     for level in Level:
         values = {name: row[name] for name in UIDS[level]} | {"facts": _json(facts(header, level))}
-        for key in KEYS:
-            if key.level is level and key.column in columns(level):
-                values[key.column] = indexed(header, key)
+        values |= {key.column: indexed(header, key) for key in _COMPARED[level]}
         values = values | row if level is Level.INSTANCE else values
         _insert(connection, level.value, values)
         if level is Level.SERIES:
             _insert(connection, "study_modality", {"modality": values["modality"], "study_uid": row["study_uid"]})
 
 
+_COMPARED = {level: [it for it in KEYS if it.level is level and it.column in columns(level)] for level in Level}
+
+
 def _insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
-    marks = ", ".join("?" * len(values))
-    connection.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
+    connection.execute(_statement(table, tuple(values)), tuple(values.values()))
+
+
+@lru_cache(maxsize=32)
+def _statement(table: str, names: tuple[str, ...]) -> str:
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
 def _json(value: Any) -> str:

@@ -1,39 +1,48 @@
 """The archive on files: write, fsync, rename, fsync the folder, index, and only then answer."""
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aegle import durable, faults
 from aegle.dicom.describe import Description, describe
-from aegle.errors import Conflict, NotFound
+from aegle.errors import BadDicom, Conflict, NotFound
 from aegle.local.archive.index import Index
+from aegle.local.archive.tables import Tables
+from aegle.ports import Accept
 from aegle.records import Found, Query, StoredInstance
 
 _BLOCK = 1 << 20
+_TURNS = 64  #: objects of one UID are put one after the other, others beside each other
 
 
 class FileArchive:
     """The Archive port on a folder. Peak memory of a put: one block of 1 MB, the header, 16 bytes a fragment."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = durable.private_folder(folder / "files")
+        files = durable.private_folder(folder / "files")
+        self._folders = [durable.private_folder(files / f"{number:02x}") for number in range(256)]
+        durable.sync_folder(files)
         self._replaced = folder / "replaced"
         self._incoming = durable.private_folder(folder / "incoming")
         self._lock = durable.claim(folder / "in-use.lock", "this archive")
-        for left in self._incoming.iterdir():  # never acknowledged: a crash came first
-            left.unlink()
         self._index = Index(folder / "index.db")
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
+        self._tables = Tables(self._index)
+        for left in self._incoming.iterdir():
+            self._forget(left)
 
-    def put(self, source: Path, digest: str = "") -> StoredInstance:
+    def put(self, source: Path, digest: str = "", accept: Accept | None = None) -> StoredInstance:
         """Keep the file; see `ports.Archive.put`."""
-        return self._take_over(source, lambda taken: self._keep(taken, digest))
+        return self._take_over(source, lambda taken: self._keep(taken, digest, accept))
 
     def replace(self, source: Path) -> StoredInstance:
         """Keep the file in place of another; see `ports.Archive.replace`. The bytes before lie in `replaced/` as
@@ -43,12 +52,14 @@ class FileArchive:
     def _take_over(self, source: Path, keep: Callable[[Path], StoredInstance]) -> StoredInstance:
         with durable.storage():
             taken = self._incoming / f"{secrets.token_hex(8)}.dcm"
-            _take(source, taken)
             try:
-                return keep(taken)
+                _take(source, taken)
+                kept = keep(taken)
             except BaseException:
-                taken.replace(source)
+                _give_back(taken, source)
                 raise
+            source.unlink(missing_ok=True)
+            return kept
 
     def _keep_instead(self, taken: Path) -> StoredInstance:
         description, digest = describe(taken), _digest(taken)
@@ -66,21 +77,42 @@ class FileArchive:
         self._index.replace(stored, description)
         return stored
 
-    def _keep(self, taken: Path, digest: str = "") -> StoredInstance:
-        description, digest = describe(taken), digest or _digest(taken)
-        known = self._index.find(description.instance.sop_uid)
-        if known is not None:
-            if known.digest != digest:
+    def _keep(self, taken: Path, digest: str = "", accept: Accept | None = None) -> StoredInstance:
+        description = describe(taken)
+        if accept is not None:
+            accept(description.instance, description.header)
+        stored = stored_as(description, taken, digest or _digest(taken))
+        with self._turns[hash(stored.sop_uid) % _TURNS]:
+            known = self._index.find(stored.sop_uid)
+            if known is None:
+                self._admit(taken, stored, description)
+            elif known.digest != stored.digest:
                 raise Conflict("the archive already holds other bytes under this SOP Instance UID")
-            taken.unlink()
-            return known
+        taken.unlink()
+        return known or stored
+
+    def _admit(self, taken: Path, stored: StoredInstance, description: Description) -> None:
+        """Give the file its place by a second name and index it; the first name goes last, so that a crash leaves it to tell."""
         faults.reach(faults.Point.ARCHIVE_WRITTEN)
-        stored = stored_as(description, taken, digest)
-        durable.settle(taken, self._place(stored.sop_uid))
-        faults.reach(faults.Point.ARCHIVE_RENAMED)
-        self._index.add(stored, description)
+        place = self._place(stored.sop_uid)
+        place.unlink(missing_ok=True)  # of an object that was never indexed
+        place.hardlink_to(taken)
+        try:
+            faults.reach(faults.Point.ARCHIVE_RENAMED)
+            self._index.add(stored, description, place.parent)
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
         faults.reach(faults.Point.ARCHIVE_INDEXED)
-        return stored
+
+    def _forget(self, left: Path) -> None:
+        """Of what was on its way when a crash came: never acknowledged, so nothing of it stays unless it is indexed."""
+        with contextlib.suppress(BadDicom):
+            sop_uid = describe(left).instance.sop_uid
+            place = self._place(sop_uid)
+            if self._index.find(sop_uid) is None and place.exists() and place.samefile(left):
+                place.unlink()
+        left.unlink()
 
     def delete(self, instance: StoredInstance) -> None:
         """Remove an instance; see `ports.Archive.delete`. The file goes first: what was deleted never comes back."""
@@ -113,7 +145,7 @@ class FileArchive:
 
     def frames(self, instance: StoredInstance, numbers: Sequence[int]) -> Sequence[bytes]:
         """Frames as stored, in the order asked."""
-        table = self._index.frame_table(instance.sop_uid)
+        table = self._tables.of(instance)
         with self.open(instance).open("rb") as stream:
             return [b"".join(_read(stream.fileno(), *span) for span in table.of(number)) for number in numbers]
 
@@ -131,8 +163,7 @@ class FileArchive:
 
     def _place(self, sop_uid: str) -> Path:
         # The UID was checked when it was described; its hash spreads files over 256 folders and keeps names short.
-        name = hashlib.sha256(sop_uid.encode()).hexdigest()
-        return durable.private_folder(self._files / name[:2]) / f"{sop_uid}.dcm"
+        return self._folders[hashlib.sha256(sop_uid.encode()).digest()[0]] / f"{sop_uid}.dcm"
 
 
 def stored_as(description: Description, path: Path, digest: str) -> StoredInstance:
@@ -155,8 +186,13 @@ def _take(source: Path, target: Path) -> None:
     except OSError:  # another file system
         with source.open("rb") as reader, target.open("xb") as writer:
             shutil.copyfileobj(reader, writer, _BLOCK)
-        source.unlink()
     durable.sync_file(target)
+
+
+def _give_back(taken: Path, source: Path) -> None:
+    if not source.exists() and taken.exists():
+        taken.replace(source)
+    taken.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,179 @@
+"""The fast reading of a header into DICOM JSON (PS3.18 Annex F): a byte walk that decodes what is plain and admits what is not.
+
+It answers what pydicom answers, value by value, or raises `Unsure`; then pydicom is asked. Memory: the header, but for large
+binary values, which are left where they are and told by where to ask for them.
+"""
+
+import base64
+from functools import lru_cache
+from typing import NamedTuple
+
+from pydicom.datadict import dictionary_VR
+
+from aegle.dicom.plain import UID, Header, Unsure, readers
+from aegle.dicom.walk import (
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    ITEM,
+    ITEM_END,
+    MAX_DEPTH,
+    SEQUENCE_END,
+    UNDEFINED,
+    BrokenEncoding,
+    Buffer,
+    Encoding,
+    Flaw,
+    Head,
+)
+
+EXTENDED_OFFSETS = 0x7FE00001
+BULK_MIN_BYTES = 4_096  #: a binary value from here on is told by its BulkDataURI
+OFFSETS_MAX_BYTES = 32 << 20  #: of an Extended Offset Table: 4 million frames
+AT_ONCE_MAX_BYTES = 1 << 20  #: of a value that is no bulk data
+PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  #: pixel data of integers and floats end a header
+BINARY = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"})
+_CHARACTER_SET = 0x00080005
+#: Python's names for the character sets that are plain; another one is pydicom's to read
+_PLAIN_SETS = {"": "latin-1", "ISO_IR 6": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
+
+
+def meta(data: Buffer) -> tuple[str, int]:
+    """Transfer syntax of a Part 10 file, and where its data set starts. Raises Unsure."""
+    if data[128:132] != b"DICM":
+        raise Unsure
+    pos, last, syntax = 132, 0, ""
+    while data[pos : pos + 2] == b"\x02\0":
+        try:
+            head = EXPLICIT_LE.head(data, pos, len(data))
+        except BrokenEncoding:
+            raise Unsure from None
+        if head.tag <= last or head.length == UNDEFINED:
+            raise Unsure
+        if head.tag == 0x00020010:
+            syntax = data[head.value : head.value + head.length].decode("latin-1").rstrip("\0 ")
+        last, pos = head.tag, head.value + head.length
+    if not UID.fullmatch(syntax):
+        raise Unsure
+    return syntax, pos
+
+
+class Scanned(NamedTuple):
+    """A header, where the element that ended it begins (Pixel Data, or the end), and the value of an Extended Offset Table."""
+
+    header: Header
+    end: int
+    offsets: bytes
+
+
+def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
+    """The header of a little endian data set from `start`.
+
+    Raises Unsure, and BrokenEncoding for sequences nested too deep for anybody."""
+    sniffed = data[start + 4 : start + 6]  # files lie about being implicit; pydicom finds out in its own way
+    if not explicit and sniffed.isalpha() and sniffed.isupper():
+        raise Unsure
+    scanner = _Scanner(data, EXPLICIT_LE if explicit else IMPLICIT_LE)
+    try:
+        header, end = scanner.level(start, len(data), None, "")
+    except BrokenEncoding as error:
+        if error.flaw is Flaw.NESTING:
+            raise
+        raise Unsure from None
+    return Scanned(header, end, scanner.offsets)
+
+
+class _Scanner:
+    def __init__(self, data: Buffer, encoding: Encoding) -> None:
+        self._data, self._encoding = data, encoding
+        self._text = readers("latin-1")
+        self._set = ""
+        self.offsets = b""
+
+    def level(self, pos: int, end: int, closed_by: int | None, path: str) -> tuple[Header, int]:
+        """One data set or item; `path` of an item leads to it: TAG/NUMBER/ for each sequence it lies in."""
+        found, last, data, encoding = Header(), -1, self._data, self._encoding
+        while pos < end:
+            head = encoding.head(data, pos, end)
+            tag, vr, _, value, length = head
+            if tag == closed_by:
+                return found, value
+            if tag <= last or tag >= 0xFFFE0000:
+                raise Unsure
+            if not path and tag in PIXELS:
+                return found, pos
+            vr, last, name = vr or _implied(tag), tag, f"{tag:08X}"
+            if vr == b"SQ":
+                found[name], pos = self._sequence(head, end, f"{path}{name}/")
+                continue
+            pos = value + length
+            if pos > end:  # also where the length is undefined
+                raise Unsure
+            if not tag & 0xFFFF:  # a group's length is not told (PS3.18 §F.2.2)
+                continue
+            found[name] = self._value(head, vr, path) if length else {"vr": vr.decode()}
+        if closed_by is not None:
+            raise Unsure
+        return found, pos
+
+    def _sequence(self, head: Head, end: int, path: str) -> tuple[Header, int]:
+        if path.count("/") > 2 * MAX_DEPTH:
+            raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
+        items, pos = list[Header](), head.value
+        stop = end if head.length == UNDEFINED else pos + head.length
+        while pos < stop:
+            item = self._encoding.head(self._data, pos, stop)
+            if item.tag == SEQUENCE_END and head.length == UNDEFINED:
+                return {"vr": "SQ", "Value": items}, item.value
+            if item.tag != ITEM:
+                raise Unsure
+            inside = f"{path}{len(items)}/"
+            if item.length == UNDEFINED:
+                made, pos = self.level(item.value, stop, ITEM_END, inside)
+            else:
+                made, pos = self.level(item.value, item.value + item.length, None, inside)
+            items.append(made)
+        if head.length == UNDEFINED:
+            raise Unsure
+        return {"vr": "SQ", "Value": items}, pos
+
+    def _value(self, head: Head, vr: bytes, path: str) -> Header:
+        if vr in BINARY:
+            return self._binary(head, vr, path)
+        if head.length > AT_ONCE_MAX_BYTES:
+            raise Unsure
+        raw = self._data[head.value : head.value + head.length]
+        if head.tag == _CHARACTER_SET:
+            self._choose(raw, path)
+        read = self._text.get(vr)
+        if read is None:
+            raise Unsure
+        values = read(raw)
+        return {"vr": vr.decode(), "Value": values} if values else {"vr": vr.decode()}
+
+    def _binary(self, head: Head, vr: bytes, path: str) -> Header:
+        if head.tag == EXTENDED_OFFSETS and not path:
+            if head.length > OFFSETS_MAX_BYTES:
+                raise Unsure
+            self.offsets = self._data[head.value : head.value + head.length]
+        if head.length >= BULK_MIN_BYTES:
+            return {"vr": vr.decode(), "BulkDataURI": f"bulkdata/{path}{head.tag:08X}"}
+        raw = self._data[head.value : head.value + head.length]
+        return {"vr": vr.decode(), "InlineBinary": base64.b64encode(raw).decode()}
+
+    def _choose(self, raw: bytes, path: str) -> None:
+        name = raw.decode("latin-1").rstrip(" \0")
+        if name not in _PLAIN_SETS or (path and name != self._set):
+            raise Unsure
+        self._set, self._text = name, readers(_PLAIN_SETS[name])
+
+
+@lru_cache(maxsize=8_192)
+def _implied(tag: int) -> bytes:
+    """VR of an element in implicit VR. Raises Unsure for private ones and those whose VR depends on another attribute."""
+    try:
+        vr = dictionary_VR(tag).encode()
+    except KeyError:
+        raise Unsure from None
+    if len(vr) != 2 or vr == b"UN":
+        raise Unsure
+    return vr
