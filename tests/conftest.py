@@ -27,7 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("AEGLE_CONFIG", None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--live", action="store_true", help="run the contract suites on a real Google Cloud project, and nothing else"
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    live = bool(config.getoption("--live"))
+    items[:] = [item for item in items if (item.get_closest_marker("live") is not None) == live]
     if "soak" not in (config.option.markexpr or ""):
         items[:] = [item for item in items if item.get_closest_marker("soak") is None]
 

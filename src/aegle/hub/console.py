@@ -14,6 +14,7 @@ from aegle.errors import BadMessage
 from aegle.hub import requests
 from aegle.hub.label_pages import LabelPages
 from aegle.hub.overview import LONG_WAIT, SILENT_AFTER, Overview, SiteLine, age, by_state, take_overview
+from aegle.hub.panels import tiles
 from aegle.hub.routes import Services
 from aegle.pages.accounts import SignIn
 from aegle.pages.people import PeoplePages
@@ -74,6 +75,7 @@ class OverviewPages:
             "overview.html",
             overview=overview,
             states=_states(overview),
+            panels=tiles(overview),
             sites=[_site_row(line, overview.taken_at) for line in overview.sites],
             requests=[_request_row(line, overview.taken_at) for line in latest],
             labels=[(count, BY_CODE[count.code].name if count.code in BY_CODE else "") for count in overview.labels],

@@ -64,8 +64,15 @@ def remove_site(text: str, name: str) -> str:
     return "".join(lines)
 
 
+def _yaml() -> YAML:
+    """As it was written: quotes stay, and no line is folded."""
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096
+    return yaml
+
+
 def _document(text: str) -> Any:
-    return YAML().load(text) or {}
+    return _yaml().load(text) or {}
 
 
 def _site(document: Any, name: str) -> Any:
@@ -107,5 +114,5 @@ def _block(block: Mapping[str, Any], indent: str, step: str) -> Sequence[str]:
 
 def _dumped(document: Any) -> str:
     stream = io.StringIO()
-    YAML().dump(document, stream)
+    _yaml().dump(document, stream)
     return stream.getvalue()

@@ -22,6 +22,12 @@ hub: {workers: 2}
 """
 
 
+def test_the_first_site_leaves_what_stands_around_it_as_it_was_written() -> None:
+    before = 'google:\n  organisation: "123"  # ours\n  deploy: {issuer: "https://ci.example.org"}\nsites: {}\n'
+    after = add_site(before, "lab-north", {"kind": "lab"})
+    assert after.startswith(before.removesuffix("sites: {}\n"))
+
+
 def test_a_block_comes_after_the_last_site_and_before_what_follows() -> None:
     changed = add_site(
         FILE, "lab-south", {"kind": "lab", "google": {"cidr": "10.64.0.128/26", "operators": ["user:a@b.c"]}}
