@@ -4,19 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dicomweb_client
 import httpx
 import numpy as np
 import pydicom
 import pytest
+import schemathesis
+import wsidicom
 from archiveserver import GRANT, Server
 from hypothesis import HealthCheck, given, settings
 from pydicom.data import get_testdata_file
 
 from aegle.demo.slides import write_slide
-
-dicomweb_client = pytest.importorskip("dicomweb_client")
-wsidicom = pytest.importorskip("wsidicom")
-schemathesis = pytest.importorskip("schemathesis")
 
 STILLS = ("CT_small.dcm", "SC_rgb_rle_2frame.dcm", "waveform_ecg.dcm", "MR_small_jp2klossless.dcm")
 
