@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MACHINES_PYTHON ?= 3.11
 LINUX := manylinux_2_34_x86_64 manylinux_2_31_x86_64 manylinux_2_28_x86_64 manylinux_2_27_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64
-PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dicomweb
+PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dicomweb libgdcm-tools
 export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
 
 # What runs at a hospital runs on Windows too; the embedded database of the hub does not.
