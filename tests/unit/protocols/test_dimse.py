@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dcmtk
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+import dcmtk
 from aegle.config import Peer
 from aegle.errors import BadDicom, PeerUnreachable, StorageFull
 from aegle.protocols import dimse

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dcmtk
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydicom.data import get_testdata_file
 
+import dcmtk
 from aegle.config import Peer, Tls
 from aegle.errors import BadConfig, PeerUnreachable
 from aegle.protocols import dimse

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dcmtk
 import pydicom
 import pytest
 import rawpeer
@@ -17,6 +16,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
 from rawpeer import RawPeer, context, data, item, pdu, request, value
 
+import dcmtk
 from aegle.access import Act
 from aegle.config import Peer
 from aegle.errors import BadDicom, StorageFull
