@@ -75,7 +75,9 @@ def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[
     """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded."""
     yield from _meta_faults(written, done)
     for tag, element in written.elements():
-        texts += ((tag, text) for text in _text(element) if text)
+        text = _text(element)
+        if text:
+            texts.append((tag, text))
         fault = _element_fault(tag, element, done, profile)
         if fault:
             yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {fault}"
@@ -97,15 +99,16 @@ def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
         yield "the preamble holds data"
 
 
-def _text(element: DataElement | Opaque) -> Iterator[bytes]:
-    """What an element says in letters or in a long number."""
+def _text(element: DataElement | Opaque) -> bytes:
+    """What an element says in letters or in a long number; empty for one that says nothing."""
     if isinstance(element, Opaque):
         if element.VR in _INTEGERS and element.raw:
             form = Struct(("<" if element.is_little_endian else ">") + _INTEGERS[element.VR])
             numbers = (abs(number) for (number,) in form.iter_unpack(element.raw))
-            yield b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
+            return b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
     elif element.VR in _SWEPT or (element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER):
-        yield str(element.value).lower().encode("utf-8", "replace")
+        return str(element.value).lower().encode("utf-8", "replace")
+    return b""
 
 
 def _element_fault(tag: int, element: DataElement | Opaque, done: Deidentified, profile: Profile) -> str | None:

@@ -71,7 +71,7 @@ class Pseudonyms:
         digest = hmac.new(self._keys["source"], digestmod="sha256")
         with path.open("rb") as source:
             digest.update(unmarked(source.read(PREAMBLE)))
-            while chunk := source.read(1 << 20):
+            while chunk := source.read(1 << 16):
                 digest.update(chunk)
         return digest.hexdigest()
 

@@ -30,6 +30,7 @@ _DEFER_BYTES = 1 << 20
 #: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
 _REMEMBERED_BYTES = 1 << 10
 _BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+_MAY_NEST = frozenset({"SQ", "UN", None})
 _CHARACTER_SET, _DEFAULT = 0x00080005, "iso8859"
 _ENCODINGS = {"1.2.840.10008.1.2": IMPLICIT_LE, "1.2.840.10008.1.2.2": EXPLICIT_BE}
 
@@ -130,12 +131,15 @@ def _any(tag: BaseTag) -> bool:
 def _of_dataset(dataset: Dataset, data: mmap.mmap) -> Iterator[tuple[int, DataElement | Opaque]]:
     known = dataset.original_character_set or _DEFAULT
     character_set = (known,) if isinstance(known, str) else tuple(known)
-    for tag in dataset.keys():  # noqa: SIM118 - iterating the dataset would read deferred values
-        raw: Any = dataset.get_item(tag, keep_deferred=True)
-        if isinstance(raw, RawDataElement) and raw.value is None and raw.length:
-            if not _holds_items(raw):
+    for tag, raw in dataset.items():  # as they are: iterating the dataset itself would read deferred values
+        if isinstance(raw, RawDataElement):
+            if raw.VR not in _MAY_NEST and raw.value is not None:  # nearly all of them
+                yield int(tag), _read_one(raw, character_set)
                 continue
-            raw = raw._replace(value=data[raw.value_tell : raw.value_tell + raw.length])
+            if raw.value is None and raw.length:
+                if not _holds_items(raw):
+                    continue
+                raw = raw._replace(value=data[raw.value_tell : raw.value_tell + raw.length])
         yield from _of_element(raw, data, character_set)
 
 
@@ -188,11 +192,12 @@ def _of_item(
 
 
 def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> DataElement | Opaque:
-    vr = raw.VR or _dictionary_vr(int(raw.tag))
+    tag, vr, length, value, _, implicit, little, *_ = raw
+    vr = vr or _dictionary_vr(tag)
     if vr in _BINARY:
-        return Opaque(vr, raw.value or b"", raw.is_little_endian)
-    read = _decoded if raw.length <= _REMEMBERED_BYTES else _decoded.__wrapped__
-    return read(int(raw.tag), raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, character_set)
+        return Opaque(vr, value or b"", little)
+    read = _decoded if length <= _REMEMBERED_BYTES else _decoded.__wrapped__
+    return read(tag, raw.VR, value, implicit, little, character_set)
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,7 @@ from aegle.dicom.walk import Buffer
 from aegle.errors import StorageFull
 
 _CHUNK = 1 << 20
+_BUFFER = 1 << 17  #: bytes copied at a time through memory of ours
 _LEFT_TO_THE_SYSTEM = 64 << 20  #: copied by one call, without a thread of ours
 _WORTH_A_THREAD = 2 << 20  #: bytes from which pixels are copied while they are still being proved
 #: The file systems do not copy for each other, or at all.
@@ -48,7 +49,7 @@ def write(target: Path, content: Content, source: IO[bytes]) -> int:
     with _created(target) as file:
         _write_all(file, content.head)
         if pixels is not None and little:
-            _copy(source, file, pixels, Event())
+            _copy(source, file, pixels, Event(), by_the_system=False)
         elif pixels is not None:
             with _copying(source, file, pixels):
                 blanks = content.proof()
@@ -101,10 +102,10 @@ def _copying(source: IO[bytes], target: IO[bytes], pixels: Extent) -> Iterator[N
         copied.result()
 
 
-def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> None:
+def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event, *, by_the_system: bool = True) -> None:
     left = pixels.end - pixels.start
     source.seek(pixels.start)
-    copied = _copier(source, target)
+    copied = _copier(source, target, by_the_system=by_the_system)
     while left and not stop.is_set():
         size = copied(left)
         if not size:
@@ -112,19 +113,22 @@ def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> 
         left -= size
 
 
-def _copier(source: IO[bytes], target: IO[bytes]) -> Callable[[int], int]:
-    """What copies up to so many bytes from where both files stand, and answers how many it did."""
+def _copier(source: IO[bytes], target: IO[bytes], *, by_the_system: bool) -> Callable[[int], int]:
+    """What copies up to so many bytes from where both files stand, and answers how many it did. The system's own copy leaves
+    other threads alone, and takes longer than ours where it is little."""
+
+    buffer = memoryview(bytearray(_BUFFER))
 
     def through_memory(left: int) -> int:
-        piece = source.read(min(_CHUNK, left))
-        _write_all(target, piece)
-        return len(piece)
+        size: int = source.readinto(buffer[: min(_BUFFER, left)])  # type: ignore[attr-defined]
+        _write_all(target, buffer[:size])
+        return size
 
     in_kernel: Callable[[int, int, int], int] | None = getattr(os, "copy_file_range", None)
-    if in_kernel is None:  # Linux alone has it
+    if in_kernel is None or not by_the_system:  # Linux alone has it
         return through_memory
 
-    def by_the_system(left: int) -> int:
+    def in_one_call(left: int) -> int:
         try:
             return in_kernel(source.fileno(), target.fileno(), min(left, _LEFT_TO_THE_SYSTEM))
         except OSError as error:
@@ -132,7 +136,7 @@ def _copier(source: IO[bytes], target: IO[bytes]) -> Callable[[int], int]:
                 raise
             return through_memory(left)
 
-    return by_the_system
+    return in_one_call
 
 
 def _blank(file: IO[bytes], blanks: Collection[Blank], shift: int) -> None:

@@ -9,6 +9,9 @@ from aegle.deid.reading import Region
 from aegle.dicom.walk import HELD_MAX_BYTES, let_go
 
 _PIECE = 1 << 20
+_COMPARED = (
+    1 << 16
+)  #: bytes at a time: larger ones cost fresh memory from the system each time, more than the comparison
 _OVERLAP = 512  #: longer than any identifier in any encoding
 _FRAME_HEAD, _FRAME_TAIL = 2048, 64  #: bytes at the ends of a compressed frame that could carry words
 _DATA_FOLLOW = (b"\xff\xda", b"\xff\x93")  #: SOS of JPEG, SOD of JPEG 2000: after them stand samples
@@ -25,8 +28,8 @@ def same_pixels(before: Region, after: Region, *, blanks: bool) -> bool:
 
 def _pieces(region: Region) -> Iterator[bytes]:
     region.file.seek(region.start)
-    for at in range(region.start, region.end, _PIECE):
-        yield region.file.read(min(_PIECE, region.end - at))
+    for at in range(region.start, region.end, _COMPARED):
+        yield region.file.read(min(_COMPARED, region.end - at))
 
 
 def _only_blanked(old: bytes, new: bytes) -> bool:
