@@ -21,6 +21,7 @@ from aegle.deid.report import report
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.errors import NotFound
+from aegle.intake.abreast import Abreast
 from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
@@ -98,6 +99,7 @@ class SiteProgram:
         self.fates = Fates()
         self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
+        self.abreast = Abreast(self.intake)
         self.doors = Doors(
             name,
             config,
@@ -146,6 +148,7 @@ class SiteProgram:
             loop.stop()
         for server in self._servers:
             server.stop()
+        self.abreast.close()
         self.pictures.close()
         self.endpoint.close()
         self.second_look.close()
@@ -218,7 +221,9 @@ class SiteProgram:
 
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
-        admissions = Admissions(spool=self.spool, intake=self.intake, receipts=self.doors.receipts.write)
+        admissions = Admissions(
+            spool=self.spool, intake=self.intake, abreast=self.abreast, receipts=self.doors.receipts.write
+        )
         steps: dict[str, tuple[Callable[[], bool], float]] = {
             "intake": (admissions.admit_waiting, 0.5),
             "held": (self._act_on_decisions, 2.0),

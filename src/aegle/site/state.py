@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from aegle import api
+from aegle import api, durable
 from aegle.errors import NotFound
 from aegle.records import Failure, Outcome
 
@@ -104,6 +104,7 @@ class SiteState:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """`read_only` lets another process look on while the site's own program writes."""
         self._turn = threading.RLock()
+        self._touches = durable.Together(self._touch)
         location = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
         if not read_only:
@@ -111,15 +112,16 @@ class SiteState:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run statements together or not at all."""
-        with self._turn:
+        """Run statements together or not at all. Raises StorageFull."""
+        with self._turn, durable.storage():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # SQLite may have undone it on its own, and a commit may fail
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def close(self) -> None:
         """Close the database."""
@@ -128,15 +130,19 @@ class SiteState:
     # --- studies
 
     def touch(self, study_uid: str) -> None:
-        """Something of this study came in, or a held part of it was settled."""
+        """Something of this study came in, or a held part of it was settled. Threads share a wait for the disk."""
+        self._touches.add(study_uid)
+
+    def _touch(self, study_uids: Sequence[str]) -> None:
         now = _now()
         with self.transaction() as database:
-            database.execute(
-                "INSERT INTO study (study_uid, first_at, last_at, fresh) VALUES (?, ?, ?, 1) "
-                "ON CONFLICT (study_uid) DO UPDATE SET last_at = excluded.last_at, fresh = 1",
-                (study_uid, now, now),
-            )
-            _mark(database, study_uid, Step.RECEIVED, now)
+            for study_uid in dict.fromkeys(study_uids):
+                database.execute(
+                    "INSERT INTO study (study_uid, first_at, last_at, fresh) VALUES (?, ?, ?, 1) "
+                    "ON CONFLICT (study_uid) DO UPDATE SET last_at = excluded.last_at, fresh = 1",
+                    (study_uid, now, now),
+                )
+                _mark(database, study_uid, Step.RECEIVED, now)
 
     def studies(self, fresh: bool | None = None, limit: int = 500) -> list[Study]:
         """Studies, latest first."""
