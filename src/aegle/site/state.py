@@ -14,6 +14,8 @@ from aegle import api, durable
 from aegle.errors import NotFound
 from aegle.records import Failure, Outcome
 
+_MICROSECOND = 1e-6  #: as exact as a time is kept
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (
     study_uid TEXT PRIMARY KEY, first_at REAL NOT NULL, last_at REAL NOT NULL,
@@ -156,17 +158,22 @@ class SiteState:
             raise NotFound("no such study at this site")
         return found[0]
 
-    def complete(self, study_uid: str, input_digest: str, key: str) -> None:
+    def complete(self, study_uid: str, input_digest: str, key: str, as_of: datetime | None = None) -> bool:
         """The study is complete with these images. `key` asks for a request, empty asks for none; an open request for
-        other images of the study is superseded."""
+        other images of the study is superseded. False, and nothing changes, when something of it came in after `as_of`:
+        while its images were listed, so that they may not be all."""
         now = _now()
+        latest = now if as_of is None else as_of.timestamp() + _MICROSECOND
         with self.transaction() as database:
-            database.execute(
-                "UPDATE study SET fresh = 0, input_digest = ? WHERE study_uid = ?", (input_digest, study_uid)
-            )
+            changed = database.execute(
+                "UPDATE study SET fresh = 0, input_digest = ? WHERE study_uid = ? AND last_at <= ?",
+                (input_digest, study_uid, latest),
+            ).rowcount
+            if not changed:
+                return False
             _mark(database, study_uid, Step.COMPLETE, now)
             if not key:
-                return
+                return True
             database.execute(
                 "UPDATE request SET state = 'superseded' WHERE study_uid = ? AND key <> ? AND state IN ('wanted', 'submitted')",
                 (study_uid, key),
@@ -175,6 +182,7 @@ class SiteState:
                 "INSERT OR IGNORE INTO request (key, study_uid, input_digest, state, made_at) VALUES (?, ?, ?, 'wanted', ?)",
                 (key, study_uid, input_digest, now),
             )
+        return True
 
     def timeline(self, study_uid: str) -> dict[Step, datetime]:
         """When each step was first reached."""
