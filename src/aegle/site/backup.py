@@ -2,7 +2,8 @@
 what people set: who may send by STOW-RS (hashes), which grants were taken back, pixel rules, agreements.
 
 Not in it: keys (whoever has both has the patients), the archive (de-identified, kept elsewhere or backed up as files), the trail,
-and the outbox, which is made again. The file is sealed under a key derived from the vault's; an older vault key opens older backups.
+and the outbox, which is made again. The file is sealed under a key derived from the vault's; an older vault
+key opens older backups.
 """
 
 import io

@@ -33,7 +33,7 @@ class Studies:
 
     def close_complete(self) -> bool:
         """Declare complete what has been quiet long enough and has nothing held; whether any was."""
-        return any([self._close(study) for study in self.state.studies(fresh=True) if self._is_complete(study)])
+        return sum(self._close(study) for study in self.state.studies(fresh=True) if self._is_complete(study)) > 0
 
     def _close(self, study: Study) -> bool:
         """With the images it had when it was found quiet; if one came since, later."""
