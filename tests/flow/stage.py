@@ -164,7 +164,7 @@ class Stage:
         assert process.returncode == -signal.SIGKILL, f"{name} ended with {process.returncode}: {self.log(name)}"
         self.kill(name)
 
-    def until(self, met: Callable[[], T], what: str, seconds: float = 60) -> T:
+    def until(self, met: Callable[[], T], what: str, seconds: float = 120) -> T:
         """Wait for a condition, with a bound."""
         deadline = time.monotonic() + seconds
         while True:
