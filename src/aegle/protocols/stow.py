@@ -133,6 +133,7 @@ def _askers() -> ThreadPoolExecutor:
 
 def _take_in(reader: PartReader, body: Body, leave: _Leave) -> None:
     """The whole body. Whoever may not send is told so before we wait for more of it."""
+    has_begun = False
     while True:
         if not (leave.is_open and body.is_ready()):
             leave.wait()
@@ -146,6 +147,9 @@ def _take_in(reader: PartReader, body: Body, leave: _Leave) -> None:
         except AegleError:
             leave.wait()
             raise
+        if not has_begun and reader.is_holding:
+            has_begun = True
+            faults.reach(faults.Point.STOW_RECEIVING)
 
 
 class _Streamed:

@@ -143,7 +143,7 @@ def test_a_page_is_one_walk_of_an_index_without_sorting(
 ) -> None:
     if DEPTH[criterion.tag] <= list(Level).index(level):
         statement, values = select(Query(level=level, criteria=(criterion,), limit=10))
-        plan = [row[3] for row in archive._index._connection().execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+        plan = [row[3] for row in archive._index._writer.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
         assert "SEARCH" in plan[0], plan
         assert not any("TEMP B-TREE FOR" in step for step in plan) or "0020000E" in criterion.tag, plan
 
