@@ -1,6 +1,7 @@
 """Other people's DICOMweb clients at the archive's endpoint: dicomweb-client, wsidicom, and schemathesis over our OpenAPI."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import schemathesis
 import wsidicom
 from archiveserver import GRANT, Server
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
 from aegle.demo.slides import write_slide
@@ -112,18 +114,43 @@ def test_nothing_that_our_openapi_allows_or_forbids_is_answered_by_an_error_of_o
     schema = schemathesis.openapi.from_dict(document)
     for result in schema.get_all_operations():
         operation = result.ok()
-        if operation.method.upper() not in ("DELETE", "POST"):  # a body of multipart/related is nothing it makes
-            _fuzz(server, operation, set(document["paths"][operation.path][operation.method]["responses"]))
+        if operation.method.upper() != "DELETE":
+            still = next(iter(stills.values()))
+            _fuzz(server, operation, set(document["paths"][operation.path][operation.method]["responses"]), still)
 
 
-def _fuzz(server: Server, operation: Any, documented: set[str]) -> None:
-    @given(case=operation.as_strategy())
-    @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-    def run(case: Any) -> None:
+def _bodies(still: pydicom.Dataset) -> st.SearchStrategy[tuple[str, bytes]]:
+    """Content types and bodies of a store request, right and wrong: nothing that schemathesis makes by itself."""
+    stream = BytesIO()
+    still.save_as(stream)
+    part = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + stream.getvalue() + b"\r\n"
+    kinds = [
+        *["multipart/related; type=application/dicom; boundary=b"] * 3, "multipart/related", "application/dicom+json",
+        "multipart/related; type=image/jpeg; boundary=b", "", "x" * 300,
+    ]  # fmt: skip
+    pieces = st.lists(
+        st.sampled_from([part, part[:-100], part[60:], b"--b\r\n\r\n\r\n", b"\r\n", b"--b--", b"--b"])
+        | st.binary(max_size=200),
+        max_size=4,
+    )
+    return st.tuples(
+        st.sampled_from(kinds), pieces.map(b"".join) | pieces.map(lambda some: b"".join([*some, b"--b--"]))
+    )
+
+
+def _fuzz(server: Server, operation: Any, documented: set[str], still: pydicom.Dataset) -> None:
+    stores = operation.method.upper() == "POST"
+    operation.body.items.clear()
+
+    @given(case=operation.as_strategy(), sends=_bodies(still) if stores else st.just(("", b"")))
+    @settings(max_examples=25 if stores else 5, deadline=None, suppress_health_check=list(HealthCheck))
+    def run(case: Any, sends: tuple[str, bytes]) -> None:
         sent = case.as_transport_kwargs(base_url=server.url, headers={"Authorization": f"Bearer {GRANT}"})
+        headers = dict(sent["headers"]) | ({"Content-Type": sends[0]} if stores else {})
+        body = {"content": sends[1]} if stores else {}
         try:
             answer = httpx.request(
-                sent["method"], sent["url"], params=sent.get("params"), headers=dict(sent["headers"]), trust_env=False
+                sent["method"], sent["url"], params=sent.get("params"), headers=headers, trust_env=False, **body
             )
         except (httpx.InvalidURL, UnicodeError, httpx.LocalProtocolError):
             return

@@ -33,7 +33,9 @@ class Part:
 class _State(Enum):
     START = auto()
     HEADERS = auto()
+    FIRST = auto()  #: after a part's headers: the end of their empty line may be the start of the next boundary
     BODY = auto()
+    CLOSED = auto()  #: after the hyphens of the last boundary
     END = auto()
 
 
@@ -86,7 +88,7 @@ class PartReader:
 
     def finish(self) -> list[Part]:
         """The parts, once the body has ended. Raises BadMessage when it was cut short."""
-        if self._state is not _State.END:
+        if self._state not in (_State.CLOSED, _State.END):
             raise BadMessage("a multipart body ends before its last boundary")
         return self.parts
 
@@ -107,8 +109,12 @@ class PartReader:
             return self._begin()
         if self._state is _State.HEADERS:
             return self._open()
+        if self._state is _State.FIRST:
+            return self._begin_body()
         if self._state is _State.BODY:
             return self._copy()
+        if self._state is _State.CLOSED:
+            return self._close_body()
         self._at = self._end  # after the last boundary nothing is looked at
         return False
 
@@ -124,7 +130,7 @@ class PartReader:
         """After a boundary: the end of the body, or a part's headers up to an empty line."""
         start = self._buffer[self._at : min(self._at + 2, self._end)]
         if start == b"--":
-            self._state = _State.END
+            self._at, self._state = self._at + 2, _State.CLOSED
             return True
         if len(start) == 2 and start != b"\r\n":
             raise BadMessage("a multipart body is not divided where it says")
@@ -132,14 +138,35 @@ class PartReader:
         if end < 0:
             self._bound_headers()
             return False
+        if self._buffer.find(self._mark, self._at, end + 2) >= 0:
+            raise BadMessage("a part of a multipart body has no end of headers")
         if len(self.parts) >= PARTS_MAX:
             raise TooLarge(f"a body of more than {PARTS_MAX} parts; send them in several requests")
         self._media_type = _media_type(bytes(self._buffer[self._at : end]))
-        self._at = end + 4
+        self._at = end + 2
         self._path = self._new_file()
         self._file = FileIO(os.open(self._path, _NEW, 0o600), "wb")
-        self._size, self._sum, self._state = 0, hashlib.sha256(), _State.BODY
+        self._size, self._sum, self._state = 0, hashlib.sha256(), _State.FIRST
         return True
+
+    def _begin_body(self) -> bool:
+        """A part may have no body at all, not even an empty one: then its boundary begins with its headers' last line end."""
+        start = self._buffer[self._at : min(self._at + len(self._mark), self._end)]
+        if start != self._mark:
+            if self._mark.startswith(start):
+                return False
+            self._at += 2
+        self._state = _State.BODY
+        return True
+
+    def _close_body(self) -> bool:
+        """After the last boundary comes a line end, or nothing."""
+        start = self._buffer[self._at : min(self._at + 2, self._end)]
+        if not b"\r\n".startswith(start):
+            raise BadMessage("a multipart body is not divided where it says")
+        if len(start) == 2:
+            self._state = _State.END
+        return len(start) == 2
 
     def _copy(self) -> bool:
         at = self._buffer.find(self._mark, self._at, self._end)
