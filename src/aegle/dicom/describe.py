@@ -1,6 +1,5 @@
 """What an archive needs to know of a Part 10 file: its place in the study, its DICOM JSON, and where its frames lie."""
 
-import json
 import math
 import mmap
 import zlib
@@ -14,6 +13,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from aegle.dicom import by_library, frames, scan
 from aegle.dicom.by_library import DEFLATED, LibraryRead
 from aegle.dicom.frames import FrameTable
+from aegle.dicom.many_items import dumps
 from aegle.dicom.plain import Header, Unsure
 from aegle.dicom.uids import checked
 from aegle.errors import BadDicom
@@ -28,8 +28,8 @@ _SHAPE = ("00280010", "00280011", "00280002", "00280100")  #: rows, columns, sam
 @dataclass(frozen=True, kw_only=True)
 class Description:
     """Facts of one file. `header` is its DICOM JSON (PS3.18 Annex F) without pixels, large binary values told by their
-    BulkDataURI below the instance; `table` is None where the object has no pixels or its data set is deflated, so that no
-    frame has an offset."""
+    BulkDataURI below the instance, the functional groups of 1,000 frames or more as `ManyItems`; `table` is None where the
+    object has no pixels or its data set is deflated, so that no frame has an offset."""
 
     instance: InstanceRef
     transfer_syntax: str
@@ -43,7 +43,7 @@ class Description:
     @cached_property
     def metadata(self) -> bytes:
         """The header as UTF-8."""
-        return json.dumps(self.header, ensure_ascii=False, separators=(",", ":")).encode()
+        return dumps(self.header)
 
 
 def describe(path: Path) -> Description:

@@ -1,7 +1,7 @@
 """The fast reading of a header into DICOM JSON (PS3.18 Annex F): a byte walk that decodes what is plain and admits what is not.
 
 It answers what pydicom answers, value by value, or raises `Unsure`; then pydicom is asked. Memory: the header, but for large
-binary values, which are left where they are and told by where to ask for them.
+binary values, which are left where they are and told by where to ask for them, and long sequences, which become text.
 """
 
 import base64
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
 
+from aegle.dicom.many_items import FOLDED, ManyItems
 from aegle.dicom.plain import UID, Header, Unsure, readers
 from aegle.dicom.walk import (
     EXPLICIT_LE,
@@ -29,9 +30,12 @@ from aegle.dicom.walk import (
 EXTENDED_OFFSETS = 0x7FE00001
 BULK_MIN_BYTES = 4_096  #: a binary value from here on is told by its BulkDataURI
 OFFSETS_MAX_BYTES = 32 << 20  #: of an Extended Offset Table: 4 million frames
+ITEMS_MAX_BYTES = 128 << 20  #: of functional groups' JSON text: some 300,000 frames of a sparse slide
+ITEMS_MAX = 100_000  #: of any other sequence
 AT_ONCE_MAX_BYTES = 1 << 20  #: of a value that is no bulk data
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  #: pixel data of integers and floats end a header
 BINARY = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"})
+_LONG = frozenset({"52009230/"})  #: Per-Frame Functional Groups Sequence
 _CHARACTER_SET = 0x00080005
 #: Python's names for the character sets that are plain; another one is pydicom's to read
 _PLAIN_SETS = {"": "latin-1", "ISO_IR 6": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
@@ -118,23 +122,28 @@ class _Scanner:
     def _sequence(self, head: Head, end: int, path: str) -> tuple[Header, int]:
         if path.count("/") > 2 * MAX_DEPTH:
             raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
-        items, pos = list[Header](), head.value
+        items, many, pos = list[Header](), ManyItems(), head.value
         stop = end if head.length == UNDEFINED else pos + head.length
         while pos < stop:
             item = self._encoding.head(self._data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
-                return {"vr": "SQ", "Value": items}, item.value
+                return _told(items, many), item.value
             if item.tag != ITEM:
                 raise Unsure
-            inside = f"{path}{len(items)}/"
+            inside = f"{path}{many.count + len(items)}/"
             if item.length == UNDEFINED:
                 made, pos = self.level(item.value, stop, ITEM_END, inside)
             else:
                 made, pos = self.level(item.value, item.value + item.length, None, inside)
             items.append(made)
+            if len(items) == FOLDED and path in _LONG:
+                many.add(items)
+                items.clear()
+            if len(many.text) > ITEMS_MAX_BYTES or len(items) > ITEMS_MAX:
+                raise Unsure
         if head.length == UNDEFINED:
             raise Unsure
-        return {"vr": "SQ", "Value": items}, pos
+        return _told(items, many), pos
 
     def _value(self, head: Head, vr: bytes, path: str) -> Header:
         if vr in BINARY:
@@ -165,6 +174,12 @@ class _Scanner:
         if name not in _PLAIN_SETS or (path and name != self._set):
             raise Unsure
         self._set, self._text = name, readers(_PLAIN_SETS[name])
+
+
+def _told(items: list[Header], many: ManyItems) -> Header:
+    if many.count:
+        many.add(items)
+    return {"vr": "SQ", "Value": many if many.count else items}
 
 
 @lru_cache(maxsize=8_192)

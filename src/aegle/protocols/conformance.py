@@ -35,6 +35,11 @@ _NOT_SUPPORTED = (
     ("User identity negotiation", "Peers are known by AE title, address and, with TLS, certificate."),
     ("Transcoding", "Objects are kept and given as they came."),
     ("Media interchange (PS3.10, PS3.11)", "Part 10 files are read and written; no DICOMDIR."),
+    (
+        "Metadata of more than some 300,000 frames that each say where they lie",
+        "Metadata are told whole, for a sequence has no BulkDataURI (PS3.18 §F.2.2). An object whose functional groups would "
+        "take more than 128 MB of JSON is held at the door, and refused at the archive's endpoint.",
+    ),
     ("WADO-URI, WADL, XML, STOW-RS of metadata with bulk data", "Refused with 404, 406 or 415."),
 )
 _STATUSES = (

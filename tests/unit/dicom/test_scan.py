@@ -19,6 +19,7 @@ from pydicom.dataelem import DataElement
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from aegle.dicom import by_library, describe, frames, scan
+from aegle.dicom.many_items import ManyItems
 from aegle.dicom.plain import Header, Unsure
 from aegle.dicom.scan import Scanned
 from aegle.dicom.walk import BrokenEncoding
@@ -230,3 +231,45 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").touch()
     with pytest.raises(BadDicom):
         describe.describe(tmp_path / "a.dcm")
+
+
+def sparse(frames_: int) -> bytes:
+    """A slide whose frames each say where they lie."""
+    made = pydicom.dcmread(CT)
+    made.remove_private_tags()
+    made.NumberOfFrames, made.Rows, made.Columns, made.PixelData = frames_, 8, 8, bytes(128 * frames_)
+    made.PerFrameFunctionalGroupsSequence = [Dataset() for _ in range(frames_)]
+    for number, groups in enumerate(made.PerFrameFunctionalGroupsSequence):
+        groups.PlanePositionSlideSequence = [Dataset()]
+        groups.PlanePositionSlideSequence[0].ColumnPositionInTotalImagePixelMatrix = number
+    stream = io.BytesIO()
+    made.save_as(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 12])
+def test_the_places_of_many_frames_are_told_whole_and_take_no_memory_as_objects(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "FOLDED", 3)
+    path = tmp_path / "sparse.dcm"
+    path.write_bytes(sparse(count))
+    described = describe.describe(path)
+    folded = described.header["52009230"]["Value"]
+    assert isinstance(folded, ManyItems) == (count >= 3)
+    with path.open("rb") as stream:
+        assert json.loads(described.metadata) == by_library.read(stream).header
+
+
+def test_places_beyond_the_bound_are_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "FOLDED", 3)
+    monkeypatch.setattr(scan, "ITEMS_MAX_BYTES", 500)
+    with pytest.raises(Unsure):
+        scan.scan(sparse(30), scan.meta(sparse(30))[1], explicit=True)
+
+
+def test_other_long_sequences_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "ITEMS_MAX", 20)
+    monkeypatch.setattr(scan, "_LONG", frozenset())
+    with pytest.raises(Unsure):
+        scan.scan(sparse(30), scan.meta(sparse(30))[1], explicit=True)
