@@ -12,10 +12,12 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from struct import Struct
+from typing import cast
 
 from pydicom import Dataset
 from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.tag import BaseTag
 
 from aegle.deid.identifiers import IDENTIFYING, Search, words
 from aegle.deid.outcome import Deidentified
@@ -143,10 +145,22 @@ def _unmoved_dates(original: Dataset, written: Dataset, profile: Profile) -> Ite
     """Dates of the top level that are the source's."""
     for tag in written.keys() & original.keys():
         rule = profile.rules.get(int(tag))
-        if rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}:
-            was, now = (str(dataset[tag].value).strip() for dataset in (original, written))
-            if now and was == now:
-                yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
+        shifted = rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}
+        if shifted and _stays(tag, original, written):
+            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
+
+
+def _stays(tag: BaseTag, original: Dataset, written: Dataset) -> bool:
+    """Whether both hold the same value, and not an empty one: by their bytes, where neither was decoded yet."""
+    was, now = (cast("DataElement | RawDataElement", dataset.get_item(tag)) for dataset in (original, written))
+    if isinstance(was, RawDataElement) and isinstance(now, RawDataElement):
+        return _bare(was.value) == _bare(now.value) != b""
+    before, after = (str(dataset[tag].value).strip() for dataset in (original, written))
+    return before == after != ""
+
+
+def _bare(value: bytes | None) -> bytes:
+    return (value or b"").strip(b"\0 ")
 
 
 def _original_uid(element: DataElement, done: Deidentified) -> bool:
@@ -165,11 +179,15 @@ def _character_set(dataset: Dataset) -> tuple[str, ...]:
 def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set[str]:
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
-    for tag, element in original.elements():
+
+    def identifying(tag: int, vr: str) -> bool:
+        return vr == "PN" or tag in IDENTIFYING
+
+    for tag, element in original.elements(identifying):
         rule = profile.rules.get(tag)
         if (rule and rule.action is Action.KEEP) or element.is_empty:
             continue
-        if element.VR == "PN" or tag in IDENTIFYING:
+        if identifying(tag, element.VR):
             found |= {word for value in _values(element) for word in words(element.VR, str(value))}
     return {word for word in found if not _is_ours(word) and word != done.patient_alias}
 

@@ -9,9 +9,9 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aegle import durable
@@ -23,7 +23,7 @@ from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, 
 from aegle.errors import BadConfig, Conflict
 
 REPORT, REASONS_FILE = "report.json", "reasons.json"
-_BATCH, _BATCH_SECONDS = 64, 1.0  #: files that are settled together, and how long the first may wait for the last
+_BATCH, _BATCH_SECONDS = 16, 0.2  #: files that are settled together at least, if they come within so long
 _SYNCS = 8  #: of files at a time
 
 
@@ -59,16 +59,13 @@ def run_folder(
     shutil.rmtree(work)
     value_file.write(durable.private_folder(work) / VALUES, decisions)
     ledger = Ledger(task.output / LEDGER)
-    first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
         task = replace(task, resumed=ledger.holds_any())
-        found, new, opinion = [0, 0, 0], 0, standard.Opinion()
-        for batch in _batches(treat_all(sources, task, jobs, crew)):
-            seen = frozenset().union(*(treated.first_seen for treated in batch))
-            new += _remember(task.values, seen - first_seen)
-            first_seen |= seen
-            for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+        found, opinion = [0, 0, 0], standard.Opinion()
+        with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(_SYNCS) as disk:
+            desk = _Desk(task=task, ledger=ledger, quarantine=quarantine, disk=disk)
+            for treated, outcome in _settled_beside(treat_all(sources, task, jobs, crew), desk, beside):
                 opinion.add(treated.new_errors)
                 found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
@@ -76,7 +73,7 @@ def run_folder(
         durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
         return Summary(
-            before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new, opinion=opinion
+            before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=desk.new, opinion=opinion
         )
     finally:
         ledger.close()
@@ -84,38 +81,51 @@ def run_folder(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _remember(values: Path | None, first_seen: Collection[FirstSeen]) -> int:
-    return value_file.add(values, first_seen) if values and first_seen else 0
-
-
-def _batches(found: Iterator[Treated]) -> Iterator[list[Treated]]:
-    """A few at a time, so that one wait for the disk settles them all."""
+def _settled_beside(
+    found: Iterator[Treated], desk: "_Desk", beside: Executor
+) -> Iterator[tuple[Treated, Settled | None]]:
+    """Each file after it is settled: what has gathered is settled together while the next are treated."""
     batch: list[Treated] = []
+    settling: Future[list[tuple[Treated, Settled | None]]] | None = None
     began = time.monotonic()
     for treated in found:
         batch.append(treated)
-        if len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS:
-            yield batch
-            batch, began = [], time.monotonic()
-    yield batch
+        due = len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS
+        if due and (settling is None or settling.done()):
+            yield from settling.result() if settling else ()
+            settling, batch, began = beside.submit(desk.settle, batch), [], time.monotonic()
+    yield from settling.result() if settling else ()
+    yield from desk.settle(batch)
 
 
-def _settle_all(
-    batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
-) -> list[tuple[Treated, Settled | None]]:
-    """Everything of the batch moved into place and written down, durable on return."""
-    files = [treated.written for treated in batch if treated.written is not None]
-    with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
-        list(pool.map(durable.sync_file, files))
-    outcomes = [(treated, _settle(treated, task)) for treated in batch]
-    if quarantine is not None:
-        _keep_held(outcomes, durable.private_folder(quarantine))
-    settled = [outcome for _, outcome in outcomes if outcome is not None]
-    places = [(task.output / item.name).parents for item in settled if item.name]
-    for folder in {folder for parents in places for folder in parents[:3]}:
-        durable.sync_folder(folder)
-    ledger.settle(settled)
-    return outcomes
+@dataclass(kw_only=True)
+class _Desk:
+    """Where treated files are settled, by one thread at a time."""
+
+    task: Task
+    ledger: Ledger
+    quarantine: Path | None
+    disk: Executor  #: waits for it; the system can join them into one
+    first_seen: set[FirstSeen] = field(default_factory=set)
+    new: int = 0  #: values that were added to the file of decisions
+
+    def settle(self, batch: Sequence[Treated]) -> list[tuple[Treated, Settled | None]]:
+        """Everything of the batch moved into place and written down, durable on return."""
+        self._remember(frozenset().union(*(treated.first_seen for treated in batch)))
+        list(self.disk.map(durable.sync_file, [treated.written for treated in batch if treated.written is not None]))
+        outcomes = [(treated, _settle(treated, self.task)) for treated in batch]
+        if self.quarantine is not None:
+            _keep_held(outcomes, durable.private_folder(self.quarantine))
+        settled = [outcome for _, outcome in outcomes if outcome is not None]
+        places = [(self.task.output / item.name).parents for item in settled if item.name]
+        list(self.disk.map(durable.sync_folder, {folder for parents in places for folder in parents[:3]}))
+        self.ledger.settle(settled)
+        return outcomes
+
+    def _remember(self, seen: frozenset[FirstSeen]) -> None:
+        if self.task.values and seen - self.first_seen:
+            self.new += value_file.add(self.task.values, seen - self.first_seen)
+        self.first_seen |= seen
 
 
 def _settle(treated: Treated, task: Task) -> Settled | None:
