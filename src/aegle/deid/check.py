@@ -5,6 +5,7 @@ identifiers itself, and looks for them in the output's elements and raw bytes in
 header's and, of the pixels, one piece of 1 MiB from each file.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,11 +36,11 @@ from aegle.deid.table import METHOD_CODES
 #: What every output says about itself; a patient called like a word of it is not left in it.
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
-_LONG_NUMBER = 7  #: characters from which an integer may be somebody's number
+_LONG_NUMBER = 7  #: characters from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; dates are compared with the source's.
 _SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
-_INTEGERS = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q"}
+_BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
@@ -104,13 +105,21 @@ def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
 def _text(element: DataElement | Opaque) -> bytes:
     """What an element says in letters or in a long number; empty for one that says nothing."""
     if isinstance(element, Opaque):
-        if element.VR in _INTEGERS and element.raw:
-            form = Struct(("<" if element.is_little_endian else ">") + _INTEGERS[element.VR])
-            numbers = (abs(number) for (number,) in form.iter_unpack(element.raw))
-            return b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
-    elif element.VR in _SWEPT or (element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER):
+        if element.VR in _BINARY and element.raw:
+            form = Struct(("<" if element.is_little_endian else ">") + _BINARY[element.VR])
+            return _whole(number for (number,) in form.iter_unpack(element.raw))
+    elif element.VR in _SWEPT:
         return str(element.value).lower().encode("utf-8", "replace")
+    elif element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER:
+        numbers = _values(element) if element.value is not None else ()
+        return str(element.value).encode() + b"\n" + _whole(float(str(number) or 0) for number in numbers)
     return b""
+
+
+def _whole(numbers: Iterable[float]) -> bytes:
+    """Whole numbers of seven digits and more, in digits."""
+    long = (number for number in numbers if 10 ** (_LONG_NUMBER - 1) <= abs(number) < math.inf)
+    return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))
 
 
 def _element_fault(tag: int, element: DataElement | Opaque, done: Deidentified, profile: Profile) -> str | None:
