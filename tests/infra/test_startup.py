@@ -20,8 +20,8 @@ from tree_sitter import Language, Parser
 from aegle import config
 from aegle.provision import blueprint
 from aegle.provision.policy import read
-from infra import estates, powershell
-from infra.cloud import Cloud
+from aegle.provision.policy.estate import HUB
+from infra import kept, powershell
 
 STARTUP = blueprint.folder() / "startup"
 PS1 = (STARTUP / "site.ps1").read_text()
@@ -65,12 +65,10 @@ def test_the_groovy_parses_and_uses_what_jenkins_ships() -> None:
 
 
 @pytest.mark.peer("terraform")
-def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_command_of_ours(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    terraform.plan(estates.platform())
+def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_command_of_ours() -> None:
     machines = [
         item
-        for item in terraform.planned()["resource_changes"]
+        for item in kept.whole().plans["platform"]["resource_changes"]
         if item["type"] == "google_compute_instance" and item["address"].startswith("module.site")
     ]
     assert len(machines) == 2
@@ -340,13 +338,13 @@ def test_a_migration_that_fails_is_said_and_the_machine_stays_on(hub_machine: Ma
 
 
 @pytest.mark.peer("terraform")
-def test_each_machine_of_the_hub_is_told_an_aegle_yaml_that_its_programs_read(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    cloud.apply(terraform, estates.platform({}))
+def test_each_machine_of_the_hub_is_told_an_aegle_yaml_that_its_programs_read() -> None:
     found = {}
-    for item in read(terraform.state()).of("google_compute_instance", "google_compute_region_instance_template"):
+    for item in read(kept.whole().states["platform"]).of(
+        "google_compute_instance", "google_compute_region_instance_template"
+    ):
         facts = item.get("metadata")
-        if "aegle-facts" in facts:
+        if item.owner == HUB and "aegle-facts" in facts:
             told_facts = json.loads(facts["aegle-facts"])
             found[told_facts["role"]] = config.parse(told_facts["config"], Path("aegle.yaml")).hub
             assert "startup-script" in facts and "aegle run" not in facts["aegle-facts"]

@@ -89,14 +89,16 @@ def _beyond(estate: Estate, grant: Resource, site: str) -> Findings:
 
 def _is_training(made: Resource, grant: Resource, estate: Estate, site: str) -> bool:
     """Whether this is for `lab_has_no_training_data` to say."""
-    return estate.kind_of(site) == "lab" and made.owner != site and bool(_TRAINING.match(grant.kind))
+    return estate.kind_of(site) != "hospital" and made.owner != site and bool(_TRAINING.match(grant.kind))
 
 
 def lab_has_no_training_data(estate: Estate) -> Findings:
-    """A laboratory's identity has no role on BigQuery, on a hospital's archive, or on the hub's buckets."""
+    """A laboratory's identity has no role on BigQuery, on a hospital's archive, or on the hub's buckets.
+
+    A site of unknown kind is held to be a laboratory."""
     for grant in estate.grants():
         for identity in filter(None, map(estate.identities.get, _members(grant))):
-            if identity.owner == HUB or estate.kind_of(identity.owner) != "lab":
+            if identity.owner == HUB or estate.kind_of(identity.owner) == "hospital":
                 continue
             target = next((grant.get(name) for name in _TARGETS if grant.get(name)), None)
             made = estate.made_by.get(target or "")
