@@ -53,7 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for name in ("skipped", "error") for report in terminalreporter.stats.get(name, ())]
-    told = (told for report in reports for told in report.user_properties)
+    told = (told for report in reports if hasattr(report, "user_properties") for told in report.user_properties)
     missing = {str(value) for name, value in told if name == _MISSING}
     if missing:
         packages = os.environ.get("AEGLE_PEER_PACKAGES", "")
