@@ -10,7 +10,7 @@ PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dic
 export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
 
 # What runs at a hospital runs on Windows too; the embedded database of the hub does not.
-WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.protocols -p aegle.inference -p aegle.pages -p aegle.site \
+WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.carrier -p aegle.protocols -p aegle.inference -p aegle.pages -p aegle.site \
   -p aegle.local.archive -m aegle.local.audit -m aegle.local.secrets -m aegle.local.accounts -m aegle.local.hub_client \
   -m aegle.local.processes -m aegle.local.windows_service -m aegle.provision.releases
 

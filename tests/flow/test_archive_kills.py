@@ -15,7 +15,10 @@ from archiveserver import Server, objects
 
 from aegle.faults import Point
 
-POINTS = [Point.STOW_RECEIVED, Point.ARCHIVE_WRITTEN, Point.ARCHIVE_RENAMED, Point.ARCHIVE_INDEXED, Point.STOW_TAKEN]
+POINTS = [
+    Point.STOW_RECEIVING, Point.STOW_RECEIVED, Point.ARCHIVE_WRITTEN, Point.ARCHIVE_INDEXED, Point.ARCHIVE_RENAMED,
+    Point.STOW_TAKEN,
+]  # fmt: skip
 SCHEDULES = int(os.environ.get("AEGLE_SCHEDULES", "1000"))
 
 
