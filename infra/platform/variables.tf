@@ -45,7 +45,7 @@ variable "hub" {
     requests_a_worker = optional(number, 10)
     database_tier     = optional(string, "db-custom-2-7680")
     bundle            = optional(string)
-    migration_until   = optional(string, "2027-12-31T00:00:00Z")
+    migration_until   = optional(string)
   })
 }
 

@@ -1,5 +1,6 @@
 """Inputs of the two roots, as a small company would give them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from infra.standin.identities import agent_of, number_of
@@ -19,6 +20,7 @@ _AGENTS: Final = tuple(
     f"{name}.googleapis.com"
     for name in ("bigquery", "compute", "healthcare", "logging", "secretmanager", "sqladmin", "storage")
 )
+SOON: Final = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
 CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 LINUX_LAB: Final = {"kind": "lab", "cidr": "10.64.1.0/26", "system": "linux", "operators": ["group:lab@example.org"]}
 SITES: Final[dict[str, Any]] = {
@@ -67,7 +69,7 @@ def platform(sites: dict[str, Any] | None = None, **estate: Any) -> dict[str, An
             "projects": {short: project(name) for short, name in names.items()},
             **estate,
         },
-        "hub": {"name": "hub.example.org", "release": "0.1.0"},
+        "hub": {"name": "hub.example.org", "release": "0.1.0", "migration_until": SOON},
         "analysts": {"research": {"member": "group:research@example.org", "sites": ["lab-north"]}},
         "installers": {},
         "sites": SITES if sites is None else sites,

@@ -15,7 +15,13 @@ class Mutation:
     file: str
     old: str = ""
     new: str
+    also: tuple[str, ...] = ()  #: assertions that notice it too, for a reason of their own
     apart: bool = False  #: hides what others show
+
+    @property
+    def noticed(self) -> frozenset[str]:
+        """Everything that must notice it."""
+        return frozenset({self.caught_by, *self.also})
 
     @property
     def root(self) -> str:
@@ -48,7 +54,7 @@ def batches() -> list[list[Mutation]]:
 def _together(one: Mutation, other: Mutation) -> bool:
     if one.apart or other.apart or one.root != other.root:
         return False
-    return one.caught_by != other.caught_by and not _touch(one, other)
+    return one.noticed.isdisjoint(other.noticed) and not _touch(one, other)
 
 
 def _touch(one: Mutation, other: Mutation) -> bool:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from aegle.cli import app
 from aegle.config import load
 from aegle.provision import blueprint
+from infra import estates
 from infra.cloud import Cloud, open_cloud
 
 pytestmark = pytest.mark.peer("terraform")
@@ -27,13 +28,14 @@ google:
   mail: operators@example.org
   hub_name: hub.example.org
   deploy: {issuer: "https://ci.example.org", subject: "repo:example/aegle:main"}
+  migration_until: SOON
 sites:
   st-anna:  # our first
     kind: hospital
     google:
       cidr: 10.64.0.0/26
       operators: ["user:jo@st-anna.example"]
-"""
+""".replace("SOON", f'"{estates.SOON}"')
 
 
 class Operator:

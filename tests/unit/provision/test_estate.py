@@ -1,5 +1,6 @@
 """The Google part of aegle.yaml: ranges, and mistakes told before terraform starts."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,14 @@ def test_a_mistake_is_told_with_its_place(site: str, words: str) -> None:
 def test_a_target_without_its_block_is_refused() -> None:
     with pytest.raises(BadConfig, match="needs the block google"):
         parse("target: gcp\n", Path("aegle.yaml"))
+
+
+@pytest.mark.parametrize(("days", "good"), [(-400, True), (89, True), (91, False)])
+def test_a_migration_ends_within_ninety_days(days: int, good: bool) -> None:
+    until = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+    assert google().migration_until is None
+    if good:
+        assert google(migration_until=until).migration_until == until
+    else:
+        with pytest.raises(ValueError, match="within 90 days"):
+            google(migration_until=until)
