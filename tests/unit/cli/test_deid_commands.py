@@ -57,6 +57,18 @@ def test_a_folder_is_completed_in_two_runs_with_the_decisions_between(aegle: Aeg
     assert (clean.ManufacturerModelName, clean.SoftwareVersions) == ("Ottokar's own", "")
 
 
+def test_an_approval_that_is_taken_back_says_what_still_holds_the_value(aegle: Aegle) -> None:
+    run(aegle)
+    listed = aegle("values", "list", "--values", "aegle-deid-values.csv").output
+    name = name_of("Ottokar", listed)
+    aegle("values", "approve", "--all", "--values", "aegle-deid-values.csv")
+    denied = " ".join(aegle("values", "deny", name, "--values", "aegle-deid-values.csv").output.split())
+    assert (
+        "1 of them had been approved, and what went out meanwhile still holds them. Remove the output folder" in denied
+    )
+    assert "had been approved" not in aegle("values", "deny", name, "--values", "aegle-deid-values.csv").output
+
+
 def test_decisions_written_into_the_file_by_hand_count_alike(aegle: Aegle) -> None:
     run(aegle)
     path = Path("aegle-deid-values.csv")
