@@ -32,8 +32,8 @@ def check(folder: Path, version: str) -> None:
     ahead = sorted(name for name, form in of(folder).items() if form > known.get(name, form))
     if ahead:
         raise Conflict(
-            f"{version} cannot read {', '.join(ahead)} any more: a later release has brought that forward. Nothing was changed. "
-            f"Stay on a later release; or stop the site, `aegle site restore` a backup made under {version} (what is there now is "
+            f"{version} cannot read {', '.join(ahead)} any more: a later release brought that forward. Nothing was changed. "
+            f"Stay on a later release; or stop the site, `aegle site restore` a backup made under {version} (what is there is "
             "kept beside it; archive/index.db may be moved away, for `aegle archive rebuild` makes it anew), and try again"
         )
 
