@@ -57,7 +57,9 @@ pages: $(VENV)/runtime  ## build the web pages' assets
 peers:
 	@if [ -n "$(CI)$(PEERS)" ]; then sh tests/install_peers.sh $(PEER_PACKAGES); fi
 
-providers: $(VENV)/dev  ## fetch the provider bindings whose schema the stand-in serves, where terraform is
+providers: $(VENV)/dev  ## fetch Google's descriptions of its interfaces, and where terraform is, bindings whose schema the stand-in serves
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
+	    -r requirements/interfaces.txt
 	@if command -v terraform >/dev/null; then for set in oldest newest; do \
 	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
 	    -r requirements/providers-$$set.txt || exit 1; done; fi

@@ -82,6 +82,7 @@ variable "sites" {
     disk_gb   = optional(number, 500)
     door_port = optional(number, 11112)
     budget    = optional(number, 500)
+    settings  = optional(string, "{}")
     ca_pem    = optional(string)
     pacs      = optional(object({ cidr = string, port = number }))
     vpn       = optional(object({ peer = string, asn = number }))

@@ -1,5 +1,6 @@
 """Inputs of the two roots, as a small company would give them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -29,6 +30,13 @@ SITES: Final[dict[str, Any]] = {
         "cidr": "10.64.0.0/26",
         "operators": ["user:jo@st-anna.example"],
         "pacs": {"cidr": "10.9.0.0/24", "port": 104},
+        "settings": json.dumps(
+            {
+                "door": {"allow": [{"ae_title": "PACS", "address": "10.9.0.0/24"}], "stow": {"port": 11180}},
+                "query": {"port": 11113, "allow": [{"ae_title": "STATION", "address": "10.9.0.7"}]},
+                "pacs": {"host": "10.9.0.4", "port": 104, "ae_title": "PACS"},
+            }
+        ),
         "vpn": {"peer": "203.0.113.9", "asn": 64600},
     },
     "lab-north": LINUX_LAB,
