@@ -105,7 +105,7 @@ class _Waiting(Generic[T]):
     def __init__(self, item: T) -> None:
         self.item = item
         self.done = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
 
 class Together(Generic[T]):
@@ -128,15 +128,18 @@ class Together(Generic[T]):
             raise ours.error
 
     def _commit_all(self, batch: Sequence[_Waiting[T]]) -> None:
-        """At once; when that fails, one by one, so that only the one at fault hears of it."""
+        """At once; when that fails, one by one, so that only the one at fault hears of it. None returns as if it were durable."""
         try:
             self._commit([waiting.item for waiting in batch])
-        except Exception as failure:  # noqa: BLE001 - the thread that waits for it raises it
-            for waiting in batch:
-                if len(batch) > 1:
+        except BaseException as failure:
+            if len(batch) > 1 and isinstance(failure, Exception):
+                for waiting in batch:
                     self._commit_all([waiting])
-                else:
-                    waiting.done, waiting.error = True, failure
+                return
+            for waiting in batch:
+                waiting.done, waiting.error = True, failure
+            if not isinstance(failure, Exception):
+                raise
         else:
             for waiting in batch:
                 waiting.done = True
