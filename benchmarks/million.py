@@ -14,6 +14,7 @@ from aegle import durable
 from aegle.dicom.describe import Description
 from aegle.dicom.levels import KEYS, LEVELS
 from aegle.local.archive.index import Index
+from aegle.protocols.qido import token
 from aegle.records import InstanceRef, Level, StoredInstance
 
 STUDIES, SERIES, EACH = 100_000, 2, 5
@@ -117,6 +118,25 @@ def searches() -> Iterator[tuple[str, Sequence[str]]]:
             f"all {_plural(level)}, offset to 100,000",
             [f"/{_plural(level)}?limit={PAGE}&offset={chance.randrange(100_000)}" for _ in range(ASKED)],
         )
+        yield (
+            f"all {_plural(level)}, by the Link of a page at any depth",
+            [f"/{_plural(level)}?limit={PAGE}&after={_after(level, chance)}" for _ in range(ASKED)],
+        )
+    yield (
+        "instances of one modality in the study, by Link",
+        [f"/instances?ModalitiesInStudy=SM&limit={PAGE}&after={_after(Level.INSTANCE, chance)}" for _ in range(ASKED)],
+    )
+
+
+def _after(level: Level, chance: Random) -> str:
+    """As the Link of an answer has it, from the place of its last result."""
+    study = values(chance.randrange(STUDIES))["0020000D"]
+    place = (
+        study,
+        f"{study}.{chance.randrange(SERIES)}",
+        f"{study}.{chance.randrange(SERIES)}.{chance.randrange(EACH)}",
+    )
+    return token(place[: LEVELS.index(level) + 1])
 
 
 def _plural(level: Level) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aegle.errors import BadMessage, NotAcceptable
 
@@ -39,7 +40,12 @@ def choose(header: str, offers: Sequence[Offer]) -> Offer:
     """The offer with the highest quality, the earlier of two that are wanted alike. No header asks for anything.
 
     Raises NotAcceptable when none is wanted, BadMessage for a header that is no list of media types."""
-    wishes = list(_wishes(header or "*/*"))
+    return _chosen(header or "*/*", tuple(offers))
+
+
+@lru_cache(maxsize=512)  # a viewer asks for thousands of tiles in the same words
+def _chosen(header: str, offers: tuple[Offer, ...]) -> Offer:
+    wishes = list(_wishes(header))
     best = max(offers, key=lambda offer: _quality(wishes, offer))
     if _quality(wishes, best) <= 0:
         raise NotAcceptable("none of the forms asked for is offered; the conformance statement lists them")

@@ -3,6 +3,7 @@
 Memory: a quarter of a megabyte. A boundary is searched for, lengths in headers are not believed.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -13,6 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 from aegle.errors import BadMessage, TooLarge
+from aegle.protocols.ahead import Ahead
 from aegle.protocols.multipart import boundary_of
 
 HEADERS_MAX_BYTES = 8 << 10  #: of one part, and of what comes before the first
@@ -54,6 +56,7 @@ class PartReader:
         self._buffer = bytearray(b"\r\n")  # so that the first boundary reads like every other
         self._at, self._end = 0, 2  #: what of the buffer is not understood yet
         self._file: FileIO | None = None
+        self._ahead = Ahead(-1)
         self._path: Path | None = None
         self._media_type = ""
         self._size, self._sum = 0, hashlib.sha256()
@@ -99,7 +102,8 @@ class PartReader:
 
     def discard(self) -> None:
         """Remove the files that nobody took over."""
-        self._close()
+        with contextlib.suppress(OSError):  # of the disk, about a file that goes anyway
+            self._close()
         for path in [*(part.path for part in self.parts), *([self._path] if self._path else [])]:
             path.unlink(missing_ok=True)
 
@@ -146,6 +150,7 @@ class PartReader:
         self._at = end + 2
         self._path = self._new_file()
         self._file = FileIO(os.open(self._path, _NEW, 0o600), "wb")
+        self._ahead = Ahead(self._file.fileno())
         self._size, self._sum, self._state = 0, hashlib.sha256(), _State.FIRST
         return True
 
@@ -194,12 +199,16 @@ class PartReader:
                 while written < len(piece):  # an unbuffered file may take a part of it
                     written += self._file.write(piece[written:])
                 self._sum.update(piece)
+                self._ahead.wrote(len(piece))
         self._at = end
 
     def _close(self) -> None:
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            try:
+                self._ahead.wait()
+            finally:
+                self._file.close()
+                self._file = None
 
     def _bound_headers(self) -> None:
         if self._end - self._at > HEADERS_MAX_BYTES:

@@ -27,7 +27,9 @@ class Resources(Generic[Route]):
 
     def find(self, path: str) -> tuple[Mapping[str, Route], dict[str, str]]:
         """The routes of the resource by method, and what its path names. A slash at the end changes nothing. Raises NotFound."""
-        parts = tuple(map(unquote, _pieces(path)))
+        parts = _pieces(path)
+        if "%" in path:
+            parts = tuple(map(unquote, parts))
         for pattern, by_method in (*self._by_length.get(len(parts), ()), *self._deep):
             names = _match(pattern, parts)
             if names is not None:

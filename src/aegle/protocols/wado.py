@@ -1,6 +1,7 @@
 """Frames and pixel data as they are stored (PS3.18 §10.4.1.3 and §10.4.1.4): never transcoded."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def frame_body(request: Request, archive: Archive, item: StoredInstance, numbers
     """The frames named, in that order. One frame is also given alone, without multipart, to who asks so.
 
     Raises NotFound before the first byte is sent, NotAcceptable."""
-    offer = choose(wish(request), _offers(item, single=len(numbers) == 1))
+    offer = choose(wish(request), _offers(item.transfer_syntax, single=len(numbers) == 1))
     kind = f"{offer.media_type}; transfer-syntax={item.transfer_syntax}"
     found = archive.frames(item, numbers)
     if not offer.multipart:
@@ -54,7 +55,7 @@ def whole_pixels(request: Request, archive: Archive, item: StoredInstance) -> Re
     if not item.frames:
         raise NotFound("the object has no pixel data")
     native = item.transfer_syntax in NATIVE
-    offer = choose(wish(request), _offers(item, single=native))
+    offer = choose(wish(request), _offers(item.transfer_syntax, single=native))
     kind = f"{offer.media_type}; transfer-syntax={item.transfer_syntax}"
     pieces = _pieces(archive, item, first=list(archive.frames(item, [1])))
     if native and not offer.multipart:
@@ -101,10 +102,9 @@ def _pieces(archive: Archive, item: StoredInstance, first: list[bytes]) -> Itera
         yield from archive.frames(item, range(start, min(start + _BATCH, item.frames + 1)))
 
 
-def _offers(item: StoredInstance, *, single: bool) -> list[Offer]:
+@lru_cache(maxsize=128)
+def _offers(syntax: str, *, single: bool) -> tuple[Offer, ...]:
     """As its media type and as plain octets; the first is what a caller gets who does not say."""
-    kinds = dict.fromkeys((MEDIA_TYPES.get(item.transfer_syntax, OCTETS), OCTETS))
+    kinds = dict.fromkeys((MEDIA_TYPES.get(syntax, OCTETS), OCTETS))
     forms = (True, False) if single else (True,)
-    return [
-        Offer(media_type=kind, multipart=form, transfer_syntax=item.transfer_syntax) for form in forms for kind in kinds
-    ]
+    return tuple(Offer(media_type=kind, multipart=form, transfer_syntax=syntax) for form in forms for kind in kinds)

@@ -11,9 +11,12 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from collections.abc import Container
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from aegle import durable
 from aegle.access import Act
@@ -65,23 +68,38 @@ def admit(
     """Return when the grant holds for this act at this site and study now; an empty study is the whole archive.
 
     Raises Unauthenticated, or Forbidden for another study or act."""
+    held = _read(key, grant)
+    if held.grant_id in revoked:
+        raise Unauthenticated("the grant was taken back")
+    if held.until < time.time():
+        raise Unauthenticated("the grant has ended; the site renews it by submitting again")
+    if held.site != site or held.study not in (study_uid, EVERY_STUDY):
+        raise Forbidden("the grant is for another study")
+    if act not in held.may:
+        raise Forbidden("the grant does not permit that")
+
+
+class _Held(NamedTuple):
+    """What a grant says, once its MAC was found right."""
+
+    site: str
+    study: str
+    until: int
+    may: frozenset[object]
+    grant_id: object
+
+
+@lru_cache(maxsize=256)  # a viewer shows one grant for each of thousands of tiles; one that does not hold is not kept
+def _read(key: bytes, grant: str) -> _Held:
     encoded, _, mac = grant.partition(".")
     if not hmac.compare_digest(mac.encode(), _mac(key, encoded).encode()):
         raise Unauthenticated("the grant does not hold")
     try:
         body = json.loads(base64.urlsafe_b64decode(encoded))
-        place, study, until = str(body["site"]), str(body["study"]), int(body["until"])
         may = frozenset(body.get("may", READING))
+        return _Held(str(body["site"]), str(body["study"]), int(body["until"]), may, body.get("id", ""))
     except (binascii.Error, ValueError, KeyError):
         raise Unauthenticated("the grant cannot be read") from None
-    if body.get("id", "") in revoked:
-        raise Unauthenticated("the grant was taken back")
-    if until < datetime.now(UTC).timestamp():
-        raise Unauthenticated("the grant has ended; the site renews it by submitting again")
-    if place != site or study not in (study_uid, EVERY_STUDY):
-        raise Forbidden("the grant is for another study")
-    if act not in may:
-        raise Forbidden("the grant does not permit that")
 
 
 class OwnEndpoint:

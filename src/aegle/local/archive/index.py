@@ -15,6 +15,7 @@ from aegle.dicom.describe import Description
 from aegle.dicom.frames import FrameTable
 from aegle.errors import NotFound
 from aegle.local.archive import schema
+from aegle.local.archive.known import Known
 from aegle.local.archive.search import search
 from aegle.records import Found, Query, StoredInstance
 
@@ -33,14 +34,14 @@ class _Entry:
         self._row["metadata"] = description.metadata
         self._row["frame_table"] = description.table.to_bytes() if description.table else None
         self._header = description.header
-        self._instead = instead
+        self.instead, self.sop_uid = instead, stored.sop_uid
         self.folder = folder
         self.done = False
         self.error: Exception | None = None
 
     def write(self, connection: sqlite3.Connection) -> None:
-        if self._instead:
-            connection.execute("DELETE FROM instance WHERE sop_uid = ?", (self._row["sop_uid"],))
+        if self.instead:
+            connection.execute("DELETE FROM instance WHERE sop_uid = ?", (self.sop_uid,))
         schema.add(connection, self._row, self._header)
 
 
@@ -53,6 +54,7 @@ class Index:
         self._waiting: deque[_Entry] = deque()
         self._open: list[sqlite3.Connection] = []
         self._free: list[sqlite3.Connection] = []
+        self._known = Known()
         self._writer = self._connect()
         schema.prepare(self._writer)
 
@@ -75,6 +77,7 @@ class Index:
         """Forget one instance; durable. An unknown one changes nothing."""
         with self._writing:
             self._writer.execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
+            self._known.forget(sop_uid)
 
     def _commit(self, entry: _Entry) -> None:
         self._waiting.append(entry)
@@ -109,6 +112,8 @@ class Index:
                 connection.execute("ROLLBACK")
             raise
         for entry in together:
+            if entry.instead:
+                self._known.forget(entry.sop_uid)
             entry.done, entry.error = True, None
 
     def search(self, query: Query) -> Sequence[Found]:
@@ -118,8 +123,15 @@ class Index:
 
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance, None when unknown."""
+        known = self._known.get(sop_uid)
+        if known is not None:
+            return known
+        changes = self._known.changes
         found = self._select("sop_uid = ?", sop_uid)
-        return found[0] if found else None
+        if not found:
+            return None
+        self._known.keep(found[0], changes)
+        return found[0]
 
     def all(self) -> Sequence[StoredInstance]:
         """Every instance, ordered by SOP Instance UID."""

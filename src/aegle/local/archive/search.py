@@ -47,24 +47,28 @@ def select(query: Query) -> tuple[str, list[Any]]:
     start = _start(query)
     wheres, values = _wheres(query, start)
     order = _order(query, start)
-    offset = query.offset
+    offset, place = query.offset, ""
     if offset and not (query.criteria or query.after):
-        wheres, values, offset = _from_place(query.level, order), [offset] * 2, 0
+        place, wheres, values, offset = *_from_place(query.level, order), [offset], 0
     if len(query.after) == len(order):
         ordered = ", ".join(order)
         wheres += [f"{order[0]} >= ?", f"({ordered}) > ({', '.join('?' * len(order))})"]
         values += [query.after[0], *query.after]
     chosen = ", ".join([*_facts(query), *order])
     condition = " AND ".join(wheres) or "1"
-    statement = f"SELECT {chosen} FROM {_from(query, start)} WHERE {condition} ORDER BY {', '.join(order)}"
+    statement = f"{place}SELECT {chosen} FROM {_from(query, start)} WHERE {condition} ORDER BY {', '.join(order)}"
     return f"{statement} LIMIT ? OFFSET ?", [*values, query.limit, offset]
 
 
-def _from_place(level: Level, order: list[str]) -> list[str]:
-    """A search for everything begins at the place that lies at its offset, found in the narrowest index there is."""
-    uids = UIDS[level]
-    at = f"FROM {level} INDEXED BY {PLACES[level]} ORDER BY {', '.join(uids)} LIMIT 1 OFFSET ?"
-    return [f"{order[0]} >= (SELECT {uids[0]} {at})", f"({', '.join(order)}) >= (SELECT {', '.join(uids)} {at})"]
+def _from_place(level: Level, order: list[str]) -> tuple[str, list[str]]:
+    """A search for everything begins at the place that lies at its offset, found in the narrowest index there is: how the
+    statement begins, and its conditions."""
+    uids = ", ".join(UIDS[level])
+    found = f"SELECT {uids} FROM {level} INDEXED BY {PLACES[level]} ORDER BY {uids} LIMIT 1 OFFSET ?"
+    return f"WITH place AS MATERIALIZED ({found}) ", [
+        f"{order[0]} >= (SELECT study_uid FROM place)",
+        f"({', '.join(order)}) >= (SELECT {uids} FROM place)",
+    ]
 
 
 def _start(query: Query) -> Criterion | None:

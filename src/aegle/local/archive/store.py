@@ -25,6 +25,7 @@ from aegle.records import Found, Query, StoredInstance
 
 _BLOCK = 1 << 20
 _SYNCS = 16  #: at once; a file system shares the work of those that wait together
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _TURNS = 64  #: objects of one UID are put one after the other, others beside each other
 
 
@@ -202,8 +203,12 @@ class FileArchive:
     def frames(self, instance: StoredInstance, numbers: Sequence[int]) -> Sequence[bytes]:
         """Frames as stored, in the order asked."""
         table = self._tables.of(instance)
-        with self.open(instance).open("rb") as stream:
-            return [b"".join(_read(stream.fileno(), *span) for span in table.of(number)) for number in numbers]
+        spans = [table.of(number) for number in numbers]
+        descriptor = self._descriptor(instance)
+        try:
+            return [b"".join(_read(descriptor, *span) for span in several) for several in spans]
+        finally:
+            os.close(descriptor)
 
     def open(self, instance: StoredInstance) -> Path:
         """The Part 10 file. Raises NotFound."""
@@ -212,6 +217,12 @@ class FileArchive:
             if place is not None and place.exists():
                 return place
         raise NotFound("the archive has no file for that instance; run `aegle archive check`")
+
+    def _descriptor(self, instance: StoredInstance) -> int:
+        try:
+            return os.open(self._place(instance.sop_uid), _READ)
+        except FileNotFoundError:
+            return os.open(self.open(instance), _READ)
 
     def close(self) -> None:
         """Close the index and let another process use the archive."""
