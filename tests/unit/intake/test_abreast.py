@@ -11,7 +11,7 @@ from intakesite import Site
 from aegle import durable
 from aegle.access import Act
 from aegle.deid import HoldReason
-from aegle.errors import StorageFull
+from aegle.errors import PeerUnreachable, StorageFull, Unavailable
 from aegle.intake.abreast import Abreast
 from aegle.intake.admit import Judged, Settled
 from aegle.intake.quarantine import Settlement
@@ -118,13 +118,19 @@ def test_one_that_fails_keeps_no_other_waiting_and_leaves_nothing_behind(
     assert list(site.intake.work.iterdir()) == []
 
 
-def test_a_disk_that_is_full_stops_the_rest_and_loses_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("away", [StorageFull, PeerUnreachable])
+def test_a_full_disk_or_an_archive_that_is_away_stops_the_rest_and_loses_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch, away: type[Unavailable]
+) -> None:
+    def put(*_: Any) -> None:
+        raise away
+
     receive(site, 24)
     with monkeypatch.context() as patch:
-        patch.setattr(site.archive, "put", _full)
+        patch.setattr(site.archive, "put", put)
         failures = admit(site)
     assert 1 <= len(failures) < 24
-    assert {type(failure) for failure in failures} == {StorageFull}
+    assert {type(failure) for failure in failures} == {away}
     assert len(site.spool.waiting()) == 24
     assert list(site.intake.work.iterdir()) == []
     assert admit(site) == [None] * 24
@@ -132,10 +138,6 @@ def test_a_disk_that_is_full_stops_the_rest_and_loses_none(site: Site, monkeypat
     told = [event for event in site.audit.read(999) if event.act == Act.INTAKE_INSTANCE_ADMIT]
     assert len({event.subject for event in told}) == len(told) == 24
     assert isinstance(verify(site.audit.path, site.audit.name, []), int)
-
-
-def _full(*_: Any) -> None:
-    raise StorageFull
 
 
 def test_objects_beyond_the_bound_go_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
