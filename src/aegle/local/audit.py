@@ -10,11 +10,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aegle import api, durable
-from aegle.errors import AegleError
+from aegle.errors import Overloaded
 from aegle.records import AuditEvent, AuditHead
 
 EMPTY = "0" * 64
@@ -26,7 +26,7 @@ class _Waiting:
 
     events: Sequence[AuditEvent]
     is_done: bool = False
-    error: Exception | None = None
+    error: Exception | None = field(default_factory=lambda: Overloaded("the audit entry was not written"))
 
 
 class ChainedLines:
@@ -55,14 +55,21 @@ class ChainedLines:
             raise mine.error
 
     def _write_for(self, several: Sequence["_Waiting"]) -> None:
-        error: Exception | None = None
+        """Together; when that fails, each alone, so that only the one at fault hears of it. Nobody is left without an answer."""
         try:
             with durable.storage():
                 self._chain([event for waiting in several for event in waiting.events])
-        except (OSError, AegleError) as refused:
-            error = refused
-        for waiting in several:
-            waiting.is_done, waiting.error = True, error
+        except Exception as error:  # noqa: BLE001  (raised to whom it belongs)
+            for waiting in several:
+                waiting.error = error
+                if len(several) > 1:
+                    self._write_for([waiting])
+        else:
+            for waiting in several:
+                waiting.error = None
+        finally:
+            for waiting in several:
+                waiting.is_done = True
 
     def _chain(self, events: Sequence[AuditEvent]) -> None:
         count, digest, lines = self._count, self._digest, []
