@@ -57,8 +57,9 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """As the caller addressed us, without a slash at the end."""
-        return f"http://{self.headers.get('host', 'localhost')}"
+        """As the caller addressed us, or the gateway in front of us, without a slash at the end."""
+        scheme = "https" if self.header("x-forwarded-proto") == "https" else "http"
+        return f"{scheme}://{self.headers.get('host', 'localhost')}"
 
 
 @dataclass(kw_only=True)

@@ -73,7 +73,7 @@ class Wire:
 
     def is_ready(self) -> bool:
         """Whether something is there to be read."""
-        return self._at < len(self._held) or bool(select.select((self._socket,), (), (), 0)[0])
+        return self._at < len(self._held) or _is_readable(self._socket)
 
     def read_into(self, place: memoryview) -> int:
         """At least one byte into `place`, all of it where they come soon. Raises BadMessage and TooSlow."""
@@ -211,6 +211,15 @@ class WireBody:
 
 def _is_text(extension: bytes) -> bool:
     return all(byte == 9 or 32 <= byte != 127 for byte in extension)
+
+
+def _is_readable(connection: socket.socket) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select((connection,), (), (), 0)[0])
+    else:
+        poll = select.poll()  # which has no bound for a descriptor's number
+        poll.register(connection, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 def set_patience(connection: socket.socket, seconds: float) -> None:

@@ -45,7 +45,14 @@ def readers(encoding: str) -> Mapping[bytes, Read]:
 
 
 def _several(text: Callable[[bytes], str]) -> Read:
-    return lambda raw: _known([part.rstrip("\0 ") for part in text(raw).split("\\")])
+    def read(raw: bytes) -> list[Any]:
+        value = text(raw)
+        if "\\" not in value:  # most are
+            value = value.rstrip("\0 ")
+            return [value] if value else []
+        return [part.rstrip("\0 ") for part in value.split("\\")]
+
+    return read
 
 
 def _one(text: Callable[[bytes], str]) -> Read:

@@ -20,6 +20,8 @@ from aegle.protocols.multipart import boundary_of
 HEADERS_MAX_BYTES = 8 << 10  #: of one part, and of what comes before the first
 PARTS_MAX = 10_000
 _BUFFER_BYTES = 1 << 18
+_SPARES = 16
+_spare: list[bytearray] = []
 _NEW = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
@@ -65,7 +67,9 @@ class PartReader:
     def space(self) -> memoryview:
         """Where the next bytes of the body are to be put: some at least. Valid until `received`."""
         if len(self._buffer) < _BUFFER_BYTES:
-            self._buffer = self._buffer[: self._end] + bytes(_BUFFER_BYTES - self._end)
+            start = self._buffer[: self._end]
+            self._buffer = _buffer()
+            self._buffer[: self._end] = start
         return memoryview(self._buffer)[self._end :]
 
     def received(self, size: int) -> None:
@@ -93,6 +97,7 @@ class PartReader:
         """The parts, once the body has ended. Raises BadMessage when it was cut short."""
         if self._state not in (_State.CLOSED, _State.END):
             raise BadMessage("a multipart body ends before its last boundary")
+        self._give_back()
         return self.parts
 
     @property
@@ -104,8 +109,14 @@ class PartReader:
         """Remove the files that nobody took over."""
         with contextlib.suppress(OSError):  # of the disk, about a file that goes anyway
             self._close()
+        self._give_back()
         for path in [*(part.path for part in self.parts), *([self._path] if self._path else [])]:
             path.unlink(missing_ok=True)
+
+    def _give_back(self) -> None:
+        if len(self._buffer) == _BUFFER_BYTES and len(_spare) < _SPARES:
+            _spare.append(self._buffer)
+        self._buffer, self._at, self._end = bytearray(), 0, 0
 
     def _step(self) -> bool:
         """Whether something was understood, so that more may be."""
@@ -213,6 +224,14 @@ class PartReader:
     def _bound_headers(self) -> None:
         if self._end - self._at > HEADERS_MAX_BYTES:
             raise BadMessage("a part of a multipart body has no end of headers, or the body no boundary")
+
+
+def _buffer() -> bytearray:
+    """One that was used before, where there is one: fresh memory costs as much as what is done in it."""
+    try:
+        return _spare.pop()
+    except IndexError:
+        return bytearray(_BUFFER_BYTES)
 
 
 def _media_type(headers: bytes) -> str:

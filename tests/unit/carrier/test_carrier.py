@@ -162,3 +162,10 @@ def test_when_requests_hold_all_seats_another_one_is_told_to_come_back() -> None
 def test_a_port_that_is_taken_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Overloaded, match="is taken"):
         Carrier(Application(answer), "127.0.0.1", taken.getsockname()[1]).start()
+
+
+def test_links_are_made_as_the_gateway_in_front_was_addressed() -> None:
+    with served(Application(lambda request: Response.of(request.base_url.encode()))) as url:
+        assert httpx.get(url, trust_env=False).text == url
+        headers = {"Host": "archive.example", "X-Forwarded-Proto": "https"}
+        assert httpx.get(url, headers=headers, trust_env=False).text == "https://archive.example"

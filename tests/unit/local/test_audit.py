@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,31 @@ def no_room(descriptor: int, content: bytes = b"") -> int:
     if len(content) > 40:
         return really_write(descriptor, content[: len(content) // 2])
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_who_waits_for_the_disk_together_writes_together_and_one_fault_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, sizes, faults = written(tmp_path, 0), list[int](), list[Exception]()
+    write = chain._chain
+    monkeypatch.setattr(chain, "_chain", lambda events: (sizes.append(len(events)), write(events)))
+    bad = replace(event(Act.INTAKE_INSTANCE_ADMIT, site="st-anna"), facts={"count": object()})  # type: ignore[dict-item]
+
+    def append(number: int) -> None:
+        try:
+            chain.append(bad if number == 3 else event(Act.INTAKE_INSTANCE_ADMIT, site="st-anna"))
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=append, args=(number,)) for number in range(8)]
+    with chain._turn:
+        for thread in threads:
+            thread.start()
+        while len(chain._waiting) < 8:
+            threading.Event().wait(0.001)
+    for thread in threads:
+        thread.join()
+    assert sizes == [8, *[1] * 8]
+    assert len(faults) == 1
+    assert verify(chain.path, chain.name, [chain.head()]) == 7
+    chain.close()

@@ -94,7 +94,7 @@ class Index:
             for folder in {entry.folder for entry in together if entry.folder}:
                 durable.sync_folder(folder)
             self._write(together)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001  (raised to whom it belongs)
             for entry in together:
                 entry.done, entry.error = True, error
                 if len(together) > 1:
