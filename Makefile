@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MACHINES_PYTHON ?= 3.11
+# Processes for the tests; a file's tests stay in one. The long files come first, so that none is left alone at the end.
+WORKERS ?= 2
 LINUX := manylinux_2_34_x86_64 manylinux_2_31_x86_64 manylinux_2_28_x86_64 manylinux_2_27_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64
 PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dicomweb libgdcm-tools
 export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
 
 # What runs at a hospital runs on Windows too; the embedded database of the hub does not.
-WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.protocols -p aegle.inference -p aegle.pages -p aegle.site \
+WINDOWS := -p aegle.dicom -p aegle.deid -p aegle.intake -p aegle.carrier -p aegle.protocols -p aegle.inference -p aegle.pages -p aegle.site \
   -p aegle.local.archive -m aegle.local.audit -m aegle.local.secrets -m aegle.local.accounts -m aegle.local.hub_client \
   -m aegle.local.processes -m aegle.local.windows_service -m aegle.provision.releases
 
@@ -19,7 +21,7 @@ demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
 	@$(BIN)/aegle demo $(if $(EXIT),--exit)
 
 test: $(VENV)/dev pages peers providers  ## install what the tests need and run them
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-infra-long: $(VENV)/dev providers  ## the blueprint with 50 sites, and every mutation of it alone: ten minutes
 	@$(BIN)/python -m pytest -m soak --timeout 1200 tests/infra

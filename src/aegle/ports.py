@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aegle.api import Hello, LabelReceipt, Receipt, Submission, Welcome
 from aegle.records import AuditEvent, AuditHead, Found, InstanceRef, Label, Outcome, Query, StoredInstance
@@ -61,6 +61,14 @@ class Archive(ArchiveReader, Protocol):
     def search(self, query: Query) -> Sequence[Found]:
         """What matches, in one fixed order: `Found.place` of the last one, as `Query.after`, begins the next page. A put
         that returned is seen. Raises TooLarge for a search that would take too much work."""
+
+
+@runtime_checkable
+class TakesInPlace(Protocol):
+    """An archive that an object is received into, so that putting it moves no bytes and waits less for the disk."""
+
+    def new_file(self) -> Path:
+        """An empty file of the caller's own, to be filled and given to `put`, or removed. Raises StorageFull."""
 
 
 class AuditSink(Protocol):

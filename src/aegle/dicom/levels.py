@@ -4,6 +4,7 @@ The tables are the conformance statement's too (PS3.18 §10.6.1.2 and §10.6.3.3
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydicom.datadict import dictionary_VR
@@ -23,7 +24,12 @@ class Key(NamedTuple):
     @property
     def vr(self) -> str:
         """Its value representation."""
-        return dictionary_VR(int(self.tag, 16))
+        return _vr(self.tag)
+
+
+@cache
+def _vr(tag: str) -> str:
+    return dictionary_VR(int(tag, 16))
 
 
 KEYS: tuple[Key, ...] = (

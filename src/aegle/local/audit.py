@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from aegle import api, durable
@@ -25,6 +26,7 @@ class ChainedLines:
         self.name = f"{site}/{process}"
         self.path = durable.private_folder(folder) / f"{process}.jsonl"
         self._turn = threading.Lock()
+        self._together = durable.Together(self._append)
         self._writer = durable.claim(folder / f"{process}.lock", f"the audit chain {process!r}")
         self._count, self._digest = _recover(self.path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
@@ -32,10 +34,13 @@ class ChainedLines:
         durable.sync_folder(folder)
 
     def append(self, *events: AuditEvent) -> None:
-        """Durable before it returns; the events keep their order and stay together."""
+        """Durable before it returns; the events keep their order and stay together. Threads share a wait for the disk."""
+        self._together.add(events)
+
+    def _append(self, several: Sequence[Sequence[AuditEvent]]) -> None:
         with self._turn, durable.storage():
             count, digest, lines = self._count, self._digest, []
-            for event in events:
+            for event in chain.from_iterable(several):
                 count += 1
                 body = api.encode(event).decode()
                 after = _link(digest, body)

@@ -6,14 +6,16 @@ from typing import Any
 
 import uvicorn
 
+from aegle.carrier import Application, Carrier
 from aegle.errors import Overloaded
 
 
 class HttpServer:
-    """An ASGI application on one address. Access logs are off: a path can hold what a log may not."""
+    """An application on one address: of the carrier's kind, or ASGI. Access logs are off: a path can hold what a log may not."""
 
     def __init__(self, application: Any, bind: str, port: int, tls: Mapping[str, Any] | None = None) -> None:
-        """`tls` holds uvicorn's settings for HTTPS."""
+        """`tls` holds uvicorn's settings for HTTPS, of ASGI."""
+        self._carrier = Carrier(application, bind, port) if isinstance(application, Application) else None
         settings = uvicorn.Config(
             application,
             host=bind,
@@ -31,6 +33,9 @@ class HttpServer:
 
     def start(self) -> None:
         """Listen; returns once connections are taken. Raises Overloaded when the port is not to be had."""
+        if self._carrier is not None:
+            self._carrier.start()
+            return
         self._thread.start()
         while not self._server.started:
             self._thread.join(0.01)
@@ -39,5 +44,8 @@ class HttpServer:
 
     def stop(self) -> None:
         """Let running requests end, then stop."""
+        if self._carrier is not None:
+            self._carrier.stop()
+            return
         self._server.should_exit = True
         self._thread.join(timeout=10)

@@ -4,26 +4,23 @@
 archive; what a route needs is its act in `archive_routes`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from urllib.parse import urlencode
 
 from aegle.access import Act
+from aegle.carrier import Answer, Application, Request, Response
 from aegle.dicom.uids import is_uid
-from aegle.errors import MEANING, BadMessage, NotAcceptable, NotFound
+from aegle.errors import AegleError, BadMessage, NotAcceptable, NotFound
 from aegle.ports import Archive
 from aegle.protocols import answers, qido, stow
 from aegle.protocols.accept import Offer, choose
 from aegle.protocols.dicomweb_client import path_of
 from aegle.protocols.openapi import openapi
 from aegle.protocols.rendered import Draw, Wanted, rendered, thumbnail
+from aegle.protocols.resources import Resources
 from aegle.protocols.wado import frame_body, one_value, whole_pixels, with_links
 from aegle.records import Level, StoredInstance
 
@@ -35,8 +32,6 @@ _TAGS = {"study": "0020000D", "series": "0020000E", "sop": "00080018"}
 _STUDY, _SERIES = "/studies/{study}", "/studies/{study}/series/{series}"
 _INSTANCE = _SERIES + "/instances/{sop}"
 _FRAMES = _INSTANCE + "/frames/{frames}"
-
-Answer = Callable[[Request], Response]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,38 +47,36 @@ class ArchiveRoute:
 
 def archive_app(
     archive: Archive, authorise: Authorise, receiver: stow.Receiver | None = None, draw: Draw | None = None
-) -> Starlette:
-    """The endpoint as an ASGI application. Without a receiver it stores nothing, without `draw` it renders nothing."""
-    table = archive_routes(archive, draw)
-    paths = dict.fromkeys(route.path for route in table)
+) -> Application:
+    """The endpoint. Without a receiver it stores nothing, without `draw` it renders nothing."""
+    resources = Resources((route.path, route.method, route) for route in archive_routes(archive, draw))
 
-    def of(path: str) -> Callable[[Request], Awaitable[Response]]:
-        by_method = {route.method: route for route in table if route.path == path}
-
-        async def endpoint(request: Request) -> Response:
-            route = by_method["GET" if request.method == "HEAD" else request.method]
+    def answer(request: Request) -> Response:
+        try:
+            methods, request.names = resources.find(request.path)
+            route = methods.get("GET" if request.method == "HEAD" else request.method)
+            if route is None:
+                return _not_allowed(methods)
             study_uid = _named(request)
             allow = partial(authorise, request.headers.get("authorization"), study_uid, route.act)
-            if route.answer is not None:
-                return await run_in_threadpool(_allowed, allow, route.answer, request)
-            if receiver is None:
-                return await run_in_threadpool(_allowed, allow, _not_here, request)
-            return await stow.receive(request, receiver, study_uid, allow)
+            if route.answer is None and receiver is not None:
+                return stow.receive_here(request, receiver, study_uid, allow)
+            allow()
+            return (route.answer or _not_here)(request)
+        except AegleError as error:
+            return answers.refusal(error)
 
-        return endpoint
-
-    routes = [Route(path, of(path), methods=_methods(table, path)) for path in paths]
-    return Starlette(routes=routes, exception_handlers=dict.fromkeys(MEANING, answers.refuse))
+    return Application(answer)
 
 
-def _allowed(allow: Callable[[], None], answer: Answer, request: Request) -> Response:
-    """In one thread, one after the other: each change of threads costs as much as a tile."""
-    allow()
-    return answer(request)
+def _not_here(_: Request) -> Response:
+    return answers.plain_json({"code": "REFUSED", "detail": "this archive takes objects at its door alone"}, 405)
 
 
-def _not_here(request: Request) -> Response:
-    return JSONResponse({"code": "REFUSED", "detail": "this archive takes objects at its door alone"}, 405)
+def _not_allowed(methods: Iterable[str]) -> Response:
+    allowed = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+    report = {"code": "REFUSED", "detail": f"this resource knows {allowed}"}
+    return answers.plain_json(report, 405, {"Allow": allowed})
 
 
 def archive_routes(archive: Archive, draw: Draw | None = None) -> Sequence[ArchiveRoute]:
@@ -125,7 +118,11 @@ def archive_routes(archive: Archive, draw: Draw | None = None) -> Sequence[Archi
     document = openapi(routes)
     for method in ("GET", "OPTIONS"):
         about = ArchiveRoute(
-            path="/", act=find, method=method, says="Capabilities (OpenAPI)", answer=lambda _: JSONResponse(document)
+            path="/",
+            act=find,
+            method=method,
+            says="Capabilities (OpenAPI)",
+            answer=lambda _: answers.plain_json(document),
         )
         routes.append(about)
     return routes
@@ -139,13 +136,13 @@ class _Resources:
 
     def search(self, level: Level) -> Answer:
         def answer(request: Request) -> Response:
-            scope = [(_TAGS[name], uid) for name, uid in request.path_params.items()]
-            return _searched(request, self._archive, qido.read(level, scope, request.query_params.multi_items()))
+            scope = [(_TAGS[name], uid) for name, uid in request.names.items()]
+            return _searched(request, self._archive, qido.read(level, scope, request.query))
 
         return answer
 
     def metadata(self, request: Request) -> Response:
-        base = _base(request)
+        base = request.base_url
         told = (with_links(self._archive.metadata(it), it, f"{base}{path_of(it)}") for it in self._chosen(request))
         return answers.dicom_json(request, list(told))
 
@@ -163,7 +160,7 @@ class _Resources:
 
     def frames(self, request: Request) -> Response:
         (item,) = self._chosen(request)
-        return frame_body(request, self._archive, item, _numbers(request.path_params["frames"]))
+        return frame_body(request, self._archive, item, _numbers(request.names["frames"]))
 
     def bulk_data(self, request: Request) -> Response:
         (item,) = self._chosen(request)
@@ -171,28 +168,28 @@ class _Resources:
 
     def value(self, request: Request) -> Response:
         (item,) = self._chosen(request)
-        return one_value(request, self._archive.open(item), request.path_params["where"])
+        return one_value(request, self._archive.open(item), request.names["where"])
 
     def rendered(self, request: Request) -> Response:
         """The frames named, or the first of each image."""
         images = [item for item in self._chosen(request) if item.frames]
         if not images:
             raise NotFound("nothing there has an image")
-        shown = [(item, number) for item in images for number in _numbers(request.path_params.get("frames", "1"))]
+        shown = [(item, number) for item in images for number in _numbers(request.names.get("frames", "1"))]
         return rendered(request, self._draw, shown)
 
     def thumbnail(self, request: Request) -> Response:
-        frames = request.path_params.get("frames")
+        frames = request.names.get("frames")
         return thumbnail(request, self._draw, self._chosen(request), _numbers(frames)[0] if frames else None)
 
     def delete(self, request: Request) -> Response:
         for item in self._chosen(request):
             self._archive.delete(item)
-        return Response(status_code=204)
+        return Response(status=204)
 
     def _chosen(self, request: Request) -> list[StoredInstance]:
         """The instances a path names; an instance is looked up by its own UID and must lie where the path says."""
-        names = request.path_params
+        names = request.names
         study_uid, series, sop = names["study"], names.get("series"), names.get("sop")
         found: Iterable[StoredInstance | None] = (
             [self._archive.find(sop)] if sop else self._archive.instances(study_uid)
@@ -211,11 +208,10 @@ def _searched(request: Request, archive: Archive, asked: qido.Asked) -> Response
     warnings = [*asked.warnings, *(["There are additional results that can be requested"] if more and found else [])]
     headers = {"Warning": ", ".join(f'299 aegle "{text}"' for text in warnings)} if warnings else {}
     if more and found:
-        url = request.url.remove_query_params(["offset", "after"]).include_query_params(
-            after=qido.token(found[-1].place)
-        )
-        headers["Link"] = f'<{url}>; rel="next"'
-    base = _base(request)
+        kept = [pair for pair in request.query if pair[0] not in ("offset", "after")]
+        following = urlencode([*kept, ("after", qido.token(found[-1].place))])
+        headers["Link"] = f'<{request.base_url}{request.path}?{following}>; rel="next"'
+    base = request.base_url
     return answers.dicom_json(request, [_told(it.attributes, asked, base) for it in found], headers)
 
 
@@ -226,21 +222,13 @@ def _told(attributes: Any, asked: qido.Asked, base: str) -> dict[str, Any]:
     return dict(sorted((told | {"00081190": {"vr": "UR", "Value": [base + path]}}).items()))
 
 
-def _methods(table: Sequence[ArchiveRoute], path: str) -> list[str]:
-    return [route.method for route in table if route.path == path]
-
-
 def _draws_nothing(item: StoredInstance, frame: int, wanted: Wanted) -> bytes:
     raise NotAcceptable("this archive renders nothing; retrieve frames as they are stored")
 
 
-def _base(request: Request) -> str:
-    return str(request.base_url).rstrip("/")
-
-
 def _named(request: Request) -> str:
     """The study that a path names; every name in it must be a UID. Raises BadMessage."""
-    names = request.path_params
+    names = request.names
     if not all(is_uid(value) for name, value in names.items() if name not in ("frames", "where")):
         raise BadMessage("a study, series or instance is named by its UID")
     return str(names.get("study", ""))

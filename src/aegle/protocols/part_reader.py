@@ -1,10 +1,12 @@
 """A multipart/related body read as it arrives, each part to a file of its own (RFC 2046 §5.1, PS3.18 §8.6.1.2).
 
-Memory: the block given plus one boundary. A boundary is searched for, lengths in headers are not believed.
+Memory: a quarter of a megabyte. A boundary is searched for, lengths in headers are not believed.
 """
 
 import hashlib
+import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from io import FileIO
@@ -15,6 +17,8 @@ from aegle.protocols.multipart import boundary_of
 
 HEADERS_MAX_BYTES = 8 << 10  #: of one part, and of what comes before the first
 PARTS_MAX = 10_000
+_BUFFER_BYTES = 1 << 18
+_NEW = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +38,51 @@ class _State(Enum):
 
 
 class PartReader:
-    """Feed it blocks; `parts` grows. Call `discard` whenever the body is not wanted any more."""
+    """Receive into `space`, then say how much with `received`; or `feed` it blocks. `parts` grows. Call `discard` whenever
+    the body is not wanted any more."""
 
-    def __init__(self, content_type: str, folder: Path, part_max_bytes: int) -> None:
+    def __init__(
+        self, content_type: str, folder: Path, part_max_bytes: int, new_file: Callable[[], Path] | None = None
+    ) -> None:
+        """`new_file` names the file for each part, empty or not there yet; else it is one of a random name in `folder`."""
         self._mark = b"\r\n--" + boundary_of(content_type)
-        self._folder, self._most = folder, part_max_bytes
-        self._state, self._rest = _State.START, b"\r\n"  # so that the first boundary reads like every other
+        self._new_file = new_file or (lambda: folder / secrets.token_hex(8))
+        self._most = part_max_bytes
+        self._state = _State.START
+        self._buffer = bytearray(b"\r\n")  # so that the first boundary reads like every other
+        self._at, self._end = 0, 2  #: what of the buffer is not understood yet
         self._file: FileIO | None = None
-        self._path, self._media_type = folder, ""
+        self._path: Path | None = None
+        self._media_type = ""
         self._size, self._sum = 0, hashlib.sha256()
         self.parts: list[Part] = []
 
-    def feed(self, block: bytes) -> None:
-        """The next bytes of the body. Raises BadMessage and TooLarge; nothing may be fed after that."""
-        self._rest = self._rest + block if self._rest else block
+    def space(self) -> memoryview:
+        """Where the next bytes of the body are to be put: some at least. Valid until `received`."""
+        if len(self._buffer) < _BUFFER_BYTES:
+            self._buffer = self._buffer[: self._end] + bytes(_BUFFER_BYTES - self._end)
+        return memoryview(self._buffer)[self._end :]
+
+    def received(self, size: int) -> None:
+        """So many bytes were put into `space`. Raises BadMessage and TooLarge; nothing may be fed after that."""
+        self._end += size
         while self._step():
             pass
+        rest = self._end - self._at
+        if self._at:
+            self._buffer[:rest] = self._buffer[self._at : self._end]
+            self._at, self._end = 0, rest
+
+    def feed(self, block: bytes) -> None:
+        """The next bytes of the body, copied. Raises as `received` does."""
+        left = memoryview(block)
+        while left:
+            space = self.space()
+            size = min(len(left), len(space))
+            space[:size] = left[:size]
+            space.release()
+            self.received(size)
+            left = left[size:]
 
     def finish(self) -> list[Part]:
         """The parts, once the body has ended. Raises BadMessage when it was cut short."""
@@ -65,7 +98,7 @@ class PartReader:
     def discard(self) -> None:
         """Remove the files that nobody took over."""
         self._close()
-        for path in [*(part.path for part in self.parts), *([self._path] if self._path != self._folder else [])]:
+        for path in [*(part.path for part in self.parts), *([self._path] if self._path else [])]:
             path.unlink(missing_ok=True)
 
     def _step(self) -> bool:
@@ -74,60 +107,67 @@ class PartReader:
             return self._begin()
         if self._state is _State.HEADERS:
             return self._open()
-        return self._state is _State.BODY and self._copy()
+        if self._state is _State.BODY:
+            return self._copy()
+        self._at = self._end  # after the last boundary nothing is looked at
+        return False
 
     def _begin(self) -> bool:
-        at = self._rest.find(self._mark)
+        at = self._buffer.find(self._mark, self._at, self._end)
         if at < 0:
             self._bound_headers()
             return False
-        self._rest, self._state = self._rest[at + len(self._mark) :], _State.HEADERS
+        self._at, self._state = at + len(self._mark), _State.HEADERS
         return True
 
     def _open(self) -> bool:
         """After a boundary: the end of the body, or a part's headers up to an empty line."""
-        if self._rest[:2] == b"--":
-            self._state, self._rest = _State.END, b""
-            return False
-        if len(self._rest) >= 2 and self._rest[:2] != b"\r\n":
+        start = self._buffer[self._at : min(self._at + 2, self._end)]
+        if start == b"--":
+            self._state = _State.END
+            return True
+        if len(start) == 2 and start != b"\r\n":
             raise BadMessage("a multipart body is not divided where it says")
-        end = self._rest.find(b"\r\n\r\n")
+        end = self._buffer.find(b"\r\n\r\n", self._at, self._end)
         if end < 0:
             self._bound_headers()
             return False
         if len(self.parts) >= PARTS_MAX:
             raise TooLarge(f"a body of more than {PARTS_MAX} parts; send them in several requests")
-        self._media_type = _media_type(self._rest[:end])
-        self._rest = self._rest[end + 4 :]
-        self._path = self._folder / secrets.token_hex(8)
-        self._file = self._path.open("xb", buffering=0)
+        self._media_type = _media_type(bytes(self._buffer[self._at : end]))
+        self._at = end + 4
+        self._path = self._new_file()
+        self._file = FileIO(os.open(self._path, _NEW, 0o600), "wb")
         self._size, self._sum, self._state = 0, hashlib.sha256(), _State.BODY
         return True
 
     def _copy(self) -> bool:
-        at = self._rest.find(self._mark)
+        at = self._buffer.find(self._mark, self._at, self._end)
         if at < 0:
-            keep = len(self._mark) - 1
-            if len(self._rest) > keep:
-                self._write(memoryview(self._rest)[:-keep])
-                self._rest = self._rest[-keep:]
+            end = self._end - len(self._mark) + 1  # what may be the start of a boundary stays
+            if end > self._at:
+                self._write(end)
             return False
-        self._write(memoryview(self._rest)[:at])
+        self._write(at)
         self._close()
+        assert self._path is not None  # noqa: S101  (a part was opened)
         self.parts.append(Part(path=self._path, media_type=self._media_type, digest=self._sum.hexdigest()))
-        self._path = self._folder
-        self._rest, self._state = self._rest[at + len(self._mark) :], _State.HEADERS
+        self._path = None
+        self._at, self._state = at + len(self._mark), _State.HEADERS
         return True
 
-    def _write(self, piece: memoryview) -> None:
-        self._size += len(piece)
+    def _write(self, end: int) -> None:
+        """The buffer up to there goes into the part's file."""
+        self._size += end - self._at
         if self._size > self._most:
             raise TooLarge(f"a part of more than {self._most // 1_000_000} MB")
-        if self._file is not None:
-            whole = piece
-            while piece:  # an unbuffered file may take a part of it
-                piece = piece[self._file.write(piece) :]
-            self._sum.update(whole)
+        with memoryview(self._buffer) as whole, whole[self._at : end] as piece:
+            if self._file is not None:
+                written = 0
+                while written < len(piece):  # an unbuffered file may take a part of it
+                    written += self._file.write(piece[written:])
+                self._sum.update(piece)
+        self._at = end
 
     def _close(self) -> None:
         if self._file is not None:
@@ -135,7 +175,7 @@ class PartReader:
             self._file = None
 
     def _bound_headers(self) -> None:
-        if len(self._rest) > HEADERS_MAX_BYTES:
+        if self._end - self._at > HEADERS_MAX_BYTES:
             raise BadMessage("a part of a multipart body has no end of headers, or the body no boundary")
 
 

@@ -5,9 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from starlette.requests import Request
-from starlette.responses import Response
-
+from aegle.carrier import Request, Response
 from aegle.errors import BadMessage, NotAcceptable, NotFound, TooLarge, Unreadable
 from aegle.protocols import multipart
 from aegle.protocols.accept import Offer, choose
@@ -49,9 +47,9 @@ def rendered(request: Request, draw: Draw, shown: Sequence[tuple[StoredInstance,
         raise NotAcceptable("these pixels are not rendered; retrieve them as they are stored") from None
     headers = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
     if not offer.multipart:
-        return Response(drawn[0], media_type=offer.media_type, headers=headers)
+        return Response.of(drawn[0], headers=headers | {"Content-Type": offer.media_type})
     content_type, body = multipart.write(drawn, offer.media_type)
-    return Response(b"".join(body), headers=headers | {"Content-Type": content_type})
+    return Response.of(b"".join(body), headers=headers | {"Content-Type": content_type})
 
 
 def thumbnail(request: Request, draw: Draw, items: Sequence[StoredInstance], frame: int | None = None) -> Response:
@@ -69,10 +67,10 @@ def _offers(*, single: bool) -> list[Offer]:
 
 
 def _wanted(request: Request, media_type: str) -> Wanted:
-    given = dict(request.query_params)
-    if given.keys() - _KNOWN or len(given) < len(request.query_params.multi_items()):
+    given = dict(request.query)
+    if given.keys() - _KNOWN or len(given) < len(request.query):
         raise BadMessage(f"an image is asked for with {', '.join(sorted(_KNOWN))}, each once, and nothing else")
-    small = request.url.path.endswith("/thumbnail")
+    small = request.path.rstrip("/").endswith("/thumbnail")
     viewport, region = _viewport(given, THUMBNAIL_PX if small else 0)
     return Wanted(
         media_type=media_type,

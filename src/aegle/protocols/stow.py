@@ -1,26 +1,30 @@
 """STOW-RS (PS3.18 §10.5): objects taken in over HTTP, streamed to disk, each with a status of its own.
 
-What becomes of an object is the owner's: an archive keeps it, a door spools it. Memory: a megabyte a request.
+What becomes of an object is the owner's: an archive keeps it, a door spools it. Memory: a quarter of a megabyte a request.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import anyio.from_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as DoorRequest
+from starlette.responses import Response as DoorResponse
 
 from aegle import durable, faults
+from aegle.carrier import Body, Request, Response
 from aegle.errors import AegleError, BadDicom, BadMessage, Conflict, StorageFull, TooLarge, TooSlow, WrongMedia
-from aegle.protocols.answers import DICOM_JSON
+from aegle.protocols import answers
 from aegle.protocols.part_reader import Part, PartReader
 from aegle.records import InstanceRef
 
 _PART_10 = "application/dicom"
-_BLOCK = 1 << 20
 SILENCE_SECONDS = 30.0  #: the longest that a sender may say nothing in the middle of a body
 _REASONS: dict[type[AegleError], int] = {Conflict: 0x0111, StorageFull: 0xA700, TooLarge: 0xA700, BadDicom: 0xC000}
 NOT_ALLOWED = 0x0110
@@ -50,67 +54,130 @@ class Receiver:
     part_max_bytes: int
     take: Callable[[Path, str, str], Fate]
     is_retrievable: bool = True  #: what was taken can be retrieved at the same address
+    new_file: Callable[[], Path] | None = (
+        None  #: names a file to receive into, where `take` wants them in places of its own
+    )
 
 
-async def receive(
+def receive_here(
     request: Request, receiver: Receiver, study_uid: str, allow: Callable[[], None] | None = None
 ) -> Response:
     """Answer a STOW-RS request: 200 when all were taken, 202 when some were, 409 when none was.
 
-    `allow` decides whether the sender may, where that is still open, and audits it; meanwhile the first megabyte comes in and
-    is not looked at."""
-    blocks = _blocks(request)
-    first = await _first(blocks, allow) if allow else await anext(blocks)
-    content_type = request.headers.get("content-type", "")
-    _require_media(content_type)
-    reader = PartReader(content_type, receiver.folder, receiver.part_max_bytes)
+    `allow` decides whether the sender may, and audits it; what comes in meanwhile is not looked at by anybody else, and goes
+    again when it says no."""
+    base = request.base_url if receiver.is_retrievable else ""
+    return _received(request.headers, request.body, receiver, study_uid, base, allow)
+
+
+async def receive(request: DoorRequest, receiver: Receiver, study_uid: str) -> DoorResponse:
+    """The same from the door's own server, whose sender was let in before."""
+    base = str(request.base_url).rstrip("/") if receiver.is_retrievable else ""
+    body = _Streamed(request)
+    said = await run_in_threadpool(_received, request.headers, body, receiver, study_uid, base, None)
+    content = b"".join(piece for piece in said.pieces if isinstance(piece, bytes))
+    return DoorResponse(content, said.status, said.headers)
+
+
+def _received(
+    headers: Mapping[str, str],
+    body: Body,
+    receiver: Receiver,
+    study_uid: str,
+    base: str,
+    allow: Callable[[], None] | None,
+) -> Response:
+    content_type = headers.get("content-type", "")
+    leave = _Leave(allow)
     try:
-        await _feed(reader, first, blocks)
-        fates = await run_in_threadpool(_take_all, receiver, reader, first if first.ends else _NOTHING, study_uid)
+        _require_media(content_type)
+        reader = PartReader(content_type, receiver.folder, receiver.part_max_bytes, receiver.new_file)
+    except AegleError:
+        leave.wait()
+        if body.is_ready():  # what is no body at all is told before what it is of
+            body.read_into(memoryview(bytearray(1)))
+        raise
+    try:
+        with durable.storage():
+            _take_in(reader, body, leave)
+        fates = _take_all(receiver, reader, study_uid)
     finally:
         if reader.is_holding:
-            await run_in_threadpool(reader.discard)
-    return _answer(str(request.base_url).rstrip("/") if receiver.is_retrievable else "", fates)
+            reader.discard()
+    return _answer(base, fates)
 
 
-class _Block(NamedTuple):
-    """Part of a body, and whether it is the last."""
+class _Leave:
+    """Leave to store, being asked for in a thread of its own: its entry in the audit trail waits for the disk while the body
+    comes in."""
 
-    content: bytes
-    ends: bool
+    def __init__(self, allow: Callable[[], None] | None) -> None:
+        self._asked: Future[None] | None = _askers().submit(allow) if allow else None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not decided yet."""
+        return self._asked is not None and not self._asked.done()
 
-_NOTHING = _Block(b"", ends=True)
-
-
-async def _first(blocks: AsyncIterator[_Block], allow: Callable[[], None]) -> _Block:
-    """Whoever may not send is told so at once, whether or not the block has come."""
-    allowed = asyncio.ensure_future(run_in_threadpool(allow))
-    coming = asyncio.ensure_future(anext(blocks))
-    try:
-        await asyncio.wait({allowed, coming}, return_when=asyncio.FIRST_COMPLETED)
-        await allowed
-        return await coming
-    finally:
-        coming.cancel()
+    def wait(self) -> None:
+        """Return once it is given, or raise what refuses it."""
+        if self._asked is not None:
+            self._asked.result()
+            self._asked = None
 
 
-async def _feed(reader: PartReader, first: _Block, blocks: AsyncIterator[_Block]) -> None:
-    """Everything but a body's only block: while one block is written, the next one comes in."""
-    if first.ends:
-        return
-    writing = asyncio.ensure_future(run_in_threadpool(_write, reader, first.content))
-    try:
-        async for block in blocks:
-            await writing
-            writing = asyncio.ensure_future(run_in_threadpool(_write, reader, block.content))
-    finally:
-        await writing
+@functools.cache
+def _askers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "stow-leave")
 
 
-def _write(reader: PartReader, content: bytes) -> None:
-    with durable.storage():
-        reader.feed(content)
+def _take_in(reader: PartReader, body: Body, leave: _Leave) -> None:
+    """The whole body. Whoever may not send is told so before we wait for more of it."""
+    has_begun = False
+    while True:
+        if not (leave.is_open and body.is_ready()):
+            leave.wait()
+        with reader.space() as space:
+            size = body.read_into(space)
+        if not size:
+            leave.wait()
+            return
+        try:
+            reader.received(size)
+        except AegleError:
+            leave.wait()
+            raise
+        if not has_begun and reader.is_holding:
+            has_begun = True
+            faults.reach(faults.Point.STOW_RECEIVING)
+
+
+class _Streamed:
+    """A body that another server receives, read from a thread: `carrier.Body`."""
+
+    def __init__(self, request: DoorRequest) -> None:
+        self._stream, self._held = request.stream(), memoryview(b"")
+
+    def is_ready(self) -> bool:
+        return bool(self._held)
+
+    def read_into(self, place: memoryview) -> int:
+        while not self._held:
+            try:
+                self._held = memoryview(anyio.from_thread.run(self._next))
+            except StopAsyncIteration:
+                return 0
+            except ClientDisconnect:
+                raise BadMessage("the sender left in the middle of a body") from None
+            except TimeoutError:
+                raise TooSlow("the sender fell silent in the middle of a body") from None
+        size = min(len(place), len(self._held))
+        place[:size], self._held = self._held[:size], self._held[size:]
+        return size
+
+    async def _next(self) -> bytes:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            return await anext(self._stream)
 
 
 def _require_media(content_type: str) -> None:
@@ -122,30 +189,7 @@ def _require_media(content_type: str) -> None:
         raise wrong
 
 
-async def _blocks(request: Request) -> AsyncIterator[_Block]:
-    """The body a megabyte at a time. Raises BadMessage for a sender who leaves, TooSlow for one who falls silent."""
-    held, size = list[bytes](), 0
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                piece = await anext(stream)
-        except StopAsyncIteration:
-            break
-        except ClientDisconnect:
-            raise BadMessage("the sender left in the middle of a body") from None
-        except TimeoutError:
-            raise TooSlow("the sender fell silent in the middle of a body") from None
-        held.append(piece)
-        size += len(piece)
-        if size >= _BLOCK:
-            yield _Block(b"".join(held), ends=False)
-            held, size = [], 0
-    yield _Block(b"".join(held), ends=True)
-
-
-def _take_all(receiver: Receiver, reader: PartReader, last: _Block, study_uid: str) -> list[Fate]:
-    _write(reader, last.content)
+def _take_all(receiver: Receiver, reader: PartReader, study_uid: str) -> list[Fate]:
     parts = reader.finish()
     if not parts:
         raise BadMessage("a body without a part")
@@ -173,7 +217,7 @@ def _answer(base: str, fates: Sequence[Fate]) -> Response:
         if items:
             body[tag] = {"vr": "SQ", "Value": items}
     status = 200 if len(taken) == len(fates) else 202 if taken else 409
-    return JSONResponse(body, status, media_type=DICOM_JSON)
+    return answers.plain_json(body, status, {"Content-Type": answers.DICOM_JSON})
 
 
 def _reference(fate: Fate, base: str = "") -> dict[str, Any]:

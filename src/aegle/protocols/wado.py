@@ -1,13 +1,10 @@
 """Frames and pixel data as they are stored (PS3.18 §10.4.1.3 and §10.4.1.4): never transcoded."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-
+from aegle.carrier import Request, Response, Run
 from aegle.dicom.bulk import locate
 from aegle.errors import NotFound
 from aegle.ports import Archive
@@ -35,7 +32,6 @@ MEDIA_TYPES = {
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
 """Of one frame in each compressed transfer syntax (PS3.18 Table 8.7.3-5)."""
-_BLOCK = 1 << 20
 _BATCH = 16  #: frames in memory at a time
 
 
@@ -47,9 +43,10 @@ def frame_body(request: Request, archive: Archive, item: StoredInstance, numbers
     kind = f"{offer.media_type}; transfer-syntax={item.transfer_syntax}"
     found = archive.frames(item, numbers)
     if not offer.multipart:
-        return Response(found[0], media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
+        return Response.of(found[0], headers={"Content-Type": kind, "Cache-Control": "private, max-age=3600"})
     content_type, body = multipart.write(found, kind)
-    return Response(b"".join(body), headers={"Content-Type": content_type})
+    pieces = list(body)
+    return Response(headers={"Content-Type": content_type}, pieces=pieces, size_bytes=sum(map(len, pieces)))
 
 
 def whole_pixels(request: Request, archive: Archive, item: StoredInstance) -> Response:
@@ -61,29 +58,21 @@ def whole_pixels(request: Request, archive: Archive, item: StoredInstance) -> Re
     kind = f"{offer.media_type}; transfer-syntax={item.transfer_syntax}"
     pieces = _pieces(archive, item, first=list(archive.frames(item, [1])))
     if native and not offer.multipart:
-        return StreamingResponse(pieces, media_type=kind)
+        return Response(headers={"Content-Type": kind}, pieces=pieces)
     content_type, body = multipart.write(pieces, kind)
-    return StreamingResponse(body, headers={"Content-Type": content_type})
+    return Response(headers={"Content-Type": content_type}, pieces=body)
 
 
 def one_value(request: Request, path: Path, where: str) -> Response:
     """A large value of a header as it lies in the file, by the path that its BulkDataURI ends with. Raises NotFound."""
     offset, length = locate(path, where)
     offer = choose(wish(request), [Offer(media_type=OCTETS, multipart=form) for form in (True, False)])
+    run = Run(path, offset, length)
     if not offer.multipart:
-        headers = {"Content-Length": str(length)}
-        return StreamingResponse(_span(path, offset, length), media_type=OCTETS, headers=headers)
+        return Response(headers={"Content-Type": OCTETS}, pieces=(run,), size_bytes=length)
     head, tail, kind = multipart.around(OCTETS, length)
-    headers = {"Content-Type": kind, "Content-Length": str(len(head) + length + len(tail))}
-    return StreamingResponse(chain((head,), _span(path, offset, length), (tail,)), headers=headers)
-
-
-def _span(path: Path, offset: int, length: int) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        stream.seek(offset)
-        while length and (block := stream.read(min(length, _BLOCK))):
-            length -= len(block)
-            yield block
+    size = len(head) + length + len(tail)
+    return Response(headers={"Content-Type": kind}, pieces=(head, run, tail), size_bytes=size)
 
 
 def with_links(metadata: Mapping[str, Any], item: StoredInstance, url: str) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from starlette.applications import Starlette
-
 from aegle import durable
+from aegle.carrier import Application
 from aegle.ports import Archive, AuditSink
 from aegle.protocols.dicomweb_server import archive_app
 from aegle.site.access import GrantGate
@@ -30,8 +29,8 @@ class ArchiveEndpoint:
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawing", Drawing(archive=self.archive))
 
-    def application(self) -> Starlette:
-        """As ASGI. What a crash left of objects on their way in goes: none was acknowledged."""
+    def application(self) -> Application:
+        """For the carrier. What a crash left of objects on their way in goes: none was acknowledged."""
         for left in durable.private_folder(self.folder).iterdir():
             left.unlink()
         gate = GrantGate(site=self.site, key=self.key, audit=self.audit, revoked=self.revoked)

@@ -11,7 +11,7 @@ from typing import Any
 from aegle import access
 from aegle.access import Act
 from aegle.errors import AegleError, Refused
-from aegle.ports import Archive, AuditSink
+from aegle.ports import Archive, AuditSink, TakesInPlace
 from aegle.protocols import stow
 from aegle.protocols.stow import Fate, Receiver
 from aegle.records import AuditOutcome, InstanceRef
@@ -29,7 +29,8 @@ class Storing:
 
     def receiver(self, folder: Path, part_max_bytes: int) -> Receiver:
         """For the endpoint. `folder` lies on the archive's file system and holds nothing of value."""
-        return Receiver(folder=folder, part_max_bytes=part_max_bytes, take=self.take)
+        new_file = self.archive.new_file if isinstance(self.archive, TakesInPlace) else None
+        return Receiver(folder=folder, part_max_bytes=part_max_bytes, take=self.take, new_file=new_file)
 
     def take(self, path: Path, digest: str, study_uid: str) -> Fate:
         """Keep one object. Raises BadDicom for what is none."""

@@ -143,9 +143,32 @@ def test_a_page_is_one_walk_of_an_index_without_sorting(
 ) -> None:
     if DEPTH[criterion.tag] <= list(Level).index(level):
         statement, values = select(Query(level=level, criteria=(criterion,), limit=10))
-        plan = [row[3] for row in archive._index._connection().execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+        plan = [row[3] for row in archive._index._writer.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
         assert "SEARCH" in plan[0], plan
         assert not any("TEMP B-TREE FOR" in step for step in plan) or "0020000E" in criterion.tag, plan
+
+
+@pytest.mark.parametrize("level", Level)
+def test_a_modality_within_a_range_of_dates_is_one_walk(archive: FileArchive, level: Level) -> None:
+    dates = Criterion(tag=DATE, match=Match.BETWEEN, values=("20260103", "20260109"))
+    query = Query(level=level, criteria=(one_of(IN_STUDY, "SM"), dates), limit=100)
+    statement, values = select(query)
+    plan = [row[3] for row in archive._index._writer.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert "study_modality_by_date (modality=? AND study_date>? AND study_date<?)" in plan[0], plan
+    assert not any("TEMP B-TREE FOR" in step for step in plan), plan
+    assert {found.attributes[DATE]["Value"][0] for found in archive.search(query)} == {
+        "20260103",
+        "20260106",
+        "20260109",
+    }
+
+
+@pytest.mark.parametrize("level", Level)
+def test_what_an_offset_skips_is_not_read(archive: FileArchive, level: Level) -> None:
+    statement, values = select(Query(level=level, limit=10, offset=7))
+    plan = [row[3] for row in archive._index._writer.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert sum("COVERING INDEX" in step for step in plan) >= 2, plan
+    assert statement.endswith("OFFSET ?") and values[-1] == 0
 
 
 def test_a_search_that_takes_too_much_work_is_ended(archive: FileArchive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +229,21 @@ def test_an_index_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> 
         (found,) = index.search(Query(level=Level.STUDY, limit=5))
         assert found.attributes["00201208"]["Value"] == [1]
         index.close()
+
+
+def test_an_index_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    fill(tmp_path).close()
+    with sqlite3.connect(tmp_path / "archive" / "index.db") as old:
+        old.executescript(
+            "DROP TRIGGER study_modality_added; DROP INDEX study_modality_by_date; DROP INDEX study_places;"
+            "DROP INDEX series_places; ALTER TABLE study_modality DROP COLUMN study_date; PRAGMA user_version = 2;"
+        )
+    old.close()
+    archive = FileArchive(tmp_path / "archive")
+    dates = Criterion(tag=DATE, match=Match.BETWEEN, values=("20260103", "20260109"))
+    found = archive.search(Query(level=Level.STUDY, criteria=(one_of(IN_STUDY, "SM"), dates), limit=10))
+    assert [item.attributes[STUDY]["Value"] for item in found] == [["2.25.3"], ["2.25.6"], ["2.25.9"]]
+    archive.close()
 
 
 def test_an_index_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ Whoever writes while another commits waits, and then commits for all who wait wi
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from aegle import durable
@@ -50,9 +51,10 @@ class Index:
         self._path = path
         self._writing = threading.Lock()
         self._waiting: deque[_Entry] = deque()
-        self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
-        schema.prepare(self._connection())
+        self._free: list[sqlite3.Connection] = []
+        self._writer = self._connect()
+        schema.prepare(self._writer)
 
     def add(self, stored: StoredInstance, description: Description, folder: Path | None = None) -> None:
         """Index one instance; a second time changes nothing. The entries of `folder`, where its file was moved to, are forced
@@ -62,7 +64,7 @@ class Index:
     def add_all(self, several: Iterable[tuple[StoredInstance, Description]]) -> None:
         """Index several in one commit: all of them, or none. Takes 64 MB more memory from the first call on."""
         with self._writing:
-            self._connection().execute("PRAGMA cache_size = -65536")
+            self._writer.execute("PRAGMA cache_size = -65536")
             self._write([_Entry(stored, description) for stored, description in several])
 
     def replace(self, stored: StoredInstance, description: Description) -> None:
@@ -72,7 +74,7 @@ class Index:
     def remove(self, sop_uid: str) -> None:
         """Forget one instance; durable. An unknown one changes nothing."""
         with self._writing:
-            self._connection().execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
+            self._writer.execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
 
     def _commit(self, entry: _Entry) -> None:
         self._waiting.append(entry)
@@ -96,7 +98,7 @@ class Index:
                     self._write_all([entry])
 
     def _write(self, together: list[_Entry]) -> None:
-        connection = self._connection()
+        connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
             for entry in together:
@@ -111,7 +113,8 @@ class Index:
 
     def search(self, query: Query) -> Sequence[Found]:
         """What matches, in the order of the query. Raises TooLarge for a search that takes too much work."""
-        return search(self._connection(), query)
+        with self._reader() as connection:
+            return search(connection, query)
 
     def find(self, sop_uid: str) -> StoredInstance | None:
         """One instance, None when unknown."""
@@ -128,10 +131,9 @@ class Index:
 
     def studies(self, limit: int, after: str) -> Sequence[str]:
         """Study UIDs in ascending order, greater than `after`."""
-        rows = self._connection().execute(
-            "SELECT DISTINCT study_uid FROM instance WHERE study_uid > ? ORDER BY study_uid LIMIT ?", (after, limit)
-        )
-        return [row[0] for row in rows]
+        wanted = "SELECT DISTINCT study_uid FROM instance WHERE study_uid > ? ORDER BY study_uid LIMIT ?"
+        with self._reader() as connection:
+            return [row[0] for row in connection.execute(wanted, (after, limit))]
 
     def metadata(self, sop_uid: str) -> bytes:
         """DICOM JSON of one instance, UTF-8. Raises NotFound."""
@@ -147,23 +149,33 @@ class Index:
             connection.close()
 
     def _column(self, name: str, sop_uid: str) -> bytes:
-        row = self._connection().execute(f"SELECT {name} FROM instance WHERE sop_uid = ?", (sop_uid,)).fetchone()
+        with self._reader() as connection:
+            row = connection.execute(f"SELECT {name} FROM instance WHERE sop_uid = ?", (sop_uid,)).fetchone()
         if row is None or row[0] is None:
             raise NotFound("the archive does not hold this for that instance")
         value: bytes = row[0]
         return value
 
     def _select(self, condition: str, *values: str) -> list[StoredInstance]:
-        rows = self._connection().execute(f"SELECT {_FIELDS} FROM instance WHERE {condition}", values)
+        with self._reader() as connection:
+            rows = connection.execute(f"SELECT {_FIELDS} FROM instance WHERE {condition}", values).fetchall()
         return [StoredInstance(**dict(zip(_FIELDS.split(", "), row, strict=True))) for row in rows]
 
-    def _connection(self) -> sqlite3.Connection:
-        """One connection a thread."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
-            self._open.append(connection)
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """A connection of the caller's own meanwhile: threads come and go, connections stay, with what they prepared."""
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._free.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        self._open.append(connection)
         return connection

@@ -9,7 +9,7 @@ from aegle.dicom.levels import KEYS, MODALITIES_IN_STUDY, facts, indexed
 from aegle.errors import Conflict
 from aegle.records import Level
 
-VERSION = 2
+VERSION = 3
 
 UIDS = {Level.STUDY: ("study_uid",), Level.SERIES: ("study_uid", "series_uid")} | {
     Level.INSTANCE: ("study_uid", "series_uid", "sop_uid")
@@ -85,6 +85,22 @@ END;
 """
 
 
+_DATED = """
+ALTER TABLE study_modality ADD COLUMN study_date TEXT NOT NULL DEFAULT '';
+UPDATE study_modality SET study_date = (SELECT study_date FROM study s WHERE s.study_uid = study_modality.study_uid);
+CREATE UNIQUE INDEX study_modality_by_date ON study_modality (modality, study_date, study_uid);
+CREATE TRIGGER study_modality_added AFTER INSERT ON study_modality BEGIN
+    UPDATE study_modality SET study_date = (SELECT study_date FROM study WHERE study_uid = NEW.study_uid)
+    WHERE (modality, study_uid) = (NEW.modality, NEW.study_uid);
+END;
+CREATE UNIQUE INDEX study_places ON study (study_uid);
+CREATE UNIQUE INDEX series_places ON series (study_uid, series_uid);
+"""
+"""Version 3: a modality with a range of dates is one walk; a place at an offset is found without reading what is skipped."""
+
+PLACES = {Level.STUDY: "study_places", Level.SERIES: "series_places", Level.INSTANCE: "instance_of_study"}
+"""Of each level, the index that holds its UIDs in the order of results and nothing else."""
+
 _READ_AGAIN = {"facts", *columns(Level.INSTANCE)} - _IN_INSTANCE
 
 
@@ -97,16 +113,23 @@ def prepare(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _run(connection, _INSTANCE)
-        kept = connection.execute("SELECT sop_uid FROM instance").fetchall()
-        _run(connection, _SEARCHED)
-        for (sop_uid,) in kept:
-            _describe_again(connection, sop_uid)
+        if version < 2:
+            _make_searchable(connection)
+        _run(connection, _DATED)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _make_searchable(connection: sqlite3.Connection) -> None:
+    """From nothing, or from version 1."""
+    _run(connection, _INSTANCE)
+    kept = connection.execute("SELECT sop_uid FROM instance").fetchall()
+    _run(connection, _SEARCHED)
+    for (sop_uid,) in kept:
+        _describe_again(connection, sop_uid)
 
 
 def _describe_again(connection: sqlite3.Connection, sop_uid: str) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from aegle.dicom.levels import KEY_OF, KEYS, LEVELS, MODALITIES_IN_STUDY, Key
 from aegle.errors import TooLarge
-from aegle.local.archive.schema import UIDS
+from aegle.local.archive.schema import PLACES, UIDS
 from aegle.records import Criterion, Found, Level, Match, Query
 
 STEPS_MAX = 60_000_000  #: of SQLite's machine, some seconds; the widest honest search takes a tenth
 _TELL = 1_000_000
+_STUDY_DATE = "00080020"
 _ALIAS = {Level.STUDY: "s", Level.SERIES: "r", Level.INSTANCE: "i"}
 _JOINS = {
     Level.STUDY: "study s",
@@ -45,15 +46,25 @@ def select(query: Query) -> tuple[str, list[Any]]:
     """The statement and its values."""
     start = _start(query)
     wheres, values = _wheres(query, start)
-    order = _order(query.level, start)
+    order = _order(query, start)
+    offset = query.offset
+    if offset and not (query.criteria or query.after):
+        wheres, values, offset = _from_place(query.level, order), [offset] * 2, 0
     if len(query.after) == len(order):
         ordered = ", ".join(order)
         wheres += [f"{order[0]} >= ?", f"({ordered}) > ({', '.join('?' * len(order))})"]
         values += [query.after[0], *query.after]
     chosen = ", ".join([*_facts(query), *order])
     condition = " AND ".join(wheres) or "1"
-    statement = f"SELECT {chosen} FROM {_from(query.level, start)} WHERE {condition} ORDER BY {', '.join(order)}"
-    return f"{statement} LIMIT ? OFFSET ?", [*values, query.limit, query.offset]
+    statement = f"SELECT {chosen} FROM {_from(query, start)} WHERE {condition} ORDER BY {', '.join(order)}"
+    return f"{statement} LIMIT ? OFFSET ?", [*values, query.limit, offset]
+
+
+def _from_place(level: Level, order: list[str]) -> list[str]:
+    """A search for everything begins at the place that lies at its offset, found in the narrowest index there is."""
+    uids = UIDS[level]
+    at = f"FROM {level} INDEXED BY {PLACES[level]} ORDER BY {', '.join(uids)} LIMIT 1 OFFSET ?"
+    return [f"{order[0]} >= (SELECT {uids[0]} {at})", f"({', '.join(order)}) >= (SELECT {', '.join(uids)} {at})"]
 
 
 def _start(query: Query) -> Criterion | None:
@@ -69,15 +80,24 @@ def _can_start(criterion: Criterion) -> bool:
     return criterion.match is not Match.LIKE or bool(_prefix(criterion.values[0]))
 
 
-def _from(level: Level, start: Criterion | None) -> str:
+def _date_range(query: Query, start: Criterion | None) -> Criterion | None:
+    """The range of study dates that is walked together with the modality at the start."""
+    if start is None or start.tag != MODALITIES_IN_STUDY:
+        return None
+    return next((it for it in query.criteria if it.tag == _STUDY_DATE and it.match is Match.BETWEEN), None)
+
+
+def _from(query: Query, start: Criterion | None) -> str:
     """The tables, outermost first: where the search starts, then what encloses it, then what it holds."""
+    level = query.level
     first = KEY_OF[start.tag].level if start else Level.STUDY
     first = min(first, level, key=LEVELS.index) if start is None else first
     wanted = LEVELS[: max(LEVELS.index(level), LEVELS.index(first)) + 1]
     rest = [it for it in wanted if it is not first]
     tables = [_JOINS[first] + _by(start)]
     if start is not None and start.tag == MODALITIES_IN_STUDY:
-        tables = ["study_modality m", "study s ON s.study_uid = m.study_uid"]
+        by = " INDEXED BY study_modality_by_date" if _date_range(query, start) else ""
+        tables = [f"study_modality m{by}", "study s ON s.study_uid = m.study_uid"]
     for it in rest:
         tables.append(f"{_JOINS[it]} ON {_link(it, first)}")
     return " CROSS JOIN ".join(tables)
@@ -100,8 +120,10 @@ def _link(level: Level, first: Level) -> str:
 
 def _wheres(query: Query, start: Criterion | None) -> tuple[list[str], list[Any]]:
     wheres, values = list[str](), list[Any]()
+    dates = _date_range(query, start)
     for criterion in query.criteria:
-        condition, wanted = _condition(criterion, _column(criterion, start))
+        column = "m.study_date" if criterion is dates else _column(criterion, start)
+        condition, wanted = _condition(criterion, column)
         wheres.append(condition)
         values += wanted
     return wheres, values
@@ -135,8 +157,9 @@ def _prefix(pattern: str) -> str:
     return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
-def _order(level: Level, start: Criterion | None) -> list[str]:
+def _order(query: Query, start: Criterion | None) -> list[str]:
     """A range or wildcard is walked in the order of its values, then by UIDs; an exact match by UIDs alone."""
+    level = query.level
     aliases = zip((_ALIAS[it] for it in LEVELS), UIDS[Level.INSTANCE], strict=True)
     uids = [f"{alias}.{name}" for alias, name in aliases][: LEVELS.index(level) + 1]
     if start is None or KEY_OF[start.tag].column in UIDS[Level.INSTANCE]:
@@ -145,6 +168,7 @@ def _order(level: Level, start: Criterion | None) -> list[str]:
     lead = [] if start.match is Match.ONE_OF and len(start.values) == 1 else [f"{_ALIAS[key.level]}.{key.column}"]
     if start.tag == MODALITIES_IN_STUDY:
         uids[0] = "m.study_uid"
+        lead = ["m.study_date"] if _date_range(query, start) else lead
     elif key.level is not Level.STUDY:  # the start's own UIDs, so that its index gives the order
         uids = [f"{_ALIAS[key.level]}.{uid.partition('.')[2]}" if _within(uid, key.level) else uid for uid in uids]
     return lead + uids

@@ -9,18 +9,22 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from aegle import durable, faults
 from aegle.dicom.describe import Description, describe
 from aegle.errors import BadDicom, Conflict, NotFound
+from aegle.intake.slots import Slots
+from aegle.local.archive import slots
 from aegle.local.archive.index import Index
 from aegle.local.archive.tables import Tables
 from aegle.ports import Accept
 from aegle.records import Found, Query, StoredInstance
 
 _BLOCK = 1 << 20
+_SYNCS = 16  #: at once; a file system shares the work of those that wait together
 _TURNS = 64  #: objects of one UID are put one after the other, others beside each other
 
 
@@ -33,15 +37,27 @@ class FileArchive:
         durable.sync_folder(files)
         self._replaced = folder / "replaced"
         self._incoming = durable.private_folder(folder / "incoming")
+        self._slots = durable.private_folder(folder / "slots")
         self._lock = durable.claim(folder / "in-use.lock", "this archive")
         self._index = Index(folder / "index.db")
         self._turns = [threading.Lock() for _ in range(_TURNS)]
         self._tables = Tables(self._index)
+        self._on_their_way: dict[str, Path] = {}  #: indexed, and not yet in their places
         for left in self._incoming.iterdir():
             self._forget(left)
+        slots.settle(self._slots, self._index, self._place)
+        self._ready = Slots(self._slots)
+        self._syncing = ThreadPoolExecutor(_SYNCS, "archive-sync")
+
+    def new_file(self) -> Path:
+        """An empty file to write an object into, which `put` takes where it is; see `ports.TakesInPlace`."""
+        return self._ready.take()
 
     def put(self, source: Path, digest: str = "", accept: Accept | None = None) -> StoredInstance:
         """Keep the file; see `ports.Archive.put`."""
+        if source.parent == self._slots:
+            with durable.storage():
+                return self._keep_in_place(source, digest, accept)
         return self._take_over(source, lambda taken: self._keep(taken, digest, accept))
 
     def replace(self, source: Path) -> StoredInstance:
@@ -86,10 +102,47 @@ class FileArchive:
             known = self._index.find(stored.sop_uid)
             if known is None:
                 self._admit(taken, stored, description)
-            elif known.digest != stored.digest:
-                raise Conflict("the archive already holds other bytes under this SOP Instance UID")
+            else:
+                _require_same(known, stored)
         taken.unlink()
         return known or stored
+
+    def _keep_in_place(self, slot: Path, digest: str, accept: Accept | None) -> StoredInstance:
+        """Two waits for the disk, the file's and the index's: the slot's name is on the disk since before it was filled, and
+        finds the file again should the power take its new name (decision 0016)."""
+        synced = self._syncing.submit(
+            durable.sync_file, slot
+        )  # beside the reading of the header, which it takes as long as
+        try:
+            description = describe(slot)
+            if accept is not None:
+                accept(description.instance, description.header)
+            stored = stored_as(description, slot, digest or _digest(slot))
+        finally:
+            wait((synced,))
+        with self._turns[hash(stored.sop_uid) % _TURNS]:
+            known = self._index.find(stored.sop_uid)
+            if known is not None:
+                _require_same(known, stored)
+                slot.unlink()
+                return known
+            synced.result()
+            faults.reach(faults.Point.ARCHIVE_WRITTEN)
+            self._index_in_place(slot, stored, description)
+        return stored
+
+    def _index_in_place(self, slot: Path, stored: StoredInstance, description: Description) -> None:
+        self._on_their_way[stored.sop_uid] = slot
+        try:
+            self._index.add(stored, description)
+        except BaseException:
+            del self._on_their_way[stored.sop_uid]
+            raise
+        faults.reach(faults.Point.ARCHIVE_INDEXED)
+        with contextlib.suppress(OSError):  # it stays in its slot then: found there, and settled at the next start
+            slot.replace(self._place(stored.sop_uid))
+            del self._on_their_way[stored.sop_uid]
+        faults.reach(faults.Point.ARCHIVE_RENAMED)
 
     def _admit(self, taken: Path, stored: StoredInstance, description: Description) -> None:
         """Give the file its place by a second name and index it; the first name goes last, so that a crash leaves it to tell."""
@@ -120,6 +173,9 @@ class FileArchive:
         with durable.storage():
             place.unlink(missing_ok=True)
             durable.sync_folder(place.parent)
+            slot = self._on_their_way.pop(instance.sop_uid, None)
+            if slot is not None:
+                slot.unlink(missing_ok=True)
             self._index.remove(instance.sop_uid)
 
     def find(self, sop_uid: str) -> StoredInstance | None:
@@ -152,18 +208,25 @@ class FileArchive:
     def open(self, instance: StoredInstance) -> Path:
         """The Part 10 file. Raises NotFound."""
         path = self._place(instance.sop_uid)
-        if not path.exists():
-            raise NotFound("the archive has no file for that instance; run `aegle archive check`")
-        return path
+        for place in (path, self._on_their_way.get(instance.sop_uid), path):  # it may get there between the looks
+            if place is not None and place.exists():
+                return place
+        raise NotFound("the archive has no file for that instance; run `aegle archive check`")
 
     def close(self) -> None:
         """Close the index and let another process use the archive."""
+        self._syncing.shutdown()
         self._index.close()
         self._lock.close()
 
     def _place(self, sop_uid: str) -> Path:
         # The UID was checked when it was described; its hash spreads files over 256 folders and keeps names short.
-        return self._folders[hashlib.sha256(sop_uid.encode()).digest()[0]] / f"{sop_uid}.dcm"
+        return self._folders[folder_number(sop_uid)] / f"{sop_uid}.dcm"
+
+
+def folder_number(sop_uid: str) -> int:
+    """Which of the 256 folders an instance's file lies in."""
+    return hashlib.sha256(sop_uid.encode()).digest()[0]
 
 
 def stored_as(description: Description, path: Path, digest: str) -> StoredInstance:
@@ -178,6 +241,11 @@ def stored_as(description: Description, path: Path, digest: str) -> StoredInstan
         rows=description.rows,
         columns=description.columns,
     )
+
+
+def _require_same(known: StoredInstance, stored: StoredInstance) -> None:
+    if known.digest != stored.digest:
+        raise Conflict("the archive already holds other bytes under this SOP Instance UID")
 
 
 def _take(source: Path, target: Path) -> None:

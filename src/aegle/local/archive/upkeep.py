@@ -1,16 +1,20 @@
 """Looks an archive over and mends its index: the files are the truth, the index can be made again from them."""
 
+import contextlib
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from aegle import durable
 from aegle.dicom.describe import describe
 from aegle.errors import AegleError, NotFound
 from aegle.local.archive.index import Index
-from aegle.local.archive.store import stored_as
+from aegle.local.archive.slots import settle
+from aegle.local.archive.store import folder_number, stored_as
 from aegle.records import StoredInstance
 
 
@@ -51,7 +55,9 @@ def check(folder: Path, told: Callable[[], None] = lambda: None) -> Iterator[Fin
 def rebuild(folder: Path, told: Callable[[], None] = lambda: None) -> int:
     """Make the index anew from the files and answer how many it holds; the old one is kept as `index.db.before`.
 
-    No program may use the archive meanwhile. An unreadable file is left out, and `check` names it."""
+    No program may use the archive meanwhile. An unreadable file is left out, and `check` names it. What lies in the slots
+    is settled by the old index; where that one is gone, nothing says what was acknowledged, and all of it goes to `unproved/`."""
+    _empty_slots(folder)
     fresh = folder / "index.new"
     for left in folder.glob("index.new*"):
         left.unlink()
@@ -72,6 +78,19 @@ def rebuild(folder: Path, told: Callable[[], None] = lambda: None) -> int:
         (folder / "index.db").replace(folder / "index.db.before")
     fresh.replace(folder / "index.db")
     return count
+
+
+def _empty_slots(folder: Path) -> None:
+    waiting = [path for path in (folder / "slots").glob("*") if path.stat().st_size]
+    if not waiting:
+        return
+    if (folder / "index.db").exists():
+        with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(Index(folder / "index.db")) as index:
+            settle(folder / "slots", index, lambda uid: folder / "files" / f"{folder_number(uid):02x}" / f"{uid}.dcm")
+            return
+    kept = durable.private_folder(folder / "unproved")
+    for path in waiting:
+        durable.settle(path, kept / f"{path.name}.dcm")
 
 
 def export(folder: Path, study_uid: str, target: Path) -> int:
