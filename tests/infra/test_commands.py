@@ -1,7 +1,9 @@
 """The commands a data scientist types, from an empty folder to a retired site, with the real terraform."""
 
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +99,21 @@ def test_apply_says_what_comes_and_what_it_costs_asks_and_shows_progress(operato
     assert not operator.cloud.world.of("google_compute_instance")
     done = operator.does("apply", "--yes")
     assert re.search(r"\d+/\d+  created machine", done)
+
+
+def test_what_stands_is_judged_by_one_command_and_by_what_terraform_writes_down(operator: Operator) -> None:
+    home = operator.file.parent / ".aegle"
+    held = operator.does("infra", "policy", "--home", str(home))
+    assert re.search(r"(\d+) of \1 assertions hold", held)
+    written = []
+    for root in blueprint.ROOTS:  # as the auditor's page says
+        data = {"TF_DATA_DIR": f"../../{root}/data"} | operator.cloud.environment
+        command = ["terraform", f"-chdir={root}", "show", "-json"]
+        place = home / "google" / "blueprint"
+        done = subprocess.run(command, cwd=place, env=os.environ | data, capture_output=True, check=True)
+        written.append(home / f"{root}.json")
+        written[-1].write_bytes(done.stdout)
+    assert operator.does("infra", "policy", *map(str, written)) == held
 
 
 def test_a_site_is_one_command_and_at_most_eight_lines(operator: Operator) -> None:

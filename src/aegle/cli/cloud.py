@@ -12,7 +12,7 @@ from rich.table import Table
 from aegle import config as configuration
 from aegle.access import Act
 from aegle.cli.acts import record
-from aegle.cli.places import CONFIG, ConfigPath, home
+from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
 from aegle.config import Config
 from aegle.errors import BadConfig, Conflict
 from aegle.provision import cost, doctor, mirror, policy, telling
@@ -147,19 +147,23 @@ def judge(
         typer.Argument(help="Files of `terraform show -json`, of states or plans; `-` reads one from input."),
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Only list what is asserted.")] = False,
+    config: ConfigPath = CONFIG,
+    home_path: HomePath = HOME,
 ) -> None:
     """Judge an estate on Google Cloud by what `terraform show -json` says of it. Exit status 1 when a rule is broken.
 
-    Works for any blueprint, ours or yours. Example: `terraform show -json | aegle infra policy -`
+    Without a file: what was applied of aegle.yaml. With files it works for any blueprint, ours or yours.
+    Example: `terraform show -json | aegle infra policy -`
     """
     if rules:
         for assertion in policy.ASSERTIONS:
             summary = (assertion.__doc__ or "").strip()
             console.print(f"  [bold]{assertion.__name__}[/]  {summary}", highlight=False, soft_wrap=True)
         return
-    if not documents:
-        raise BadConfig("name a file of `terraform show -json`, or - for the input")
-    findings = {name: items for name, items in policy.examine(*map(_document, documents)).items() if items}
+    if documents:
+        findings = {name: items for name, items in policy.examine(*map(_document, documents)).items() if items}
+    else:
+        findings = rollout(configuration.load(config), config, home_path).judge()
     _show_findings(findings)
     console.print(f"{len(policy.ASSERTIONS) - len(findings)} of {len(policy.ASSERTIONS)} assertions hold.")
     if findings:

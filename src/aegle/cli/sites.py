@@ -51,6 +51,10 @@ def add(
     before = config.read_text(encoding="utf-8") if config.exists() else "target: local\nsites: {}\n"
     google = configuration.load(config).google if config.exists() else None
     block: dict[str, Any] = {"kind": kind.value}
+    if google is None and (operators or cidr != "auto"):
+        raise BadConfig(
+            f"--operators and --cidr are for Google Cloud, and {config} has no block google; see docs/how-to/google-cloud.md"
+        )
     if google is not None:
         block["google"] = _place(configuration.load(config), google, cidr, operators)
     if _changed(config, before, site_file.add_site(before, name, block), home_path, dry_run=dry_run, kind=kind.value):
@@ -220,4 +224,4 @@ def _show_difference(path: Path, before: str, after: str) -> None:
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="", n=2)
     for line in lines:
         colour = "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"
-        console.print(line, style=colour, highlight=False, markup=False)
+        console.print(line, style=colour, highlight=False, markup=False, soft_wrap=True)

@@ -38,7 +38,10 @@ class Terraform:
         """Fetch providers and open the state; `backend` are its settings, `key=value`."""
         self.work.mkdir(parents=True, exist_ok=True)
         settings = [f"-backend-config={setting}" for setting in backend]
-        self._run("init", "-input=false", "-no-color", "-reconfigure", *settings)
+        try:
+            self._run("init", "-input=false", "-no-color", "-reconfigure", *settings)
+        except ProvisionFailed as failed:
+            raise ProvisionFailed(f"{failed}\n`aegle infra doctor` says what is missing, with the remedy") from None
 
     def validate(self) -> None:
         """Check the configuration alone."""

@@ -71,3 +71,9 @@ def test_a_known_or_impossible_name_is_refused(tmp_path: Path, name: str) -> Non
     with pytest.raises(BadConfig):
         CliRunner().invoke(app, ["site", "add", name, "--kind", "lab", "--config", str(path)], catch_exceptions=False)
     assert path.read_text() == WRITTEN
+
+
+def test_what_is_for_google_cloud_alone_is_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="has no block google"):
+        add(tmp_path / "aegle.yaml", "lab", "--kind", "lab", "--operators", "group:lab@example.org")
+    assert not (tmp_path / "aegle.yaml").exists()
