@@ -279,10 +279,10 @@ def test_who_waits_to_write_shares_one_commit_and_one_failure_is_its_own(
         return threading.Thread(target=run), errors
 
     entries = [entry(number) for number in range(12)]
-    with index._writing:
+    with index._together._turn:
         for thread, _ in entries:
             thread.start()
-        while len(index._waiting) < 12:
+        while len(index._together._waiting) < 12:
             threading.Event().wait(0.001)
     for thread, _ in entries:
         thread.join()

@@ -5,7 +5,6 @@ Whoever writes while another commits waits, and then commits for all who wait wi
 
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +35,6 @@ class _Entry:
         self._header = description.header
         self.instead, self.sop_uid = instead, stored.sop_uid
         self.folder = folder
-        self.done = False
-        self.error: Exception | None = None
 
     def write(self, connection: sqlite3.Connection) -> None:
         if self.instead:
@@ -51,7 +48,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writing = threading.Lock()
-        self._waiting: deque[_Entry] = deque()
+        self._together = durable.Together(self._commit)
         self._open: list[sqlite3.Connection] = []
         self._free: list[sqlite3.Connection] = []
         self._known = Known()
@@ -61,7 +58,7 @@ class Index:
     def add(self, stored: StoredInstance, description: Description, folder: Path | None = None) -> None:
         """Index one instance; a second time changes nothing. The entries of `folder`, where its file was moved to, are forced
         to the disk before: once for all who wait together."""
-        self._commit(_Entry(stored, description, folder=folder))
+        self._together.add(_Entry(stored, description, folder=folder))
 
     def add_all(self, several: Iterable[tuple[StoredInstance, Description]]) -> None:
         """Index several in one commit: all of them, or none. Takes 64 MB more memory from the first call on."""
@@ -71,7 +68,7 @@ class Index:
 
     def replace(self, stored: StoredInstance, description: Description) -> None:
         """Index one instance in place of what was known of it; durable."""
-        self._commit(_Entry(stored, description, instead=True))
+        self._together.add(_Entry(stored, description, instead=True))
 
     def remove(self, sop_uid: str) -> None:
         """Forget one instance; durable. An unknown one changes nothing."""
@@ -79,42 +76,27 @@ class Index:
             self._writer.execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
             self._known.forget(sop_uid)
 
-    def _commit(self, entry: _Entry) -> None:
-        self._waiting.append(entry)
+    def _commit(self, entries: Sequence[_Entry]) -> None:
+        for folder in {entry.folder for entry in entries if entry.folder}:
+            durable.sync_folder(folder)
         with self._writing:
-            if not entry.done:
-                together = [self._waiting.popleft() for _ in range(len(self._waiting))]
-                self._write_all(together)
-        if entry.error is not None:
-            raise entry.error
+            self._write(entries)
 
-    def _write_all(self, together: list[_Entry]) -> None:
-        """In one transaction; when that fails, each in its own, so that only the one at fault hears of it."""
-        try:
-            for folder in {entry.folder for entry in together if entry.folder}:
-                durable.sync_folder(folder)
-            self._write(together)
-        except Exception as error:  # noqa: BLE001  (raised to whom it belongs)
-            for entry in together:
-                entry.done, entry.error = True, error
-                if len(together) > 1:
-                    self._write_all([entry])
-
-    def _write(self, together: list[_Entry]) -> None:
+    def _write(self, entries: Sequence[_Entry]) -> None:
+        """In one transaction; all of them, or none."""
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for entry in together:
+            for entry in entries:
                 entry.write(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        for entry in together:
+        for entry in entries:
             if entry.instead:
                 self._known.forget(entry.sop_uid)
-            entry.done, entry.error = True, None
 
     def search(self, query: Query) -> Sequence[Found]:
         """What matches, in the order of the query. Raises TooLarge for a search that takes too much work."""
