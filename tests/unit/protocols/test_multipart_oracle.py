@@ -127,6 +127,7 @@ def test_a_damaged_body_is_read_or_refused_alike_however_it_arrives(
 
 
 @given(st.lists(st.binary(max_size=300), max_size=6))
+@settings(deadline=None)
 def test_what_we_write_is_read_alike_by_both_of_our_readers_and_by_email(folder: Path, parts: list[bytes]) -> None:
     kind, pieces = multipart.write(parts, "application/dicom")
     body = b"".join(pieces)
