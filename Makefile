@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MACHINES_PYTHON ?= 3.11
+# Processes for the tests; a file's tests stay in one. The long files come first, so that none is left alone at the end.
+WORKERS ?= 2
 LINUX := manylinux_2_34_x86_64 manylinux_2_31_x86_64 manylinux_2_28_x86_64 manylinux_2_27_x86_64 manylinux_2_17_x86_64 manylinux2014_x86_64
 PEER_PACKAGES := chromium dcmtk dicom3tools libpixelmed-java orthanc orthanc-dicomweb libgdcm-tools
 export AEGLE_PEER_PACKAGES := $(PEER_PACKAGES)
@@ -19,7 +21,7 @@ demo: $(VENV)/runtime pages  ## the main job end to end; EXIT=1 ends by itself
 	@$(BIN)/aegle demo $(if $(EXIT),--exit)
 
 test: $(VENV)/dev pages peers providers  ## install what the tests need and run them
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-infra-long: $(VENV)/dev providers  ## the blueprint with 50 sites, and every mutation of it alone: ten minutes
 	@$(BIN)/python -m pytest -m soak --timeout 1200 tests/infra
@@ -55,7 +57,9 @@ pages: $(VENV)/runtime  ## build the web pages' assets
 peers:
 	@if [ -n "$(CI)$(PEERS)" ]; then sh tests/install_peers.sh $(PEER_PACKAGES); fi
 
-providers: $(VENV)/dev  ## fetch the provider bindings whose schema the stand-in serves, where terraform is
+providers: $(VENV)/dev  ## fetch Google's descriptions of its interfaces, and where terraform is, bindings whose schema the stand-in serves
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
+	    -r requirements/interfaces.txt
 	@if command -v terraform >/dev/null; then for set in oldest newest; do \
 	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d $(VENV)/providers \
 	    -r requirements/providers-$$set.txt || exit 1; done; fi

@@ -49,8 +49,8 @@ def held(home: Home) -> int:
     return len(list(folder.glob("*.json"))) if folder.exists() else 0
 
 
-def whole(folders: Sequence[Path], work: Path) -> tuple[float, float, int]:
-    """Seconds to the last acknowledgement and to the last object settled, and how many were held."""
+def whole(folders: Sequence[Path], work: Path) -> tuple[float, float, float, int]:
+    """Seconds to the last acknowledgement and to the last object settled, of the site's processor, and how many were held."""
     count = sum(len(list(folder.iterdir())) for folder in folders)
     with tempfile.TemporaryDirectory(dir=work) as place:
         home, port = site(Path(place))
@@ -61,16 +61,23 @@ def whole(folders: Sequence[Path], work: Path) -> tuple[float, float, int]:
             while not doors.answers(port):
                 assert process.poll() is None, (Path(place) / "log").read_text()
             os.sync()
-            began = time.perf_counter()
+            idle, began = processor_seconds(process.pid), time.perf_counter()
             acknowledged = doors.send(folders, port)
             until = began + 600
             while archived(home) + held(home) < count:
                 assert time.perf_counter() < until, (archived(home), held(home), count)
                 time.sleep(0.02)
-            return acknowledged, time.perf_counter() - began, held(home)
+            settled, used = time.perf_counter() - began, processor_seconds(process.pid)
+            return acknowledged, settled, used - idle, held(home)
         finally:
             process.kill()
             process.wait()
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def bare(folders: Sequence[Path], work: Path) -> float:
@@ -88,15 +95,17 @@ def measure(name: str, folders: Sequence[Path], work: Path) -> None:
     for _ in range(RUNS):
         alone.append(bare(folders, work))
         runs.append(whole(folders, work))
-    door, acknowledged, settled = (statistics.median(column) for column in (alone, *list(zip(*runs, strict=True))[:2]))
-    rates = f"{len(files) / settled:.0f} | {size / settled:.0f}"
-    print(f"| {name} | {door:.2f} | {acknowledged:.2f} | {settled:.2f} | {rates} | {runs[-1][2]} |", flush=True)
+    columns = (alone, *list(zip(*runs, strict=True))[:3])
+    door, acknowledged, settled, used = (statistics.median(column) for column in columns)
+    rates = f"{len(files) / settled:.0f} | {size / settled:.0f} | {1e3 * used / len(files):.1f}"
+    print(f"| {name} | {door:.2f} | {acknowledged:.2f} | {settled:.2f} | {rates} | {runs[-1][3]} |", flush=True)
 
 
 def main() -> None:
     """Write the objects, then measure each kind of work."""
     print(
-        "| | door alone, s | door with intake, s | settled, s | objects a second | MB/s | held |\n|---|---|---|---|---|---|---|"
+        "| | door alone, s | door with intake, s | settled, s | objects a second | MB/s | processor ms an object | held |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)

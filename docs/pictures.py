@@ -21,6 +21,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from aegle.cli import app  # noqa: E402
 from aegle.provision import blueprint  # noqa: E402
+from infra import estates  # noqa: E402
 from infra.cloud import Cloud, open_cloud  # noqa: E402
 
 PICTURES = Path(__file__).parent / "how-to" / "pictures"
@@ -36,8 +37,9 @@ google:
   mail: operators@example.org
   hub_name: hub.example.org
   deploy: {issuer: "https://ci.example.org", subject: "repo:example/aegle:main"}
+  migration_until: SOON
 sites: {}
-"""
+""".replace("SOON", f'"{estates.SOON}"')
 _PROGRESS = re.compile(r"\s+\d+/\d+ ")
 STEPS = {
     "1-add": ("site", "add", "lab-north", "--kind", "lab", "--operators", "group:lab@example.org"),

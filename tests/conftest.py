@@ -15,7 +15,7 @@ _PROGRAMS = {
     "pixelmed": ("/usr/share/java/pixelmed.jar", "java"),
     "psql": ("psql",),
 }
-_missing: set[str] = set()
+_MISSING = "missing peer"  #: a property of a test's report, which also reaches the process that sums up
 
 
 def _is_here(program: str) -> bool:
@@ -44,7 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("peer"):
         for name in mark.args:
             if not all(_is_here(program) for program in _PROGRAMS.get(name, (name,))):
-                _missing.add(name)
+                item.user_properties.append((_MISSING, name))
                 reason = f"{name} is not on this machine"
                 if os.environ.get("AEGLE_REQUIRE_PEERS"):
                     pytest.fail(f"{reason}, and AEGLE_REQUIRE_PEERS is set")
@@ -52,7 +52,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _missing:
+    reports = [report for name in ("skipped", "error") for report in terminalreporter.stats.get(name, ())]
+    told = (told for report in reports if hasattr(report, "user_properties") for told in report.user_properties)
+    missing = {str(value) for name, value in told if name == _MISSING}
+    if missing:
         packages = os.environ.get("AEGLE_PEER_PACKAGES", "")
-        terminalreporter.write_line(f"Peers missing: {', '.join(sorted(_missing))}. Install them with:")
+        terminalreporter.write_line(f"Peers missing: {', '.join(sorted(missing))}. Install them with:")
         terminalreporter.write_line(f"  sudo apt-get install {packages}    (or: make test PEERS=1)")

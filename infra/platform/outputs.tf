@@ -15,5 +15,5 @@ output "sites" {
 
 output "declared" {
   description = "What each site's block declares about its network, for the policy to compare with what stands."
-  value       = { for name, site in var.sites : name => { pacs = try(site.pacs.cidr, null) } }
+  value       = { for name, site in var.sites : name => { pacs = try(site.pacs.cidr, null), vpn = try(site.vpn.peer, null) } }
 }

@@ -45,7 +45,7 @@ variable "hub" {
     requests_a_worker = optional(number, 10)
     database_tier     = optional(string, "db-custom-2-7680")
     bundle            = optional(string)
-    migration_until   = optional(string, "2027-12-31T00:00:00Z")
+    migration_until   = optional(string)
   })
 }
 
@@ -82,6 +82,7 @@ variable "sites" {
     disk_gb   = optional(number, 500)
     door_port = optional(number, 11112)
     budget    = optional(number, 500)
+    settings  = optional(string, "{}")
     ca_pem    = optional(string)
     pacs      = optional(object({ cidr = string, port = number }))
     vpn       = optional(object({ peer = string, asn = number }))

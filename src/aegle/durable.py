@@ -4,11 +4,16 @@ import errno
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from aegle.errors import Overloaded, StorageFull
+
+T = TypeVar("T")
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
 
@@ -92,3 +97,49 @@ def claim(path: Path, what: str, wait_seconds: float = 15.0) -> sqlite3.Connecti
         connection.close()
         raise Overloaded(f"another process uses {what}; stop it first") from None
     return connection
+
+
+class _Waiting(Generic[T]):
+    """One item on its way to the disk."""
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.done = False
+        self.error: BaseException | None = None
+
+
+class Together(Generic[T]):
+    """Whoever comes while another commits waits, and then commits for all who wait: one wait for the disk for all of them."""
+
+    def __init__(self, commit: Callable[[Sequence[T]], None]) -> None:
+        """`commit` makes items durable, all or none, in the order they came. It is called by one thread at a time."""
+        self._commit = commit
+        self._turn = threading.Lock()
+        self._waiting: deque[_Waiting[T]] = deque()
+
+    def add(self, item: T) -> None:
+        """Durable on return. Raises what `commit` raises for this item by itself."""
+        ours = _Waiting(item)
+        self._waiting.append(ours)
+        with self._turn:
+            if not ours.done:
+                self._commit_all([self._waiting.popleft() for _ in range(len(self._waiting))])
+        if ours.error is not None:
+            raise ours.error
+
+    def _commit_all(self, batch: Sequence[_Waiting[T]]) -> None:
+        """At once; when that fails, one by one, so that only the one at fault hears of it. None returns as if it were durable."""
+        try:
+            self._commit([waiting.item for waiting in batch])
+        except BaseException as failure:
+            if len(batch) > 1 and isinstance(failure, Exception):
+                for waiting in batch:
+                    self._commit_all([waiting])
+                return
+            for waiting in batch:
+                waiting.done, waiting.error = True, failure
+            if not isinstance(failure, Exception):
+                raise
+        else:
+            for waiting in batch:
+                waiting.done = True

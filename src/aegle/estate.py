@@ -1,6 +1,7 @@
 """The part of `aegle.yaml` that is only about Google Cloud: the company's estate there, and a site's place in it."""
 
 import ipaddress
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -9,6 +10,8 @@ Cidr = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 Person = Annotated[str, Field(pattern=r"^(user|group):[^@\s]+@[^@\s]+$")]
 SITE_BITS = 26
 """A site's network is a /26: 64 addresses."""
+MIGRATION_MAX = timedelta(days=90)
+"""How long the identity that changes the hub's tables may be given."""
 
 
 class _Model(BaseModel):
@@ -59,8 +62,8 @@ class Google(_Model):
     bundle: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")] | None = (
         None  #: model that reads: its folder in `gs://PREFIX-hub-bundles/bundles/`; default: the synthetic reference model
     )
-    migration_until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] = (
-        "2027-12-31T00:00:00Z"  #: after this the identity that changes the hub's tables may do nothing
+    migration_until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = (
+        None  #: while a release is brought in: when the identity that changes the hub's tables ends, within 90 days
     )
 
     @field_validator("sites_range")
@@ -68,6 +71,13 @@ class Google(_Model):
     def _range(cls, value: str) -> str:
         if ipaddress.ip_network(value).prefixlen > SITE_BITS:
             raise ValueError(f"holds no site: give a range of /{SITE_BITS} or larger")
+        return value
+
+    @field_validator("migration_until")
+    @classmethod
+    def _soon(cls, value: str | None) -> str | None:
+        if value is not None and datetime.fromisoformat(value) > datetime.now(UTC) + MIGRATION_MAX:
+            raise ValueError("is too far away: give a time within 90 days, and another with the next release")
         return value
 
 

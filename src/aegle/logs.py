@@ -39,6 +39,7 @@ def start(process: str, to: Path | None = None) -> None:
     handler = logging.FileHandler(to, encoding="utf-8") if to else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json())
     logging.basicConfig(handlers=[handler], level=logging.ERROR, force=True)
+    logging.captureWarnings(True)
     _root.setLevel(logging.INFO)
     info("process started", process=process)
 

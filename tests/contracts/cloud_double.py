@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import discovery
 import google_crc32c
 from bigquery_double import BigQueryDouble, Wrong
 from google.auth.credentials import Credentials
@@ -84,12 +85,21 @@ class Cloud:
             return _error(401, "UNAUTHENTICATED")
         if service in self.away:
             return _error(503, "UNAVAILABLE")
+        query = parse_qs(parts.query)
         try:
-            return getattr(self, f"_{service}")(request, path, parse_qs(parts.query), body)
+            status, answer = getattr(self, f"_{service}")(request, path, query, body)
+            unknown = self._unknown(service, request.command, path, query, body, answer)
+            return (status, answer) if not unknown else _error(400, "; ".join(unknown))
         except Refused as refused:
             return _error(refused.status, refused.word)
         except Wrong as wrong:
             return _error(400, str(wrong))
+
+    @staticmethod
+    def _unknown(service: str, verb: str, path: str, query: Any, body: bytes, answer: bytes) -> list[str]:
+        """What of a call or its answer Google's own description does not know."""
+        described = discovery.interface(service)
+        return list(described.check(verb, path, query, body, answer)) if described else []
 
     def _secretmanager(self, request: BaseHTTPRequestHandler, path: str, query: Any, body: bytes) -> Answer:
         answer = self.rest._serve(request.command, f"/{path}", body)
@@ -112,7 +122,7 @@ class Cloud:
     def _monitoring(self, request: BaseHTTPRequestHandler, path: str, query: Any, body: bytes) -> Answer:
         if self.too_often:
             raise Wrong("One or more TimeSeries could not be written: points were written more frequently than allowed")
-        for series in json.loads(body)["timeSeries"]:
+        for series in json.loads(body).get("timeSeries", ()):
             (point,) = series["points"]
             if set(point["interval"]) != {"endTime"} or series["resource"]["type"] != "global":
                 raise Refused(400, "INVALID_ARGUMENT")

@@ -233,3 +233,26 @@ def test_a_warehouse_that_is_away_may_be_tried_later(bigquery: BigQuery, cloud: 
     cloud.away.clear()
     bigquery.add_labels([label()])
     assert cloud.warehouse.rows("label")[0]["event_id"] == "e1"
+
+
+def test_a_console_that_asks_every_few_seconds_costs_one_question_a_minute(cloud: Cloud, session: Session) -> None:
+    now = [0.0]
+    bigquery = BigQuery(session, "p", "europe-west4", "aegle", cloud.url, clock=lambda: now[0])
+    counts = "SELECT site, count(*) FROM label_current GROUP BY site"
+    for _ in range(20):
+        now[0] += 3
+        bigquery.query(counts)
+    assert len(cloud.warehouse.bodies) == 1
+    now[0] += 60
+    bigquery.query(counts)
+    assert len(cloud.warehouse.bodies) == 2
+
+
+def test_whoever_writes_rows_sees_them_in_the_next_answer(bigquery: BigQuery) -> None:
+    counts = "SELECT count(*) FROM label"
+    assert bigquery.query(counts).rows == ((0,),)
+    bigquery.add_labels([label()])
+    assert bigquery.query(counts).rows == ((1,),)
+    assert (
+        bigquery.query("SELECT event_id FROM label", limit=0).rows != bigquery.query("SELECT event_id FROM label").rows
+    )

@@ -1,6 +1,7 @@
 """A site's archive with its endpoint in a process of its own, to be killed: `archiveserver.py FOLDER PORT`."""
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pydicom
+from nursery import Child, Nursery, nurse
 from pydicom.data import get_testdata_file
 
 from aegle.access import Act
@@ -29,8 +31,9 @@ MAY = grants.READING | {Act.ARCHIVE_INSTANCE_STORE, Act.ARCHIVE_INSTANCE_DELETE}
 GRANT = grants.give(KEY, "st-anna", grants.EVERY_STUDY, datetime.now(UTC) + timedelta(days=1), MAY)
 
 
-def serve(folder: Path, port: int) -> None:
+def serve(place: str, port: str) -> None:
     """Until the process is ended."""
+    folder = Path(place)
     endpoint = ArchiveEndpoint(
         site="st-anna",
         archive=FileArchive(folder / "archive"),
@@ -39,7 +42,8 @@ def serve(folder: Path, port: int) -> None:
         folder=folder / "storing",
         part_max_bytes=50_000_000,
     )
-    HttpServer(endpoint.application(), "127.0.0.1", port).start()
+    HttpServer(endpoint.application(), "127.0.0.1", int(port)).start()
+    print("ready", flush=True)
     while True:
         time.sleep(60)
 
@@ -49,15 +53,22 @@ class Server:
     """One archive, started and killed again and again."""
 
     folder: Path
+    nursery: Nursery | None = None  #: where it is born, if it is to start often
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
 
     def start(self, fault: str = "") -> None:
         """Returns when it answers."""
         self.port = free_port()
+        if self.nursery is not None:
+            self.child = self.nursery.start(str(self.folder), str(self.port), fault=fault)
+            assert self.child.said == "ready", "the archive does not start"
+            return
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(self.folder), str(self.port)], env={**os.environ, "AEGLE_FAULT": fault}
-        )
+            [sys.executable, __file__, str(self.folder), str(self.port)], stdout=subprocess.DEVNULL,
+            env={**os.environ, "AEGLE_FAULT": fault},
+        )  # fmt: skip
         until = time.monotonic() + 60
         while self.process.poll() is None and time.monotonic() < until:
             try:
@@ -82,6 +93,15 @@ class Server:
         if self.process is not None:
             self.process.kill()
             self.process.wait(timeout=20)
+        if self.child is not None:
+            self.child.kill()
+            self.await_death()
+
+    def await_death(self) -> None:
+        """Of one born in a nursery."""
+        if self.child is not None:
+            assert self.child.wait() == -signal.SIGKILL
+            self.child = None
 
     def store(self, client: httpx.Client, *objects: bytes) -> int:
         """The status; 0 when nobody answered any more."""
@@ -110,10 +130,11 @@ class Server:
         assert isinstance(verify(self.folder / "audit" / "site.jsonl", "st-anna/site", []), int)
 
 
-def objects(folder: Path, count: int) -> dict[str, bytes]:
-    """De-identified slices of one series, by SOP Instance UID."""
+def objects(folder: Path, count: int, columns: int = 128) -> dict[str, bytes]:
+    """De-identified slices of one series, so many pixels wide and high, by SOP Instance UID."""
     made, found = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False)), dict[str, bytes]()
     made.StudyInstanceUID, made.SeriesInstanceUID, made.PatientIdentityRemoved = "2.25.1", "2.25.2", "YES"
+    made.Rows, made.Columns, made.PixelData = columns, columns, made.PixelData[: 2 * columns * columns]
     for number in range(count):
         made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"2.25.3{number}"
         made.save_as(folder / "made.dcm")
@@ -122,4 +143,6 @@ def objects(folder: Path, count: int) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[1:] == ["nursery"]:
+        nurse(serve)
+    serve(*sys.argv[1:])

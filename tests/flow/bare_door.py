@@ -1,8 +1,9 @@
 """A site's C-STORE door alone, in a process of its own that a test may kill: spool, trail and receipts, no intake."""
 
-import sys
 import time
 from pathlib import Path
+
+import nursery
 
 from aegle.config import Peer
 from aegle.intake.spool import Spool
@@ -35,9 +36,14 @@ class BareDoor:
         )  # fmt: skip
 
 
-if __name__ == "__main__":
-    door = BareDoor(Path(sys.argv[1]))
+def serve(folder: str) -> None:
+    """Until the process is killed; says its port first."""
+    door = BareDoor(Path(folder))
     Loop("receipts", door.receipts.write, 0.05).start()
     print(door.dimse.start(), flush=True)
     while True:
         time.sleep(60)
+
+
+if __name__ == "__main__":
+    nursery.nurse(serve)

@@ -100,6 +100,7 @@ class Stage:
     pacs_port: int
     hub_port: int = 0  #: where sites reach the hub; the hub's own port unless something stands between
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _logged: dict[str, int] = field(default_factory=dict)  #: size of each log when its process was started
 
     @property
     def applied(self) -> Applied:
@@ -123,6 +124,7 @@ class Stage:
         arguments = words.get(name, ["run", "site", name, *home])
         self.home.logs.mkdir(exist_ok=True)
         with (self.home.logs / f"{name}.log").open("ab") as log:
+            self._logged[name] = log.tell()
             self.processes[name] = subprocess.Popen(
                 [sys.executable, *program, *arguments],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, "AEGLE_FAULT": fault},
@@ -149,7 +151,11 @@ class Stage:
             status = process.wait()
         assert process.stdin is not None
         process.stdin.close()
-        assert status == 0, f"{name} ended with {status}\n{self.log(name)}"
+        log = (self.home.logs / f"{name}.log").read_bytes()[self._logged[name] :]
+        had_begun = b"process started" in log  # before it has opened anything a signal ends it at once, as it would any
+        assert status == 0 or (status == -signal.SIGTERM and not had_begun), (
+            f"{name} ended with {status}\n{self.log(name)}"
+        )
 
     def await_death(self, name: str, point: Point, seconds: float = 60) -> None:
         """Wait until the process died at its fault point."""
@@ -158,7 +164,7 @@ class Stage:
         assert process.returncode == -signal.SIGKILL, f"{name} ended with {process.returncode}: {self.log(name)}"
         self.kill(name)
 
-    def until(self, met: Callable[[], T], what: str, seconds: float = 60) -> T:
+    def until(self, met: Callable[[], T], what: str, seconds: float = 120) -> T:
         """Wait for a condition, with a bound."""
         deadline = time.monotonic() + seconds
         while True:

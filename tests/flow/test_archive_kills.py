@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from archiveserver import Server, objects
+from nursery import Nursery
 
 from aegle.faults import Point
 
@@ -20,11 +22,19 @@ POINTS = [
     Point.STOW_TAKEN,
 ]  # fmt: skip
 SCHEDULES = int(os.environ.get("AEGLE_SCHEDULES", "1000"))
+AGE = 8  #: schedules that one archive lives through
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery(Path(__file__).with_name("archiveserver.py"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(folder=tmp_path / "site")
+def server(tmp_path: Path, nursery: Nursery) -> Iterator[Server]:
+    made = Server(folder=tmp_path / "site", nursery=nursery)
     yield made
     made.kill()
 
@@ -39,7 +49,7 @@ def test_an_archive_killed_at_each_point_of_storing_loses_nothing_acknowledged(s
         with server.client() as client:
             answers = [server.store(client, contents[uid]) for uid in mine]
         assert answers == [200, 0, 0]
-        assert server.process is not None and server.process.wait(timeout=20)
+        server.await_death()
         acknowledged.append(mine[0])
     server.start()
     server.check(acknowledged, contents)
@@ -113,18 +123,23 @@ def storm(server: Server, contents: dict[str, bytes], acknowledged: list[str], u
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_whenever_it_is_killed_under_four_senders_nothing_acknowledged_is_lost(server: Server, tmp_path: Path) -> None:
-    contents, acknowledged = objects(tmp_path, 400), list[str]()
+    contents, acknowledged = objects(tmp_path, 400, columns=8), list[str]()
     uids = list(contents)
     for seed in range(SCHEDULES):
+        if seed % AGE == 0:  # else everything is stored before long, and nothing new is ever under way
+            server.folder, acknowledged = tmp_path / f"site-{seed}", []
         chance = random.Random(seed)
         point = chance.choice([*POINTS, None])
         server.start(f"{point}:{chance.randint(1, 12)}" if point else "")
-        server.check(acknowledged[-40:], contents)
+        server.check(acknowledged, contents)
         chance.shuffle(uids)
-        threads = [storm(server, contents, acknowledged, uids[part:200:4]) for part in range(4)]
+        threads = [storm(server, contents, acknowledged, uids[part:100:4]) for part in range(4)]
         time.sleep(chance.uniform(0.01, 0.6))
         server.kill()
         for thread in threads:
             thread.join()
-    server.start()
-    server.check(sorted(set(acknowledged)), contents)
+        if (seed + 1) % AGE == 0 or seed + 1 == SCHEDULES:
+            server.start()
+            server.check(sorted(set(acknowledged)), contents)
+            server.kill()
+            shutil.rmtree(server.folder)

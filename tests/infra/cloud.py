@@ -25,8 +25,12 @@ _WHEELS: Final = {"7.46.1": "20.3.1", "8.7.0": "21.1.0"}  #: provider -> release
 _BETA: Final = frozenset({"google_project_service_identity"})  #: types that only google-beta has
 _SPOILED: Final = frozenset(
     f"google_{name}"
-    for name in ("compute_network_peering", "pubsub_topic", "service_account_key", "storage_bucket_iam_binding")
-)
+    for name in (
+        "compute_network_firewall_policy", "compute_network_peering", "compute_project_metadata_item",
+        "logging_project_exclusion", "logging_project_sink", "project_iam_audit_config", "pubsub_topic",
+        "service_account_key", "storage_bucket_iam_binding",
+    )
+)  # fmt: skip
 """Types that only a spoiled blueprint uses (see `mutations`)."""
 FOLDER: Final = Path(os.environ.get("AEGLE_PROVIDERS", Path(__file__).parents[2] / ".venv" / "providers"))
 

@@ -1,5 +1,7 @@
 """Inputs of the two roots, as a small company would give them."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from infra.standin.identities import agent_of, number_of
@@ -19,6 +21,7 @@ _AGENTS: Final = tuple(
     f"{name}.googleapis.com"
     for name in ("bigquery", "compute", "healthcare", "logging", "secretmanager", "sqladmin", "storage")
 )
+SOON: Final = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
 CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 LINUX_LAB: Final = {"kind": "lab", "cidr": "10.64.1.0/26", "system": "linux", "operators": ["group:lab@example.org"]}
 SITES: Final[dict[str, Any]] = {
@@ -27,6 +30,13 @@ SITES: Final[dict[str, Any]] = {
         "cidr": "10.64.0.0/26",
         "operators": ["user:jo@st-anna.example"],
         "pacs": {"cidr": "10.9.0.0/24", "port": 104},
+        "settings": json.dumps(
+            {
+                "door": {"allow": [{"ae_title": "PACS", "address": "10.9.0.0/24"}], "stow": {"port": 11180}},
+                "query": {"port": 11113, "allow": [{"ae_title": "STATION", "address": "10.9.0.7"}]},
+                "pacs": {"host": "10.9.0.4", "port": 104, "ae_title": "PACS"},
+            }
+        ),
         "vpn": {"peer": "203.0.113.9", "asn": 64600},
     },
     "lab-north": LINUX_LAB,
@@ -67,7 +77,7 @@ def platform(sites: dict[str, Any] | None = None, **estate: Any) -> dict[str, An
             "projects": {short: project(name) for short, name in names.items()},
             **estate,
         },
-        "hub": {"name": "hub.example.org", "release": "0.1.0"},
+        "hub": {"name": "hub.example.org", "release": "0.1.0", "migration_until": SOON},
         "analysts": {"research": {"member": "group:research@example.org", "sites": ["lab-north"]}},
         "installers": {},
         "sites": SITES if sites is None else sites,

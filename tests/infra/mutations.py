@@ -15,16 +15,24 @@ class Mutation:
     file: str
     old: str = ""
     new: str
+    also: tuple[str, ...] = ()  #: assertions that notice it too, for a reason of their own
+    apart: bool = False  #: hides what others show
+
+    @property
+    def noticed(self) -> frozenset[str]:
+        """Everything that must notice it."""
+        return frozenset({self.caught_by, *self.also})
 
     @property
     def root(self) -> str:
         """The root whose plan shows it."""
         return "foundation" if self.file.startswith(("foundation/", "modules/project/")) else "platform"
 
-    def of(self, sound: str) -> str:
-        """The file's text, spoiled."""
+    def of(self, sound: str, number: int = 0) -> str:
+        """The file's text, spoiled; what is added is named by the number."""
         assert self.old in sound, f"the blueprint has moved on: mend the mutation of {self.file}"
-        return sound.replace(self.old, self.new) if self.old else f"{sound}\n{self.new}"
+        new = self.new.replace('"mutation"', f'"mutation-{number}"')
+        return sound.replace(self.old, new) if self.old else f"{sound}\n{new}"
 
 
 MUTATIONS: Final = tuple(
@@ -33,7 +41,7 @@ MUTATIONS: Final = tuple(
 
 
 def batches() -> list[list[Mutation]]:
-    """All mutations in few groups: in one group no file and no assertion comes twice, and all are of one root."""
+    """All mutations in few groups: in one group no assertion comes twice, no two touch one text, all are of one root."""
     groups: list[list[Mutation]] = []
     for mutation in MUTATIONS:
         group = next((group for group in groups if all(_together(mutation, other) for other in group)), None)
@@ -44,4 +52,11 @@ def batches() -> list[list[Mutation]]:
 
 
 def _together(one: Mutation, other: Mutation) -> bool:
-    return one.root == other.root and one.file != other.file and one.caught_by != other.caught_by
+    if one.apart or other.apart or one.root != other.root:
+        return False
+    return one.noticed.isdisjoint(other.noticed) and not _touch(one, other)
+
+
+def _touch(one: Mutation, other: Mutation) -> bool:
+    """Whether one would no longer find its text after the other."""
+    return one.file == other.file and bool(one.old and other.old) and (one.old in other.old or other.old in one.old)

@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,14 @@ import pytest
 from aegle.errors import ProvisionFailed
 from aegle.provision import blueprint
 from aegle.provision.terraform import Terraform, binary
-from infra import estates
-from infra.cloud import Cloud
+from infra import estates, kept
+from infra.cloud import VERSIONS, Cloud, open_cloud
 
 pytestmark = pytest.mark.peer("terraform")
 INPUTS = {"foundation": estates.FOUNDATION, "platform": estates.platform()}
-SMALL = {"st-anna": estates.SITES["st-anna"]}
+SMALL = kept.SMALL
 ONE_SITE = {"foundation": estates.FOUNDATION, "platform": estates.platform(SMALL)}
+OLDEST, NEWEST = VERSIONS
 
 
 def changes(terraform: Terraform) -> dict[str, list[str]]:
@@ -48,46 +51,63 @@ def test_it_is_written_the_way_terraform_writes() -> None:
 
 
 @pytest.mark.parametrize("root", blueprint.ROOTS)
-def test_a_root_is_made_whole_and_a_second_plan_is_empty_at_both_ends_of_the_providers_range(
-    root: str, any_cloud: Cloud
-) -> None:
-    terraform = any_cloud.root(root)
+def test_a_root_is_made_whole_and_a_second_plan_is_empty_on_the_oldest_providers(root: str, tmp_path: Path) -> None:
+    with open_cloud(tmp_path, OLDEST) as cloud:
+        terraform = cloud.root(root)
+        terraform.validate()
+        assert cloud.apply(terraform, INPUTS[root])
+        assert not terraform.plan(INPUTS[root])
+
+
+@pytest.mark.parametrize("root", blueprint.ROOTS)
+def test_a_root_that_was_made_whole_has_an_empty_second_plan_on_the_newest_providers(root: str, whole: Cloud) -> None:
+    terraform = whole.root(root)
     terraform.validate()
-    assert any_cloud.apply(terraform, INPUTS[root])
-    assert not terraform.plan(INPUTS[root])
+    assert not terraform.plan(kept.whole().inputs[root])
 
 
-@pytest.mark.parametrize("count", [1, 3, *(pytest.param(count, marks=pytest.mark.soak) for count in (10, 50))])
-def test_one_site_more_creates_only_what_is_its_own(count: int, cloud: Cloud) -> None:
+NEW = {"kind": "lab", "cidr": "10.64.200.0/26", "operators": ["group:operators@example.org"]}
+
+
+@pytest.mark.parametrize("estate", [kept.small, kept.whole], ids=["1", "3"])
+def test_one_site_more_creates_only_what_is_its_own(estate: Callable[[], kept.Kept], tmp_path: Path) -> None:
+    inputs = estate().inputs["platform"]
+    with estate().open(tmp_path) as cloud:
+        terraform = cloud.root("platform")
+        assert terraform.plan({**inputs, "sites": {**inputs["sites"], "new": NEW}})
+        assert_only_created(terraform, "new")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("count", [10, 50])
+def test_one_site_more_of_many_creates_only_what_is_its_own(count: int, cloud: Cloud) -> None:
     terraform = cloud.root("platform")
     cloud.apply(terraform, estates.platform(many(count)))
     assert terraform.plan(estates.platform(many(count + 1)))
+    assert_only_created(terraform, f"site-{count}")
+
+
+def assert_only_created(terraform: Terraform, site: str) -> None:
+    """The plan creates, below this site's module alone."""
     found = changes(terraform)
     assert len(found) > 40
-    assert {address.split(".")[1] for address in found} == {f'site["site-{count}"]'}
+    assert {address.split(".")[1] for address in found} == {f'site["{site}"]'}
     assert all(actions == ["create"] for actions in found.values())
 
 
-def test_what_somebody_changed_by_hand_is_put_right(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    cloud.apply(terraform, ONE_SITE["platform"])
-    (key, bucket) = next(iter(cloud.world.of("google_storage_bucket").items()))
-    cloud.world.objects["google_storage_bucket", key] = bucket | {"public_access_prevention": "inherited"}
-    rule = next(identity for identity in cloud.world.of("google_compute_firewall") if "deny-ingress" in identity)
-    del cloud.world.objects["google_compute_firewall", rule]
-    assert cloud.apply(terraform, ONE_SITE["platform"])
-    assert cloud.world.of("google_storage_bucket")[key]["public_access_prevention"] == "enforced"
-    assert rule in cloud.world.of("google_compute_firewall")
+def test_what_somebody_changed_by_hand_is_put_right(small: Cloud) -> None:
+    terraform = small.root("platform")
+    (key, bucket) = next(iter(small.world.of("google_storage_bucket").items()))
+    small.world.objects["google_storage_bucket", key] = bucket | {"public_access_prevention": "inherited"}
+    rule = next(identity for identity in small.world.of("google_compute_firewall") if "deny-ingress" in identity)
+    del small.world.objects["google_compute_firewall", rule]
+    assert small.apply(terraform, ONE_SITE["platform"])
+    assert small.world.of("google_storage_bucket")[key]["public_access_prevention"] == "enforced"
+    assert rule in small.world.of("google_compute_firewall")
     assert not terraform.plan(ONE_SITE["platform"])
 
 
-SOME = (
-    "kms_key_ring",
-    "compute_network",
-    "sql_database_instance",
-    "secret_manager_secret_iam_member",
-    "compute_instance",
-)
+SOME = ("sql_database_instance", "compute_instance")
 
 
 def test_a_failure_is_told_and_the_next_apply_goes_on(cloud: Cloud) -> None:
@@ -120,27 +140,28 @@ def fails_and_goes_on(cloud: Cloud, root: str, kinds: set[str]) -> None:
     assert len(made) == len(set(made)), "nothing was made twice"
 
 
-def test_only_unprotected_things_go_and_never_a_key(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    frozen = {name: {**site, "frozen": True} for name, site in SMALL.items()}
-    cloud.apply(terraform, ONE_SITE["platform"])
+def test_a_live_estate_is_not_destroyed(small: Cloud) -> None:
+    terraform = small.root("platform")
     with pytest.raises(ProvisionFailed, match="prevent_destroy"):
-        terraform.plan(ONE_SITE["platform"], destroy=True)
-    keys = [item for item in addresses(terraform.state()) if ".google_kms_crypto_key.this" in item]
-    terraform.forget(keys)
-    terraform.plan(ONE_SITE["platform"], destroy=True)
+        terraform.plan(ONE_SITE["platform"], destroy=True, refresh=False)
+    terraform.forget([item for item in addresses(terraform.state()) if ".google_kms_crypto_key.this" in item])
+    terraform.plan(ONE_SITE["platform"], destroy=True, refresh=False)
     with pytest.raises(ProvisionFailed, match="protected against deletion"):
         for _ in terraform.apply():
             pass
-    assert cloud.world.of("google_healthcare_dicom_store"), "a live archive is protected by the cloud itself"
+    assert small.world.of("google_healthcare_dicom_store"), "a live archive is protected by the cloud itself"
+
+
+def test_unprotected_things_go_and_keys_stay(small: Cloud) -> None:
+    terraform = small.root("platform")
+    frozen = {name: {**site, "frozen": True} for name, site in SMALL.items()}
     unprotected = estates.platform(frozen, protected=False)
-    cloud.world.objects = {key: item for key, item in cloud.world.objects.items() if key[0] != "google_kms_crypto_key"}
-    cloud.apply(terraform, unprotected)
+    small.apply(terraform, unprotected, refresh=False)
     terraform.forget([item for item in addresses(terraform.state()) if ".google_kms_crypto_key.this" in item])
-    terraform.plan(unprotected, destroy=True)
+    terraform.plan(unprotected, destroy=True, refresh=False)
     for _ in terraform.apply():
         pass
-    left = {kind for kind, _ in cloud.world.objects}
+    left = {kind for kind, _ in small.world.objects}
     assert left == {"google_kms_crypto_key"}
 
 
@@ -154,22 +175,23 @@ def addresses(state: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_a_frozen_site_keeps_its_data_and_loses_its_rights(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    two = {**SMALL, "lab-north": estates.SITES["lab-north"]}
-    cloud.apply(terraform, estates.platform(two))
-    frozen = {**two, "st-anna": {**estates.SITES["st-anna"], "frozen": True}}
-    terraform.plan(estates.platform(frozen))
+def test_a_frozen_site_keeps_its_data_and_loses_its_rights(whole: Cloud) -> None:
+    terraform = whole.root("platform")
+    inputs = kept.whole().inputs["platform"]
+    stores = len(whole.world.of("google_healthcare_dicom_store"))
+    frozen = {**inputs["sites"], "st-anna": {**inputs["sites"]["st-anna"], "frozen": True}}
+    terraform.plan({**inputs, "sites": frozen}, refresh=False)
     found = changes(terraform)
     assert {address.split(".")[1] for address in found} == {'site["st-anna"]'}
     gone = {address.split(".")[2].split("[")[0] for address, actions in found.items() if actions == ["delete"]}
     assert gone == {"google_iap_tunnel_instance_iam_member"}
     for _ in terraform.apply():
         pass
-    accounts = cloud.world.of("google_service_account")
+    assert len(whole.world.of("google_healthcare_dicom_store")) == stores
+    accounts = whole.world.of("google_service_account")
     assert {item["disabled"] for name, item in accounts.items() if "st-anna" in name} == {True}
     assert {
-        item["desired_status"] for name, item in cloud.world.of("google_compute_instance").items() if "st-anna" in name
+        item["desired_status"] for name, item in whole.world.of("google_compute_instance").items() if "st-anna" in name
     } == {"TERMINATED"}
 
 

@@ -20,8 +20,8 @@ from tree_sitter import Language, Parser
 from aegle import config
 from aegle.provision import blueprint
 from aegle.provision.policy import read
-from infra import estates, powershell
-from infra.cloud import Cloud
+from aegle.provision.policy.estate import HUB
+from infra import kept, powershell
 
 STARTUP = blueprint.folder() / "startup"
 PS1 = (STARTUP / "site.ps1").read_text()
@@ -65,12 +65,10 @@ def test_the_groovy_parses_and_uses_what_jenkins_ships() -> None:
 
 
 @pytest.mark.peer("terraform")
-def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_command_of_ours(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    terraform.plan(estates.platform())
+def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_command_of_ours() -> None:
     machines = [
         item
-        for item in terraform.planned()["resource_changes"]
+        for item in kept.whole().plans["platform"]["resource_changes"]
         if item["type"] == "google_compute_instance" and item["address"].startswith("module.site")
     ]
     assert len(machines) == 2
@@ -79,7 +77,9 @@ def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_com
         windows = "windows-startup-script-ps1" in after["metadata"]
         name = after["name"].removeprefix("site-")
         configured = config.parse(json.loads(after["metadata"]["aegle-facts"])["config"], Path("aegle.yaml"))
-        assert configured.sites[name].cloud.hub_url == "https://hub.example.org"
+        site = configured.sites[name]
+        assert site.cloud.hub_url == "https://hub.example.org" and site.pages.port == 8443
+        assert (site.door.bind, site.door.plain_network) == ("0.0.0.0" if name == "st-anna" else "127.0.0.1", True)
         jobs = json.loads(after["metadata"]["aegle-jobs"])
         assert jobs.keys() == json.loads(blueprint.data("startup/jenkins/jobs.json")).keys()
         for text in jobs.values():
@@ -89,6 +89,21 @@ def test_a_machine_is_told_its_own_aegle_yaml_and_jobs_that_are_xml_with_one_com
             command = builder.find("command").text
             assert command.startswith("aegle ") and name in command
             assert len(job.find("triggers/hudson.triggers.TimerTrigger/spec").text.split()) == 5
+
+
+def test_a_machine_behind_a_tunnel_listens_where_its_block_says_and_the_firewall_opens_just_that() -> None:
+    found = read(kept.whole().plans["platform"])
+    (machine,) = (item for item in found.of("google_compute_instance") if item.owner == "st-anna")
+    facts = json.loads(machine.get("metadata")["aegle-facts"])
+    site = config.parse(facts["config"], Path("aegle.yaml")).sites["st-anna"]
+    assert {it.bind for it in (site.door, site.door.stow, site.query)} == {"0.0.0.0"}
+    assert [peer.ae_title for peer in (*site.door.allow, *site.query.allow)] == ["PACS", "STATION"]
+    assert (site.pacs.host, site.pacs.port) == ("10.9.0.4", 104)
+    (rule,) = (item for item in found.of("google_compute_firewall") if item.get("name") == "site-st-anna-allow-pacs-in")
+    assert rule.block("allow").get("ports") == ["11112", "11113", "11180"]
+    assert rule.get("source_ranges") == ["10.9.0.0/24"]
+    ours = {item.get("name") for item in found.of("google_compute_firewall") if item.owner == "mercy"}
+    assert not any("pacs" in name for name in ours), "a hospital's own machine needs none"
 
 
 def test_every_command_of_a_job_exists() -> None:
@@ -340,13 +355,13 @@ def test_a_migration_that_fails_is_said_and_the_machine_stays_on(hub_machine: Ma
 
 
 @pytest.mark.peer("terraform")
-def test_each_machine_of_the_hub_is_told_an_aegle_yaml_that_its_programs_read(cloud: Cloud) -> None:
-    terraform = cloud.root("platform")
-    cloud.apply(terraform, estates.platform({}))
+def test_each_machine_of_the_hub_is_told_an_aegle_yaml_that_its_programs_read() -> None:
     found = {}
-    for item in read(terraform.state()).of("google_compute_instance", "google_compute_region_instance_template"):
+    for item in read(kept.whole().states["platform"]).of(
+        "google_compute_instance", "google_compute_region_instance_template"
+    ):
         facts = item.get("metadata")
-        if "aegle-facts" in facts:
+        if item.owner == HUB and "aegle-facts" in facts:
             told_facts = json.loads(facts["aegle-facts"])
             found[told_facts["role"]] = config.parse(told_facts["config"], Path("aegle.yaml")).hub
             assert "startup-script" in facts and "aegle run" not in facts["aegle-facts"]

@@ -41,7 +41,8 @@ from aegle.records import (
 )
 from aegle.site.folder import SiteFolder
 from aegle.site.pages import site_shell
-from aegle.site.program import SitePorts, SiteProgram
+from aegle.site.program import SiteProgram
+from aegle.site.site_ports import SitePorts
 
 PASSWORD = "a password for tests"
 BUNDLE = BundleRef(name="papnet", version="1.0.0", digest="b" * 64)

@@ -1,5 +1,6 @@
 # What hub, worker and migration may do. No one of them has a role at a site: the grant that comes with a request is all.
 locals {
+  migrates = var.hub.migration_until != null
   project_roles = {
     hub    = ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter", "roles/monitoring.metricWriter"]
     worker = ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter", "roles/monitoring.metricWriter"]
@@ -19,7 +20,7 @@ resource "google_project_iam_member" "identity" {
 
 # Changes tables, so it exists only while a release is brought in.
 resource "google_project_iam_member" "migration" {
-  for_each = toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter"])
+  for_each = toset(local.migrates ? ["roles/cloudsql.client", "roles/cloudsql.instanceUser", "roles/logging.logWriter"] : [])
 
   project = var.estate.hub.id
   role    = each.value
@@ -58,7 +59,7 @@ resource "google_storage_bucket_iam_member" "bundles" {
 }
 
 resource "google_storage_bucket_iam_member" "software" {
-  for_each = toset(["hub", "worker", "migration"])
+  for_each = toset(concat(["hub", "worker"], local.migrates ? ["migration"] : []))
 
   bucket = var.software.bucket
   role   = "roles/storage.objectViewer"

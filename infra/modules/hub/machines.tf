@@ -96,8 +96,10 @@ resource "google_compute_region_instance_template" "pool" {
 }
 
 # Brings the tables up to date for a release, as the one identity that owns them, and turns itself off. Hub and workers wait.
-# Another release, or another model, is another machine.
+# Another release, or another model, is another machine; without an end date there is none.
 resource "google_compute_instance" "migration" {
+  count = local.migrates ? 1 : 0
+
   project             = var.estate.hub.id
   zone                = var.estate.zone
   name                = "migration-${substr(sha256(jsonencode([local.metadata["migration"], var.hub.migration_until])), 0, 12)}"

@@ -11,9 +11,9 @@ variable "hub" {
     workers_max       = optional(number, 8)
     requests_a_worker = optional(number, 10) # waiting requests that one worker is worth
     database_tier     = optional(string, "db-custom-2-7680")
-    bundle            = optional(string)                         # folder below bundles/ of the bucket; none: the reference model
-    dataset           = optional(string, "aegle")                # of the warehouse
-    migration_until   = optional(string, "2027-12-31T00:00:00Z") # after this the migration identity may do nothing
+    bundle            = optional(string)          # folder below bundles/ of the bucket; none: the reference model
+    dataset           = optional(string, "aegle") # of the warehouse
+    migration_until   = optional(string)          # while a release is brought in; after this the migration identity may do nothing
   })
   validation {
     condition     = can(regex("^[a-z0-9.-]+\\.[a-z]{2,}$", var.hub.name))
@@ -24,8 +24,12 @@ variable "hub" {
     error_message = "workers_min is at most workers_max, which is at most 64."
   }
   validation {
-    condition     = can(timecmp(var.hub.migration_until, "2026-01-01T00:00:00Z"))
+    condition     = var.hub.migration_until == null || can(timecmp(var.hub.migration_until, "2026-01-01T00:00:00Z"))
     error_message = "migration_until is a time, as 2026-12-31T00:00:00Z."
+  }
+  validation {
+    condition     = try(timecmp(var.hub.migration_until, timeadd(plantimestamp(), "2160h")), 0) <= 0
+    error_message = "migration_until is within 90 days: whoever changes tables does so for a time."
   }
 }
 

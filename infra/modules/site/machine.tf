@@ -5,6 +5,18 @@ locals {
   }
   startup = "${path.module}/../../startup"
 
+  # What the site's block says of its programs; addresses and ports are said here, where the firewall is.
+  settings = jsondecode(var.site.settings)
+  inside   = local.pacs == null ? "127.0.0.1" : "0.0.0.0"
+  door     = try(local.settings.door, {})
+  # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
+  listeners = merge(
+    { door = merge(local.door, { port = var.site.door_port, bind = local.inside, plain_network = true }, {
+      for name in ["stow"] : name => merge(local.door[name], { bind = local.inside }) if can(local.door[name])
+    }) },
+    { for name in ["query"] : name => merge(local.settings[name], { bind = local.inside }) if can(local.settings[name]) },
+  )
+
   # What the machine learns at every boot. Metadata is readable by every program on it: no secret stands here.
   facts = {
     site     = var.name
@@ -13,7 +25,7 @@ locals {
     mirror   = var.software.bucket
     software = var.software.installers
     # The machine's own aegle.yaml (JSON is YAML): one site, whose secrets, audit log and hub are here.
-    config = jsonencode({ sites = { (var.name) = {
+    config = jsonencode({ sites = { (var.name) = merge(local.settings, local.listeners, {
       kind = var.site.kind
       cloud = {
         project = local.project
@@ -23,11 +35,9 @@ locals {
         bucket = google_storage_bucket.site.name
         mirror = var.software.bucket
       }
-      # IAP and the tunnel end at the machine's own address; the firewall lets nothing else in.
-      door    = { port = var.site.door_port, bind = local.pacs == null ? "127.0.0.1" : "0.0.0.0", plain_network = true }
       pages   = { port = 8443, bind = "0.0.0.0" }
       archive = { url = local.archive_url }
-    } } })
+    }) } })
   }
   jobs = jsondecode(file("${local.startup}/jenkins/jobs.json"))
   job_files = {

@@ -1,5 +1,5 @@
 # The hospital through Cloud VPN, only where the block says so. With a machine here: DIMSE in from the PACS's range to the
-# door, and out to its port; without it, studies come in by the pages. With a machine at the hospital: its way to the hub.
+# door (C-STORE, and STOW and C-FIND where the block has them), and out to its port; without it, studies come in by the pages. With a machine at the hospital: its way to the hub.
 locals {
   pacs    = local.has_vm ? var.site.pacs : null
   vpn     = var.site.vpn == null ? 0 : 1
@@ -19,7 +19,7 @@ resource "google_compute_firewall" "pacs_in" {
 
   allow {
     protocol = "tcp"
-    ports    = [tostring(var.site.door_port)]
+    ports    = [for port in compact([var.site.door_port, try(local.settings.query.port, null), try(local.settings.door.stow.port, null)]) : tostring(port)]
   }
   log_config {
     metadata = "INCLUDE_ALL_METADATA"

@@ -19,8 +19,9 @@ variable "site" {
     machine   = optional(string, "n2-standard-4")
     disk_gb   = optional(number, 500)
     door_port = optional(number, 11112)
-    budget    = optional(number, 500) # a month, in the billing account's currency
-    ca_pem    = optional(string)      # on_premises: the authority that signs the machine's certificate
+    budget    = optional(number, 500)  # a month, in the billing account's currency
+    settings  = optional(string, "{}") # JSON: door, query, pacs, deid, operating_point of the block, for the machine here
+    ca_pem    = optional(string)       # on_premises: the authority that signs the machine's certificate
     pacs      = optional(object({ cidr = string, port = number }))
     vpn       = optional(object({ peer = string, asn = number })) # public address and BGP number of the hospital's device
   })
@@ -51,6 +52,10 @@ variable "site" {
   validation {
     condition     = var.site.pacs == null || (can(cidrhost(var.site.pacs.cidr, 0)) && var.site.vpn != null)
     error_message = "pacs needs a cidr as 10.9.0.0/24, and the vpn that leads there."
+  }
+  validation {
+    condition     = can(keys(jsondecode(var.site.settings))) && length(setsubtract(try(keys(jsondecode(var.site.settings)), []), ["deid", "door", "operating_point", "pacs", "query"])) == 0
+    error_message = "settings is JSON of door, query, pacs, deid and operating_point."
   }
 }
 

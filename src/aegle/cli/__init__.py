@@ -9,6 +9,7 @@ from importlib import import_module
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from aegle import __version__
 from aegle.errors import AegleError
@@ -82,3 +83,9 @@ def main() -> None:
     except AegleError as error:
         Console(stderr=True).print(f"[bold red]{error.meaning.code}[/]  {error}", highlight=False, soft_wrap=True)
         sys.exit(75 if error.meaning.retryable else 1)  # 75: EX_TEMPFAIL, the same call may succeed later
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        if error.filename is None:
+            raise
+        told = f"{error.filename}: name another path, or give the account that runs this the right to it."
+        Console(stderr=True).print(f"[bold red]{error.strerror}[/]  {escape(told)}", highlight=False, soft_wrap=True)
+        sys.exit(1)

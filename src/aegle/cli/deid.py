@@ -3,7 +3,8 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from aegle.deid import (
     standard,
     value_file,
 )
-from aegle.deid.folder import Summary, load_key, require_apart, run_folder
+from aegle.deid.folder import Summary, find, load_key, require_apart, run_folder, shown
 from aegle.deid.preview import preview as run_dry
 from aegle.deid.second_look import Looking, require_detector
 from aegle.deid.treat import Task, Treated, start_crew
@@ -32,6 +33,7 @@ app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=T
 console = Console()
 
 _SOME_HELD = 3
+_UNREAD_SHOWN = 20
 
 
 Values = Annotated[
@@ -74,14 +76,15 @@ def run(
 ) -> None:
     """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
-    Exit status: 0 when every file was written, 3 when some are held (also by an earlier run), 1 for an error.
+    Exit status: 0 when every file was written, 3 when some are held (also by an earlier run) or could not be read, 1 for an
+    error.
     Without a vault nothing here can be given back its patient: use a site for that.
 
     Example: `aegle deid run exports/ clean/ --quarantine held/`
     """
     require_apart(source, output, quarantine, values)
-    files = sorted(path for path in source.rglob("*") if path.is_file())
-    if not files:
+    files, closed = find(source)
+    if not files and not closed:
         raise NotFound(f"no file below {source}")
     require_detector(second_look)
     rules = chosen(options, profile_file)
@@ -100,11 +103,13 @@ def run(
     summary, reasons = _treated(files, task, quarantine, jobs)
     console.print(f"{summary.written} written, {summary.held} held, {summary.before} settled before.")
     _tell_reasons(reasons, quarantine)
+    unread = closed | dict(summary.unreadable)
+    _tell_unread(unread)
     if reasons[HoldReason.FIRST_SEEN_VALUE]:
         _tell_values(values)
     if compare:
         _tell_opinion(summary.opinion)
-    if summary.held_in_all:
+    if summary.held_in_all or unread:
         raise typer.Exit(_SOME_HELD)
 
 
@@ -159,6 +164,18 @@ def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
         console.print(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
     if reasons and quarantine is None:
         console.print("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
+
+
+def _tell_unread(unread: Mapping[Path, str]) -> None:
+    """What is missing from the output because the system does not let it be read."""
+    if not unread:
+        return
+    reason = REASONS[HoldReason.UNREADABLE]
+    console.print(f"  {len(unread):6}  {HoldReason.UNREADABLE}: {reason.text} {reason.remedy}")
+    for path, why in islice(sorted(unread.items()), _UNREAD_SHOWN):
+        console.print(f"          {shown(path)}: {why}", markup=False, highlight=False, soft_wrap=True)
+    if len(unread) > _UNREAD_SHOWN:
+        console.print(f"          and {len(unread) - _UNREAD_SHOWN} more")
 
 
 def _tell_opinion(opinion: standard.Opinion) -> None:

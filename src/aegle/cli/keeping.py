@@ -118,7 +118,7 @@ def backup(
     to: Annotated[Path | None, typer.Option(help="A folder for it; default: the site's own bucket.")] = None,
     home_path: HomePath = HOME,
 ) -> None:
-    """Copy vault, spool, quarantine and databases into one sealed file, read back before it counts. The site may run.
+    """Copy vault, spool, quarantine, databases and settings into one sealed file, read back before it counts. The site may run.
 
     The keys and the archive are not in it. Example: `aegle site backup st-anna --to /mnt/backup`
     """

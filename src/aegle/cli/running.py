@@ -14,7 +14,7 @@ from aegle.cli.updating import moved_on, note_running
 from aegle.demo import pacs
 from aegle.demo.pacs import DemoPacs
 from aegle.demo.stage import HOSPITAL
-from aegle.local.processes import until_told
+from aegle.local.processes import heed, until_told
 from aegle.local.supervisor import Supervisor
 from aegle.protocols.dimse import Target
 
@@ -42,6 +42,7 @@ def up(home_path: HomePath = HOME) -> None:
 @app.command()
 def hub(home_path: HomePath = HOME) -> None:
     """The hub: database, API, warehouse, console."""
+    heed()
     logs.start("hub")
     with wiring.running_hub(home(home_path)):
         until_told()
@@ -67,6 +68,7 @@ def worker(
 @app.command()
 def site(name: str, home_path: HomePath = HOME) -> None:
     """One site: door, archive, requests, results, pages."""
+    heed()
     logs.start(name)
     place = home(home_path)
     with wiring.running_site(place, name):
@@ -81,6 +83,7 @@ def demo_pacs(
     door: Annotated[int, typer.Option(help="The port of the hospital's door.")],
 ) -> None:
     """The demo's stand-in for a hospital's PACS."""
+    heed()
     logs.start("demo-pacs")
     peer = Target(host="127.0.0.1", port=door, called=HOSPITAL.upper(), calling=pacs.TITLE)
     stopping = threading.Event()

@@ -18,7 +18,8 @@ from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.keeping import SiteName
 from aegle.cli.places import HOME, HomePath, home
-from aegle.errors import BadConfig, NotFound, Unavailable
+from aegle.errors import BadConfig, Conflict, NotFound, Unavailable
+from aegle.local import forms
 from aegle.local.checking import look
 from aegle.local.home import Home
 from aegle.provision.releases import Releases
@@ -51,7 +52,8 @@ def update(
     """Install another release beside the present one, let the site run it, and go back by itself when it does not come up.
 
     The release is proved by its SHA-256 and installed with nothing from a network but the mirror. A program that runs notices
-    the new release, ends, and is started again by its service. Exit status 1 when the site went back.
+    the new release, ends, and is started again by its service. Exit status 75 when the site went back. A release is not gone
+    back to once a later one has brought the site's databases forward.
     Example: `aegle site update st-anna --to 0.2.0`, and `aegle site update st-anna --rollback`
     """
     place, releases = home(home_path), Releases(root)
@@ -60,9 +62,12 @@ def update(
     if version == before:
         console.print(f"{name} runs {version} already.", highlight=False)
         return
+    forms.check(place.site(name), version)
     if version not in releases.installed():
         _install(place, name, releases, version, source)
     served = _serves(place, name)
+    if before is not None:
+        forms.note(place.site(name), before)
     releases.switch(version)
     if not served:
         record(place, Act.CLI_SITE_UPDATE, site=name, software=version)
@@ -145,6 +150,16 @@ def _go_back(place: Home, name: str, releases: Releases, before: str | None, ver
     record(place, Act.CLI_SITE_UPDATE, AuditOutcome.FAILED, site=name, software=version)
     if before is None:
         raise Unavailable(f"{version} did not come up, and there is no release before it; see the site's log")
+    try:
+        forms.check(place.site(name), before)
+    except Conflict as forward:
+        wiring.say(
+            place, name, {"aegle_alarm": "update", "detail": f"{version} did not come up, and there is no way back"}
+        )
+        raise Unavailable(
+            f"{version} did not come up. What the site holds is safe, but it takes nothing in. {forward}. Look into the site's "
+            "log, and install a release that mends it: --to VERSION"
+        ) from None
     releases.switch(before)
     wiring.say(place, name, {"aegle_alarm": "update", "detail": f"{version} did not come up; {before} runs again"})
     raise Unavailable(f"{version} did not come up in time; {before} runs again. See the site's log for why")

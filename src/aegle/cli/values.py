@@ -111,6 +111,13 @@ def _chosen(names: list[str] | None, keyword: str, *, every: bool) -> Callable[[
     return lambda word: word.decision is Decision.PENDING and (every or word.keyword == keyword)
 
 
+#: What to do about an approval that is taken back: in a folder; at a site.
+_CALLED_BACK = (
+    "Remove the output folder and run again with the same key: all else comes out as before.",
+    "Have an administrator delete the studies concerned from the archive, then send them again from the PACS.",
+)
+
+
 def _decide(
     decision: Decision, chosen: Callable[[_Word], bool], site: str, values: Path | None, home_path: Path
 ) -> None:
@@ -123,6 +130,11 @@ def _decide(
     said = "approved" if decision is Decision.APPROVE else "denied"
     then = f"{site} tries again what waited for them." if site else "Run `aegle deid run` again; it goes on."
     console.print(f"{len(words)} value(s) {said}. {then}")
+    left = sum(word.decision is Decision.APPROVE for word in words) if decision is Decision.DENY else 0
+    if left:
+        console.print(
+            f"{left} of them had been approved, and what went out meanwhile still holds them. {_CALLED_BACK[bool(site)]}"
+        )
 
 
 @contextmanager

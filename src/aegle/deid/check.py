@@ -5,6 +5,7 @@ identifiers itself, and looks for them in the output's elements and raw bytes in
 header's and, of the pixels, one piece of 1 MiB from each file.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +13,12 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from struct import Struct
+from typing import cast
 
 from pydicom import Dataset
 from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.tag import BaseTag
 
 from aegle.deid.identifiers import IDENTIFYING, Search, words
 from aegle.deid.outcome import Deidentified
@@ -33,11 +36,11 @@ from aegle.deid.table import METHOD_CODES
 #: What every output says about itself; a patient called like a word of it is not left in it.
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
-_LONG_NUMBER = 7  #: characters from which an integer may be somebody's number
+_LONG_NUMBER = 7  #: characters from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; dates are compared with the source's.
 _SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
-_INTEGERS = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q"}
+_BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
@@ -102,13 +105,21 @@ def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
 def _text(element: DataElement | Opaque) -> bytes:
     """What an element says in letters or in a long number; empty for one that says nothing."""
     if isinstance(element, Opaque):
-        if element.VR in _INTEGERS and element.raw:
-            form = Struct(("<" if element.is_little_endian else ">") + _INTEGERS[element.VR])
-            numbers = (abs(number) for (number,) in form.iter_unpack(element.raw))
-            return b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
-    elif element.VR in _SWEPT or (element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER):
+        if element.VR in _BINARY and element.raw:
+            form = Struct(("<" if element.is_little_endian else ">") + _BINARY[element.VR])
+            return _whole(number for (number,) in form.iter_unpack(element.raw))
+    elif element.VR in _SWEPT:
         return str(element.value).lower().encode("utf-8", "replace")
+    elif element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER:
+        numbers = _values(element) if element.value is not None else ()
+        return str(element.value).encode() + b"\n" + _whole(float(str(number) or 0) for number in numbers)
     return b""
+
+
+def _whole(numbers: Iterable[float]) -> bytes:
+    """Whole numbers of seven digits and more, in digits."""
+    long = (number for number in numbers if 10 ** (_LONG_NUMBER - 1) <= abs(number) < math.inf)
+    return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))
 
 
 def _element_fault(tag: int, element: DataElement | Opaque, done: Deidentified, profile: Profile) -> str | None:
@@ -143,10 +154,22 @@ def _unmoved_dates(original: Dataset, written: Dataset, profile: Profile) -> Ite
     """Dates of the top level that are the source's."""
     for tag in written.keys() & original.keys():
         rule = profile.rules.get(int(tag))
-        if rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}:
-            was, now = (str(dataset[tag].value).strip() for dataset in (original, written))
-            if now and was == now:
-                yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
+        shifted = rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}
+        if shifted and _stays(tag, original, written):
+            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
+
+
+def _stays(tag: BaseTag, original: Dataset, written: Dataset) -> bool:
+    """Whether both hold the same value, and not an empty one: by their bytes, where neither was decoded yet."""
+    was, now = (cast("DataElement | RawDataElement", dataset.get_item(tag)) for dataset in (original, written))
+    if isinstance(was, RawDataElement) and isinstance(now, RawDataElement):
+        return _bare(was.value) == _bare(now.value) != b""
+    before, after = (str(dataset[tag].value).strip() for dataset in (original, written))
+    return before == after != ""
+
+
+def _bare(value: bytes | None) -> bytes:
+    return (value or b"").strip(b"\0 ")
 
 
 def _original_uid(element: DataElement, done: Deidentified) -> bool:
@@ -165,11 +188,15 @@ def _character_set(dataset: Dataset) -> tuple[str, ...]:
 def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set[str]:
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
-    for tag, element in original.elements():
+
+    def identifying(tag: int, vr: str) -> bool:
+        return vr == "PN" or tag in IDENTIFYING
+
+    for tag, element in original.elements(identifying):
         rule = profile.rules.get(tag)
         if (rule and rule.action is Action.KEEP) or element.is_empty:
             continue
-        if element.VR == "PN" or tag in IDENTIFYING:
+        if identifying(tag, element.VR):
             found |= {word for value in _values(element) for word in words(element.VR, str(value))}
     return {word for word in found if not _is_ours(word) and word != done.patient_alias}
 

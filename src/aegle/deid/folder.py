@@ -6,12 +6,14 @@ loses nothing: the next run goes on. Output names are aliases; nothing of an inp
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
+import stat
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aegle import durable
@@ -23,7 +25,7 @@ from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, 
 from aegle.errors import BadConfig, Conflict
 
 REPORT, REASONS_FILE = "report.json", "reasons.json"
-_BATCH, _BATCH_SECONDS = 64, 1.0  #: files that are settled together, and how long the first may wait for the last
+_BATCH, _BATCH_SECONDS = 16, 0.2  #: files that are settled together at least, if they come within so long
 _SYNCS = 8  #: of files at a time
 
 
@@ -33,10 +35,11 @@ class Summary:
 
     written: int
     held: int
-    before: int  #: settled by an earlier run
+    before: int  #: settled by an earlier run, or the same as another file of this one
     held_in_all: int  #: held by this run and those before
     first_seen: int  #: values that this run was the first to meet, now pending in the file of decisions
     opinion: standard.Opinion  #: dciodvfy's, of what this run wrote
+    unreadable: Mapping[Path, str]  #: what the system did not let us read, and why; the next run tries it again
 
 
 def run_folder(
@@ -59,24 +62,31 @@ def run_folder(
     shutil.rmtree(work)
     value_file.write(durable.private_folder(work) / VALUES, decisions)
     ledger = Ledger(task.output / LEDGER)
-    first_seen: set[FirstSeen] = set()
     try:
         _require_same_run(ledger, task)
         task = replace(task, resumed=ledger.holds_any())
-        found, new, opinion = [0, 0, 0], 0, standard.Opinion()
-        for batch in _batches(treat_all(sources, task, jobs, crew)):
-            seen = frozenset().union(*(treated.first_seen for treated in batch))
-            new += _remember(task.values, seen - first_seen)
-            first_seen |= seen
-            for treated, outcome in _settle_all(batch, task, ledger, quarantine):
+        found, opinion, unreadable = [0, 0, 0], standard.Opinion(), dict[Path, str]()
+        with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(_SYNCS) as disk:
+            desk = _Desk(task=task, ledger=ledger, quarantine=quarantine, disk=disk)
+            for treated, outcome in _settled_beside(treat_all(sources, task, jobs, crew), desk, beside):
                 opinion.add(treated.new_errors)
-                found[0 if outcome is None else 1 if outcome.reason else 2] += 1
+                if treated.unreadable:
+                    unreadable[treated.source] = treated.unreadable
+                else:
+                    found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
         told_of = report(ledger.all(), task.profile, task.values_in_force) | {"dciodvfy": opinion.told()}
         durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
+        before, held, written = found
         return Summary(
-            before=found[0], held=found[1], written=found[2], held_in_all=in_all, first_seen=new, opinion=opinion
+            before=before,
+            held=held,
+            written=written,
+            held_in_all=in_all,
+            first_seen=desk.new,
+            opinion=opinion,
+            unreadable=unreadable,
         )
     finally:
         ledger.close()
@@ -84,38 +94,63 @@ def run_folder(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _remember(values: Path | None, first_seen: Collection[FirstSeen]) -> int:
-    return value_file.add(values, first_seen) if values and first_seen else 0
-
-
-def _batches(found: Iterator[Treated]) -> Iterator[list[Treated]]:
-    """A few at a time, so that one wait for the disk settles them all."""
+def _settled_beside(
+    found: Iterator[Treated], desk: "_Desk", beside: Executor
+) -> Iterator[tuple[Treated, Settled | None]]:
+    """Each file after it is settled: what has gathered is settled together while the next are treated."""
     batch: list[Treated] = []
+    settling: Future[list[tuple[Treated, Settled | None]]] | None = None
     began = time.monotonic()
     for treated in found:
         batch.append(treated)
-        if len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS:
-            yield batch
-            batch, began = [], time.monotonic()
-    yield batch
+        due = len(batch) >= _BATCH or time.monotonic() - began > _BATCH_SECONDS
+        if due and (settling is None or settling.done()):
+            yield from settling.result() if settling else ()
+            settling, batch, began = beside.submit(desk.settle, batch), [], time.monotonic()
+    yield from settling.result() if settling else ()
+    yield from desk.settle(batch)
 
 
-def _settle_all(
-    batch: Sequence[Treated], task: Task, ledger: Ledger, quarantine: Path | None
-) -> list[tuple[Treated, Settled | None]]:
-    """Everything of the batch moved into place and written down, durable on return."""
-    files = [treated.written for treated in batch if treated.written is not None]
-    with ThreadPoolExecutor(_SYNCS) as pool:  # waits that the system can join into one
-        list(pool.map(durable.sync_file, files))
-    outcomes = [(treated, _settle(treated, task)) for treated in batch]
-    if quarantine is not None:
-        _keep_held(outcomes, durable.private_folder(quarantine))
-    settled = [outcome for _, outcome in outcomes if outcome is not None]
-    places = [(task.output / item.name).parents for item in settled if item.name]
-    for folder in {folder for parents in places for folder in parents[:3]}:
-        durable.sync_folder(folder)
-    ledger.settle(settled)
-    return outcomes
+@dataclass(kw_only=True)
+class _Desk:
+    """Where treated files are settled, by one thread at a time."""
+
+    task: Task
+    ledger: Ledger
+    quarantine: Path | None
+    disk: Executor  #: waits for it; the system can join them into one
+    first_seen: set[FirstSeen] = field(default_factory=set)
+    new: int = 0  #: values that were added to the file of decisions
+
+    def settle(self, batch: Sequence[Treated]) -> list[tuple[Treated, Settled | None]]:
+        """Everything of the batch moved into place and written down, durable on return."""
+        self._remember(frozenset().union(*(treated.first_seen for treated in batch)))
+        list(self.disk.map(durable.sync_file, [treated.written for treated in batch if treated.written is not None]))
+        batch = self._without_copies(batch)
+        outcomes = [(treated, _settle(treated, self.task)) for treated in batch]
+        if self.quarantine is not None:
+            _keep_held(outcomes, durable.private_folder(self.quarantine))
+        settled = [outcome for _, outcome in outcomes if outcome is not None]
+        places = [(self.task.output / item.name).parents for item in settled if item.name]
+        list(self.disk.map(durable.sync_folder, {folder for parents in places for folder in parents[:3]}))
+        self.ledger.settle(settled)
+        return outcomes
+
+    def _without_copies(self, batch: Sequence[Treated]) -> list[Treated]:
+        """The batch; a file that is the same as one settled since it was looked up, or in this batch, is settled before."""
+        met: set[str] = set()
+        kept: list[Treated] = []
+        for treated in batch:
+            digest = treated.settled.source_digest if treated.settled else ""
+            is_copy = bool(digest) and (digest in met or self.ledger.is_settled(digest))
+            met.add(digest)
+            kept.append(Treated(source=treated.source, settled=None) if is_copy else treated)
+        return kept
+
+    def _remember(self, seen: frozenset[FirstSeen]) -> None:
+        if self.task.values and seen - self.first_seen:
+            self.new += value_file.add(self.task.values, seen - self.first_seen)
+        self.first_seen |= seen
 
 
 def _settle(treated: Treated, task: Task) -> Settled | None:
@@ -144,15 +179,48 @@ def _keep_held(outcomes: Sequence[tuple[Treated, Settled | None]], folder: Path)
     before = dict(known)
     for treated, settled in outcomes:
         name = f"{settled.source_digest[:32]}.dcm" if settled else ""
-        if settled and settled.reason:
+        no_copy = f"{hashlib.sha256(os.fsencode(treated.source)).hexdigest()[:32]} (no copy)"
+        known.pop(no_copy, None)
+        if treated.unreadable:
+            told = {"reason": HoldReason.UNREADABLE, "detail": treated.unreadable}
+            known[no_copy] = {"source": shown(treated.source)} | told
+        elif settled and settled.reason:
             shutil.copyfile(treated.source, folder / name)
-            known[name] = {"source": str(treated.source), "reason": settled.reason, "detail": settled.detail}
+            known[name] = {"source": shown(treated.source), "reason": settled.reason, "detail": settled.detail}
         elif known.pop(name, None) is not None:
             gone.append(folder / name)
     if known != before:
         durable.write(table, json.dumps(known, indent=1).encode())
     for path in gone:
         path.unlink(missing_ok=True)
+
+
+def shown(path: Path) -> str:
+    """A path as JSON may hold it: a name that is no text with its bytes escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def find(folder: Path) -> tuple[list[Path], dict[Path, str]]:
+    """The files of a folder to any depth, in a stable order, and the folders that could not be entered, with the reason.
+
+    Links to files count as files, links to folders are not followed. Pipes, sockets and devices are passed by."""
+    files: list[Path] = []
+    closed: dict[Path, str] = {}
+
+    def note(error: OSError) -> None:
+        closed[Path(error.filename)] = os.strerror(error.errno or 0)
+
+    for at, _, names in os.walk(folder, onerror=note):
+        files += [path for path in (Path(at, name) for name in names) if not _is_no_file(path)]
+    return sorted(files), closed
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device, which nobody means to have read."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False  # to be told as unreadable
 
 
 def _require_same_run(ledger: Ledger, task: Task) -> None:

@@ -3,8 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
+from aegle import durable
 from aegle.deid.reasons import HoldReason
 from aegle.deid.report import Settled
 
@@ -21,11 +23,12 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STR
 
 
 class Ledger:
-    """Written by one process; `is_settled` may be asked by any."""
+    """Written by one process, by any of its threads; `is_settled` may be asked by any process."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         location = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+        self._together = durable.Together(self._settle)
         if not read_only:
             self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
             self._bring_forward()
@@ -54,7 +57,11 @@ class Ledger:
         return found is not None
 
     def settle(self, items: Sequence[Settled]) -> None:
-        """All or none; durable on return. What was written in place of another takes its line, too."""
+        """All or none; durable on return. What was written in place of another takes its line, too. Raises StorageFull."""
+        self._together.add(items)
+
+    def _settle(self, several: Sequence[Sequence[Settled]]) -> None:
+        items = list(chain.from_iterable(several))
         rows = [
             (
                 *(item.source_digest, item.name, item.reason, item.detail),
@@ -62,8 +69,8 @@ class Ledger:
             )
             for item in items
         ]
-        self._database.execute("BEGIN IMMEDIATE")
-        with self._database:
+        with durable.storage(), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany(
                 "DELETE FROM settled WHERE name = ? AND name <> '' AND source_digest <> ?",
                 [(item.name, item.source_digest) for item in items],

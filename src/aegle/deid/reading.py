@@ -25,6 +25,7 @@ from aegle.deid.part10 import DEFLATED, inflate
 from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Fragments
 
 Only = Callable[[BaseTag], bool]  #: whether to read on at a tag
+Wanted = Callable[[int, str], bool]  #: whether an element matters
 
 _DEFER_BYTES = 1 << 20
 #: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
@@ -59,6 +60,9 @@ class Opaque(NamedTuple):
         return self.raw == b""
 
 
+Found = tuple[int, DataElement | Opaque]  #: an element with its tag
+
+
 @dataclass(kw_only=True)
 class Reading:
     """A file as read."""
@@ -69,11 +73,12 @@ class Reading:
     after: Dataset  #: what stands after the pixels
     pixels: Region  #: of the file, or of its data set inflated
 
-    def elements(self) -> Iterator[tuple[int, DataElement | Opaque]]:
+    def elements(self, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
         """Tag and element of everything at every depth, read anew each time: memory is an item's. Values beyond 1 MB that
-        are no sequences are not read."""
+        are no sequences are not read. `wanted` is asked by tag and VR what to leave out; of what may hold items, never.
+        """
         for part in (self.header, self.after):
-            yield from _of_dataset(part, self.pixels.data)
+            yield from _Elements(self.pixels.data, wanted).of_dataset(part)
 
 
 @contextmanager
@@ -82,37 +87,36 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
 
     Raises whatever pydicom does over bytes that it cannot read.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        preamble = file.read(132)
-        meta = _dataset(file, little=True, implicit=False, only=_in_meta)
+    with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        preamble = data.read(132)
+        meta = _dataset(data, little=True, implicit=False, only=_in_meta)
         if meta.TransferSyntaxUID != DEFLATED:
             yield _read(file, data, preamble, meta, _any if whole else dictionary_has_tag)
             return
-        start = file.tell()
-        with tempfile.TemporaryFile(dir=path.parent) as scratch, inflate(data, start, scratch) as inflated:
-            scratch.seek(0)
-            yield _read(cast("IO[bytes]", scratch), inflated, preamble, meta, _any if whole else dictionary_has_tag)
+        start = data.tell()
+        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as scratch, inflate(data, start, scratch) as inflated:
+            yield _read(scratch, inflated, preamble, meta, _any if whole else dictionary_has_tag)
 
 
 def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trailing: Only) -> Reading:
     encoding = _ENCODINGS.get(str(meta.TransferSyntaxUID), EXPLICIT_LE)
     form = {"implicit": not encoding.explicit, "little": not encoding.big_endian}
-    header, start = _dataset(file, **form, only=_before_pixels), file.tell()
+    header, start = _dataset(data, **form, only=_before_pixels), data.tell()
     if start + 8 >= len(data):
         none = Region(file=file, data=data, start=len(data), end=len(data), fragments=None)
         return Reading(preamble=preamble, meta=meta, header=header, after=Dataset(), pixels=none)
     head = encoding.head(data, start, len(data))
     fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
-    file.seek(end)
-    after = _dataset(file, **form, only=trailing) if end < len(data) else Dataset()
+    data.seek(end)
+    after = _dataset(data, **form, only=trailing) if end < len(data) else Dataset()
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
     return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region)
 
 
-def _dataset(file: IO[bytes], *, implicit: bool, little: bool, only: Only) -> Dataset:
+def _dataset(data: mmap.mmap, *, implicit: bool, little: bool, only: Only) -> Dataset:
     return read_dataset(
-        cast("Any", file), implicit, little, defer_size=_DEFER_BYTES, stop_when=lambda tag, *_: not only(tag)
+        cast("Any", data), implicit, little, defer_size=_DEFER_BYTES, stop_when=lambda tag, *_: not only(tag)
     )
 
 
@@ -128,67 +132,69 @@ def _any(tag: BaseTag) -> bool:
     return True
 
 
-def _of_dataset(dataset: Dataset, data: mmap.mmap) -> Iterator[tuple[int, DataElement | Opaque]]:
-    known = dataset.original_character_set or _DEFAULT
-    character_set = (known,) if isinstance(known, str) else tuple(known)
-    for tag, raw in dataset.items():  # as they are: iterating the dataset itself would read deferred values
-        if isinstance(raw, RawDataElement):
-            if raw.VR not in _MAY_NEST and raw.value is not None:  # nearly all of them
-                yield int(tag), _read_one(raw, character_set)
-                continue
-            if raw.value is None and raw.length:
-                if not _holds_items(raw):
+@dataclass(frozen=True)
+class _Elements:
+    """Everything in a file, one element after the other; what is not `wanted` is passed by unread."""
+
+    data: mmap.mmap
+    wanted: Wanted
+
+    def of_dataset(self, dataset: Dataset) -> Iterator[Found]:
+        known = dataset.original_character_set or _DEFAULT
+        character_set = (known,) if isinstance(known, str) else tuple(known)
+        for tag, raw in dataset.items():  # as they are: iterating the dataset itself would read deferred values
+            if isinstance(raw, RawDataElement):
+                if raw.VR not in _MAY_NEST and raw.value is not None:  # nearly all of them
+                    if self.wanted(int(tag), raw.VR or ""):
+                        yield int(tag), _read_one(raw, character_set)
                     continue
-                raw = raw._replace(value=data[raw.value_tell : raw.value_tell + raw.length])
-        yield from _of_element(raw, data, character_set)
+                if raw.value is None and raw.length:
+                    if not _holds_items(raw):
+                        continue
+                    raw = raw._replace(value=self.data[raw.value_tell : raw.value_tell + raw.length])
+            yield from self._of_element(raw, character_set)
 
-
-def _of_element(
-    raw: RawDataElement | DataElement, data: mmap.mmap, character_set: tuple[str, ...]
-) -> Iterator[tuple[int, DataElement | Opaque]]:
-    """An element and what lies in it."""
-    if isinstance(raw, RawDataElement) and _holds_items(raw):
-        yield int(raw.tag), Opaque("SQ", raw.value, raw.is_little_endian)
-        yield from _of_items(raw, data, character_set)
-        return
-    element = raw if isinstance(raw, DataElement) else _read_one(raw, character_set)
-    yield int(raw.tag), element
-    if isinstance(element, DataElement) and element.VR == "SQ":  # of undefined length
-        for item in element.value or ():
-            yield from _of_dataset(item, data)
-
-
-def _of_items(
-    sequence: RawDataElement, data: mmap.mmap, character_set: tuple[str, ...]
-) -> Iterator[tuple[int, DataElement | Opaque]]:
-    """What lies in a sequence of defined length, an item at a time: a slide has a hundred thousand of them."""
-    value, order = sequence.value or b"", "<" if sequence.is_little_endian else ">"
-    head, at = Struct(order + "HHL"), 0
-    while at < len(value):
-        group, element, length = head.unpack_from(value, at)
-        if (group, element) != (0xFFFE, 0xE000):
-            raise ValueError("a sequence holds something other than items")
-        if length == UNDEFINED:  # pydicom finds its end, and has the whole sequence in memory
-            yield from _of_element(
-                convert_raw_data_element(sequence, encoding=list(character_set)), data, character_set
-            )
+    def _of_element(self, raw: RawDataElement | DataElement, character_set: tuple[str, ...]) -> Iterator[Found]:
+        """An element and what lies in it."""
+        if isinstance(raw, RawDataElement) and _holds_items(raw):
+            yield int(raw.tag), Opaque("SQ", raw.value, raw.is_little_endian)
+            yield from self._of_items(raw, character_set)
             return
-        yield from _of_item(value[at + 8 : at + 8 + length], length, sequence, data, character_set)
-        at += 8 + length
+        if raw.VR not in _MAY_NEST and not self.wanted(int(raw.tag), raw.VR or ""):
+            return
+        element = raw if isinstance(raw, DataElement) else _read_one(raw, character_set)
+        yield int(raw.tag), element
+        if isinstance(element, DataElement) and element.VR == "SQ":  # of undefined length
+            for item in element.value or ():
+                yield from self.of_dataset(item)
 
+    def _of_items(self, sequence: RawDataElement, character_set: tuple[str, ...]) -> Iterator[Found]:
+        """What lies in a sequence of defined length, an item at a time: a slide has a hundred thousand of them."""
+        value, order = sequence.value or b"", "<" if sequence.is_little_endian else ">"
+        head, at = Struct(order + "HHL"), 0
+        while at < len(value):
+            group, element, length = head.unpack_from(value, at)
+            if (group, element) != (0xFFFE, 0xE000):
+                raise ValueError("a sequence holds something other than items")
+            if length == UNDEFINED:  # pydicom finds its end, and has the whole sequence in memory
+                whole = convert_raw_data_element(sequence, encoding=list(character_set))
+                yield from self._of_element(whole, character_set)
+                return
+            yield from self._of_item(value[at + 8 : at + 8 + length], length, sequence, character_set)
+            at += 8 + length
 
-def _of_item(
-    content: bytes, length: int, sequence: RawDataElement, data: mmap.mmap, character_set: tuple[str, ...]
-) -> Iterator[tuple[int, DataElement | Opaque]]:
-    stream, ended = BytesIO(content), 0
-    implicit = sequence.is_implicit_VR or sequence.VR == "UN"  # PS3.5 §6.2.2
-    for raw in data_element_generator(stream, implicit, sequence.is_little_endian):
-        ended = stream.tell()
-        if int(raw.tag) == _CHARACTER_SET and isinstance(raw, RawDataElement):
-            character_set = tuple(convert_encodings((raw.value or b"").decode("ascii").split("\\")))
-        yield from _of_element(raw, data, character_set)
-    if ended != length:
-        raise ValueError("an item that does not end where it says")
+    def _of_item(
+        self, content: bytes, length: int, sequence: RawDataElement, character_set: tuple[str, ...]
+    ) -> Iterator[Found]:
+        stream, ended = BytesIO(content), 0
+        implicit = sequence.is_implicit_VR or sequence.VR == "UN"  # PS3.5 §6.2.2
+        for raw in data_element_generator(stream, implicit, sequence.is_little_endian):
+            ended = stream.tell()
+            if int(raw.tag) == _CHARACTER_SET and isinstance(raw, RawDataElement):
+                character_set = tuple(convert_encodings((raw.value or b"").decode("ascii").split("\\")))
+            yield from self._of_element(raw, character_set)
+        if ended != length:
+            raise ValueError("an item that does not end where it says")
 
 
 def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> DataElement | Opaque:

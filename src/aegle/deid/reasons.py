@@ -9,6 +9,7 @@ from aegle.records import InstanceRef
 class HoldReason(StrEnum):
     """Stable codes; they appear on pages, in the audit trail and in docs/reference."""
 
+    UNREADABLE = "UNREADABLE"
     NOT_DICOM = "NOT_DICOM"
     TRUNCATED = "TRUNCATED"
     MALFORMED = "MALFORMED"
@@ -59,6 +60,10 @@ class Held:
 
 
 REASONS: dict[HoldReason, Reason] = {
+    HoldReason.UNREADABLE: Reason(
+        text="The file, or the folder, could not be read.",
+        remedy="Give the account that runs this the right to read it, or look at the disk; then run it again.",
+    ),
     HoldReason.NOT_DICOM: Reason(
         text="The file is not a DICOM file (no DICM mark after the preamble).",
         remedy="Send the original DICOM object, or remove the file.",

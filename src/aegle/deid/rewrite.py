@@ -1,7 +1,7 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from struct import Struct
@@ -35,8 +35,10 @@ VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 _ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _NUMBERS = frozenset({b"DS", b"IS"})
-_INTEGERS: Mapping[bytes, str] = {b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q"}  #: the binary ones that hold so many
+#: The binary ones that hold so many digits.
+_BINARY: Mapping[bytes, str] = {b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q", b"FL": "f", b"FD": "d"}
 _LONG_NUMBER = 7  #: characters from which a number may be somebody's number rather than a count
+_SHORTEST, _LONGEST = 10 ** (_LONG_NUMBER - 1), 1 << 64
 #: What a kept value of these VRs may be made of: prose under them is refused.
 _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
     **dict.fromkeys(_NUMBERS, re.compile(rb"[0-9+\-.eE \\\0]*")),
@@ -216,7 +218,7 @@ class Rewriter:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
-        if (vr in _SWEPT or vr in _INTEGERS or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(
+        if (vr in _SWEPT or vr in _BINARY or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(
             source, head, vr
         ):
             self.done.append((head.tag, "identifier replaced"))
@@ -234,7 +236,9 @@ class Rewriter:
     def _forbidden_in(self, source: Encoding, head: Head, vr: bytes) -> bool:
         """Whether kept text, or a kept number, holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
-        text = _long_integers(raw, vr, source) if vr in _INTEGERS else searchable(raw, self.character_set)
+        text = _long_numbers(raw, vr, source) if vr in _BINARY else searchable(raw, self.character_set)
+        if vr in _NUMBERS:
+            text += b"\n" + _digits(map(_read, raw.split(b"\\")))
         if not text:
             return False
         self.kept_text.append(text)
@@ -260,11 +264,24 @@ class Rewriter:
         self.identifiers |= words(vr, texts(raw, self.character_set))
 
 
-def _long_integers(raw: bytes, vr: bytes, source: Encoding) -> bytes:
-    """Binary integers of seven digits and more, in digits; what is too short for a number is none."""
-    form = Struct((">" if source.big_endian else "<") + _INTEGERS[vr])
-    numbers = (abs(number) for (number,) in form.iter_unpack(raw[: len(raw) // form.size * form.size]))
-    return b"\n".join(b"%d" % number for number in numbers if number >= 10 ** (_LONG_NUMBER - 1))
+def _long_numbers(raw: bytes, vr: bytes, source: Encoding) -> bytes:
+    """Binary numbers of seven digits and more, in digits; what is too short for a number is none."""
+    form = Struct((">" if source.big_endian else "<") + _BINARY[vr])
+    return _digits(number for (number,) in form.iter_unpack(raw[: len(raw) // form.size * form.size]))
+
+
+def _digits(numbers: Iterable[float]) -> bytes:
+    """The whole ones of seven digits and more, as somebody's number would be written."""
+    long = (abs(number) for number in numbers if _SHORTEST <= abs(number) < _LONGEST)
+    return b"\n".join(b"%d" % number for number in long if number == int(number))
+
+
+def _read(decimal: bytes) -> float:
+    """A decimal string's number (7.35E7, 73519248.0); 0 for what is none."""
+    try:
+        return float(decimal.strip(b" \0") or 0)
+    except ValueError:
+        return 0
 
 
 @lru_cache(maxsize=4096)

@@ -72,6 +72,7 @@ class Treated:
     written: Path | None = None  #: in the work folder, clean and checked
     first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: what must be decided before it is
     new_errors: frozenset[str] | None = None  #: of dciodvfy, where the file was in the sample
+    unreadable: str = ""  #: why the system does not let it be read; it is tried again by the next run
 
 
 def treat_all(
@@ -135,7 +136,10 @@ def _processes() -> BaseContext:
 
 def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
-    large = source.stat().st_size >= _WORTH_A_THREAD
+    try:
+        large = _size(source) >= _WORTH_A_THREAD
+    except OSError as error:
+        return Treated(source=source, settled=None, unreadable=os.strerror(error.errno or 0))
     with ThreadPoolExecutor(1) if large else _Here() as beside:
         digest = beside.submit(_pseudonyms(task.key).source_digest, source)
         if (task.resumed or not large) and _ledger(task.output / LEDGER).is_settled(digest.result()):
@@ -153,6 +157,13 @@ def treat(source: Path, task: Task) -> Treated:
             done = doubt
         settled = held_back(done, digest.result(), task.profile.naming(_pseudonyms(task.key)))
         return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+def _size(source: Path) -> int:
+    """Of a file that can be read, in bytes. Raises OSError for another."""
+    with source.open("rb", buffering=0) as file:
+        file.read(1)
+        return os.fstat(file.fileno()).st_size
 
 
 def _clean(source: Path, target: Path, done: Deidentified, digest: str, task: Task) -> Treated:

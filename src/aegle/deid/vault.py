@@ -69,11 +69,13 @@ class Vault:
         self._lock = threading.RLock()
         self._waiting: deque[_Recording] = deque()
         self.commits = 0  #: transactions of `record` so far
+        self._reading = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)  # waits for no commit
         try:
             self._prepare()
         except BaseException:
-            self._db.close()
+            self._close()
             raise
 
     def record(
@@ -164,8 +166,10 @@ class Vault:
 
     def studies_of(self, patient_alias: str) -> list[str]:
         """The aliases of a patient's studies, in ascending order."""
-        with self._lock:
-            rows = self._db.execute("SELECT alias FROM study WHERE patient_alias = ? ORDER BY alias", (patient_alias,))
+        with self._reading:
+            rows = self._reader.execute(
+                "SELECT alias FROM study WHERE patient_alias = ? ORDER BY alias", (patient_alias,)
+            )
             return [str(row[0]) for row in rows]
 
     def remember_result(self, sop_uid: str, alias_sop_uid: str = "") -> None:
@@ -179,8 +183,12 @@ class Vault:
 
     def close(self) -> None:
         """Close the file; the vault is not used afterwards."""
-        with self._lock:
-            self._db.close()
+        with self._lock, self._reading:
+            self._close()
+
+    def _close(self) -> None:
+        self._reader.close()
+        self._db.close()
 
     def _prepare(self) -> None:
         try:
@@ -190,17 +198,17 @@ class Vault:
         except sqlite3.DatabaseError:
             raise Unreadable("the vault's file is not a vault") from None
         with self._transaction():
-            row = self._one("SELECT value FROM seal WHERE name = ?", "seal")
+            row = self._written("SELECT value FROM seal WHERE name = ?", "seal")
             if row is None:
                 self._db.execute("INSERT INTO seal VALUES (?, ?)", ("seal", self._seals.seal("seal", "", SEAL_TEXT)))
             else:
                 self._seals.open("seal", "", row[0])
 
     def _require_same(self, done: Deidentified, source_digest: str) -> None:
-        study = self._one("SELECT patient_alias FROM study WHERE alias = ?", done.alias.study_uid)
+        study = self._written("SELECT patient_alias FROM study WHERE alias = ?", done.alias.study_uid)
         if study is not None and study[0] != done.patient_alias:
             raise Conflict("this study was admitted under another patient; settle it in the PACS first")
-        known = self.admission(done.alias.sop_uid)
+        known = _admission(self._written(f"{_SELECT_ADMISSION} sop_alias = ?", done.alias.sop_uid))
         if known is not None and known.source_digest != source_digest:
             raise Conflict("this instance was admitted with other content; decide whether to replace it")
 
@@ -214,8 +222,14 @@ class Vault:
         )
 
     def _one(self, sql: str, value: str) -> tuple[Any, ...] | None:
-        with self._lock:
-            row: tuple[Any, ...] | None = self._db.execute(sql, (value,)).fetchone()
+        """A row as of the last commit."""
+        with self._reading:
+            row: tuple[Any, ...] | None = self._reader.execute(sql, (value,)).fetchone()
+        return row
+
+    def _written(self, sql: str, value: str) -> tuple[Any, ...] | None:
+        """A row as the transaction under way has it, for who holds the lock."""
+        row: tuple[Any, ...] | None = self._db.execute(sql, (value,)).fetchone()
         return row
 
     @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 
 from aegle.errors import BadMessage, Unavailable
 from aegle.google.cells import plain, rows_parameter
+from aegle.google.remembered import Remembered
 from aegle.google.services import address
 from aegle.google.session import Session
 from aegle.ports import Table
@@ -48,6 +49,7 @@ class BigQuery:
     ) -> None:
         self._session, self._region, self._dataset = session, region, dataset
         self._seconds_max, self._clock = seconds_max, clock
+        self._remembered = Remembered(clock)
         self._project, self._url = project, address("bigquery", f"bigquery/v2/projects/{project}", endpoint)
         self._columns = {
             name: table["columns"]
@@ -68,21 +70,27 @@ class BigQuery:
         self._add("audit", [audit_row(chain, number, event) for number, event in enumerate(events, first)])
 
     def query(self, sql: str, limit: int = 10_000) -> Table:
-        """See `ports.Warehouse.query`; `limit` is cut to `ROWS_MAX`."""
+        """See `ports.Warehouse.query`; `limit` is cut to `ROWS_MAX`. The same question within a minute has the same answer,
+        unless this warehouse wrote rows since."""
         limit = max(0, min(limit, ROWS_MAX))
         places = {"label_current": f"{self._dataset}_read"}
         statement = one_select(sql, _READ, rows_max=limit + 1, dialect="bigquery", data_sets=places)
+        mark = self._remembered.mark()
+        if (known := self._remembered.get(f"{limit} {statement}")) is not None:
+            return known
         bounds = {"maxResults": min(limit + 1, 10_000), "maximumBytesBilled": str(BYTES_MAX)}
         answer = self._run(statement, bounds)
         fields, rows = answer["schema"]["fields"], list(answer.get("rows", ()))
         while token := answer.get("pageToken"):
             answer = self._results(answer["jobReference"]["jobId"], token)
             rows += answer.get("rows", ())
-        return Table(
+        table = Table(
             columns=tuple(field["name"] for field in fields),
             rows=tuple(tuple(_cells(fields, row)) for row in rows[:limit]),
             truncated=len(rows) > limit,
         )
+        self._remembered.put(f"{limit} {statement}", table, mark)
+        return table
 
     def _add(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """One MERGE; it is durable when it answers. Rows that are known by their key, or come twice, change nothing."""
@@ -98,7 +106,10 @@ class BigQuery:
             f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({fresh})"
         )
         parameter = rows_parameter("rows", columns, list(once.values()))
-        self._run(statement, {"parameterMode": "NAMED", "queryParameters": [parameter]})
+        try:
+            self._run(statement, {"parameterMode": "NAMED", "queryParameters": [parameter]})
+        finally:  # a call that broke off may have written
+            self._remembered.forget()
 
     def _run(self, statement: str, more: Mapping[str, Any]) -> dict[str, Any]:
         """The first page of a job that is done. Raises BadMessage for one that fails or takes too long."""

@@ -8,7 +8,9 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from aegle import access, durable, faults, logs
 from aegle.access import Act
@@ -22,7 +24,7 @@ from aegle.errors import Conflict, Refused
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
 from aegle.intake.spool import Mark, Spool, Spooled
 from aegle.ports import Archive, AuditSink
-from aegle.records import AuditOutcome, StoredInstance
+from aegle.records import AuditOutcome, InstanceRef, StoredInstance
 
 
 class Settled(StrEnum):
@@ -43,6 +45,18 @@ class Admission:
     stored: StoredInstance | None = None
     reason: HoldReason | None = None
     name: str = ""  #: the spooled object's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What is to become of an instance: admitted (de-identified, and in the work folder), held, or nothing new."""
+
+    item: Spooled
+    said: InstanceRef  #: its original UIDs, empty where it does not say
+    study_alias: str
+    digest: str  #: keyed, of the source's bytes
+    size_bytes: int  #: as it came
+    verdict: Deidentified | Held | StoredInstance | Literal[Settled.OWN_RESULT]  #: StoredInstance: a repeat of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +81,30 @@ class Intake:
 
     def admit(self, item: Spooled) -> Admission:
         """Settle one instance. Raises Unavailable (disk full, archive away) and what nobody foresaw: it stays spooled."""
-        return self._settle(item, self._decide(item))
+        return self.settle(self.judge(item, self.identify(item)))
+
+    def identify(self, item: Spooled) -> InstanceRef:
+        """What the object says it is, by its original UIDs; empty where it does not say."""
+        said = identify(item.path, durable.private_folder(self.work))
+        return said or InstanceRef(study_uid="", series_uid="", sop_uid="", sop_class="")
+
+    def judge(self, item: Spooled, said: InstanceRef) -> Judged:
+        """Decide what is to become of an instance: de-identified, checked and waiting in the work folder, or why not. One at
+        a time. What came before it under the same SOP Instance UID must be settled. Raises as `admit` does."""
+        target = self._target(item)
+        try:
+            judged = self._judge(item, said, target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        if not isinstance(judged.verdict, Deidentified):
+            target.unlink(missing_ok=True)
+        return judged
+
+    def settle(self, judged: Judged) -> Admission:
+        """Carry out what was decided; everything is durable when the spool lets go. Many may be settled at once, by threads.
+        Raises as `admit` does."""
+        return self._let_go(judged.item, self._carry_out(judged))
 
     def decided(self) -> list[Entry]:
         """What was held for words that are all decided now, and can be tried again."""
@@ -82,56 +119,73 @@ class Intake:
             study_uid = said.study_uid if said else ""
         alias = self.pseudonyms.uid(study_uid) if is_uid(study_uid) else ""
         held = Held(reason=HoldReason.MALFORMED, detail=f"admission failed with an error we did not foresee: {error}")
-        return self._settle(item, self._hold(item, held, alias))
+        return self._let_go(item, self._hold(item, held, alias, self.pseudonyms.source_digest(item.path)))
 
-    def _settle(self, item: Spooled, decided: Admission) -> Admission:
+    def _let_go(self, item: Spooled, decided: Admission) -> Admission:
         admission = replace(decided, name=item.name)
         self.settled(admission)
         faults.reach(faults.Point.INTAKE_AUDITED)
         self.spool.settle(item)
         return admission
 
-    def _decide(self, item: Spooled) -> Admission:
-        said = identify(item.path, durable.private_folder(self.work))
-        sop_uid, study_uid = (said.sop_uid, said.study_uid) if said else ("", "")
-        alias = self.pseudonyms.uid(study_uid) if is_uid(study_uid) else ""
-        if sop_uid and self.vault.is_own_result(sop_uid):
-            self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
-            return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
-        digest = self.pseudonyms.source_digest(item.path)
-        if item.mark is Mark.REPLACES:
-            return self._admit_new(item, alias, digest)
-        known = self.vault.admission(self.pseudonyms.uid(sop_uid)) if is_uid(sop_uid) else None
-        if known is not None and known.source_digest != digest:
-            changed = Held(
-                reason=HoldReason.CHANGED_SOURCE, detail="other bytes under a SOP Instance UID admitted before"
-            )
-            return self._hold(item, changed, alias)
-        stored = self.archive.find(known.alias.sop_uid) if known is not None else None
-        if stored is not None:
-            self._tell(Act.INTAKE_INSTANCE_REPEAT, item, stored.sop_uid)
-            return Admission(settled=Settled.REPEATED, study_alias=stored.study_uid, stored=stored)
-        return self._admit_new(item, alias, digest)
+    def _target(self, item: Spooled) -> Path:
+        return durable.private_folder(self.work) / f"{item.name}.dcm"
 
-    def _admit_new(self, item: Spooled, alias: str, digest: str) -> Admission:
-        target, profile = durable.private_folder(self.work) / f"{item.name}.dcm", self.profile()
-        try:
-            with durable.storage():
-                done = deidentify(item.path, target, profile, self.pseudonyms, self.values.current())
-            if isinstance(done, Held):
-                return self._hold(item, done, alias)
-            faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
-            doubt = check(item.path, target, done, profile) or self._second_opinion(item, target, done)
-            if doubt is not None:
-                return self._hold(item, doubt, alias)
+    def _judge(self, item: Spooled, said: InstanceRef, target: Path) -> Judged:
+        alias, size = self.pseudonyms.uid(said.study_uid) if is_uid(said.study_uid) else "", item.path.stat().st_size
+        judged = partial(Judged, item=item, said=said, study_alias=alias, size_bytes=size)
+        if said.sop_uid and self.vault.is_own_result(said.sop_uid):
+            return judged(digest="", verdict=Settled.OWN_RESULT)
+        digest = self.pseudonyms.source_digest(item.path)
+        return judged(digest=digest, verdict=self._known(item, said, digest) or self._cleaned(item, target, digest))
+
+    def _known(self, item: Spooled, said: InstanceRef, digest: str) -> Held | StoredInstance | None:
+        """What is in the archive already, or what contradicts it; None for what is new, or is to replace what is there."""
+        if item.mark is Mark.REPLACES or not is_uid(said.sop_uid):
+            return None
+        known = self.vault.admission(self.pseudonyms.uid(said.sop_uid))
+        if known is not None and known.source_digest != digest:
+            detail = "other bytes under a SOP Instance UID admitted before"
+            return Held(reason=HoldReason.CHANGED_SOURCE, detail=detail)
+        return self.archive.find(known.alias.sop_uid) if known is not None else None
+
+    def _cleaned(self, item: Spooled, target: Path, digest: str) -> Held | Deidentified:
+        profile = self.profile()
+        with durable.storage():
+            done = deidentify(item.path, target, profile, self.pseudonyms, self.values.current())
+        if isinstance(done, Held):
+            return done
+        faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
+        doubt = check(item.path, target, done, profile) or self._second_opinion(item, target, done)
+        if doubt is None:
             self._compare(item, target, digest)
-            return self._keep(item, target, done, digest)
+        return doubt or done
+
+    def _carry_out(self, judged: Judged) -> Admission:
+        item, alias, verdict = judged.item, judged.study_alias, judged.verdict
+        match verdict:
+            case Held():
+                return self._hold(item, verdict, alias, judged.digest)
+            case StoredInstance():
+                self._tell(Act.INTAKE_INSTANCE_REPEAT, item, verdict.sop_uid)
+                return Admission(settled=Settled.REPEATED, study_alias=verdict.study_uid, stored=verdict)
+            case Deidentified():
+                return self._keep_or_hold(judged, verdict)
+            case _:
+                self._tell(Act.INTAKE_INSTANCE_DROP, item, alias)
+                return Admission(settled=Settled.OWN_RESULT, study_alias=alias)
+
+    def _keep_or_hold(self, judged: Judged, done: Deidentified) -> Admission:
+        target = self._target(judged.item)
+        try:
+            return self._keep(judged.item, target, done, judged.digest)
         except Conflict as conflict:  # the vault or the archive knows this instance or study otherwise
-            return self._hold(item, Held(reason=HoldReason.CHANGED_SOURCE, detail=str(conflict)), alias)
+            held = Held(reason=HoldReason.CHANGED_SOURCE, detail=str(conflict))
         except Refused as error:  # the archive reads our own output and does not take it
-            return self._hold(item, Held(reason=HoldReason.CHECK_FAILED, detail=str(error)), alias)
+            held = Held(reason=HoldReason.CHECK_FAILED, detail=str(error))
         finally:
             target.unlink(missing_ok=True)
+        return self._hold(judged.item, held, judged.study_alias, judged.digest)
 
     def _compare(self, item: Spooled, target: Path, digest: str) -> None:
         """Have dciodvfy judge a sample; new errors are no leak, so they are told and nothing is held for them."""
@@ -154,8 +208,8 @@ class Intake:
         self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 
-    def _hold(self, item: Spooled, held: Held, alias: str) -> Admission:
-        self.ledger.settle([held_back(held, self.pseudonyms.source_digest(item.path), self.pseudonyms)])
+    def _hold(self, item: Spooled, held: Held, alias: str, digest: str) -> Admission:
+        self.ledger.settle([held_back(held, digest, self.pseudonyms)])
         entry = self.quarantine.hold(item, held, alias, self.values.add(held.first_seen) if held.first_seen else ())
         self._tell(Act.INTAKE_INSTANCE_HOLD, item, entry.entry_id, AuditOutcome.REFUSED, reason=held.reason)
         faults.reach(faults.Point.INTAKE_HELD)

@@ -67,6 +67,7 @@ class Spool:
         self.incoming = durable.private_folder(folder / incoming)
         self._max_bytes = max_bytes
         self.slots = Slots(self.incoming)
+        self._gone = durable.Together[None](lambda _: durable.sync_folder(self._folder))
         for left in self.incoming.iterdir():
             if is_slot(left) and arrival.is_whole(left):
                 left.replace(self._folder / f"{_named(Door.DIMSE, None)}.dcm")
@@ -115,9 +116,10 @@ class Spool:
         return [_spooled(path) for path in sorted(self._folder.glob("*.dcm"))]
 
     def settle(self, item: Spooled) -> None:
-        """The instance is safe elsewhere: the spool lets it go."""
-        item.path.unlink(missing_ok=True)
-        durable.sync_folder(self._folder)
+        """The instance is safe elsewhere: the spool lets it go, durable on return. Threads share a wait for the disk."""
+        with durable.storage():
+            item.path.unlink(missing_ok=True)
+            self._gone.add(None)
 
     def _bound(self, size: int) -> None:
         if size > self._max_bytes:

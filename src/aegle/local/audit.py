@@ -8,25 +8,15 @@ import hashlib
 import json
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from aegle import api, durable
-from aegle.errors import Overloaded
 from aegle.records import AuditEvent, AuditHead
 
 EMPTY = "0" * 64
-
-
-@dataclass(eq=False)
-class _Waiting:
-    """Events on their way into the chain."""
-
-    events: Sequence[AuditEvent]
-    is_done: bool = False
-    error: Exception | None = field(default_factory=lambda: Overloaded("the audit entry was not written"))
 
 
 class ChainedLines:
@@ -36,7 +26,7 @@ class ChainedLines:
         self.name = f"{site}/{process}"
         self.path = durable.private_folder(folder) / f"{process}.jsonl"
         self._turn = threading.Lock()
-        self._waiting: deque[_Waiting] = deque()
+        self._together = durable.Together(self._append)
         self._writer = durable.claim(folder / f"{process}.lock", f"the audit chain {process!r}")
         self._count, self._digest = _recover(self.path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
@@ -44,43 +34,20 @@ class ChainedLines:
         durable.sync_folder(folder)
 
     def append(self, *events: AuditEvent) -> None:
-        """Durable before it returns; the events keep their order and stay together. Whoever writes while another waits for
-        the disk waits too, and then writes for all who wait with it."""
-        mine = _Waiting(events)
-        self._waiting.append(mine)
-        with self._turn:
-            if not mine.is_done:
-                self._write_for([self._waiting.popleft() for _ in range(len(self._waiting))])
-        if mine.error is not None:
-            raise mine.error
+        """Durable before it returns; the events keep their order and stay together. Threads share a wait for the disk."""
+        self._together.add(events)
 
-    def _write_for(self, several: Sequence["_Waiting"]) -> None:
-        """Together; when that fails, each alone, so that only the one at fault hears of it. Nobody is left without an answer."""
-        try:
-            with durable.storage():
-                self._chain([event for waiting in several for event in waiting.events])
-        except Exception as error:  # noqa: BLE001  (raised to whom it belongs)
-            for waiting in several:
-                waiting.error = error
-                if len(several) > 1:
-                    self._write_for([waiting])
-        else:
-            for waiting in several:
-                waiting.error = None
-        finally:
-            for waiting in several:
-                waiting.is_done = True
-
-    def _chain(self, events: Sequence[AuditEvent]) -> None:
-        count, digest, lines = self._count, self._digest, []
-        for event in events:
-            count += 1
-            body = api.encode(event).decode()
-            after = _link(digest, body)
-            lines.append(f'{{"n":{count},"prev":"{digest}","event":{body},"hash":"{after}"}}\n')
-            digest = after
-        self._write("".join(lines).encode())
-        self._count, self._digest = count, digest
+    def _append(self, several: Sequence[Sequence[AuditEvent]]) -> None:
+        with self._turn, durable.storage():
+            count, digest, lines = self._count, self._digest, []
+            for event in chain.from_iterable(several):
+                count += 1
+                body = api.encode(event).decode()
+                after = _link(digest, body)
+                lines.append(f'{{"n":{count},"prev":"{digest}","event":{body},"hash":"{after}"}}\n')
+                digest = after
+            self._write("".join(lines).encode())
+            self._count, self._digest = count, digest
 
     def _write(self, content: bytes) -> None:
         """Durable and whole, or the next write takes off what is there of it: a chain never goes on from a torn line."""

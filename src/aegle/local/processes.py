@@ -76,11 +76,26 @@ class Kept:
         self._child = None
 
 
+class _Told(threading.Event):
+    """Set by a signal to end."""
+
+    def __call__(self, *_: object) -> None:
+        self.set()
+
+
+def heed() -> threading.Event:
+    """From now on a signal to end is kept until `until_told` asks: whoever calls this before it opens anything is never torn
+    away in the middle of its start, but starts, and then ends in order."""
+    known = signal.getsignal(signal.SIGTERM)
+    told = known if isinstance(known, _Told) else _Told()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+    return told
+
+
 def until_told(also: Callable[[], bool] = lambda: False) -> None:
     """Wait, in a child started by `Kept` or by hand, for a signal to end, for the parent's end, or until `also` says so."""
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+    told = heed()
     if not os.isatty(0):
         threading.Thread(target=_watch_parent, args=(told,), daemon=True).start()
     while not told.wait(0.5) and not also():  # a bare wait() cannot be interrupted by a signal on Windows

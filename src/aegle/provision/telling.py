@@ -115,7 +115,9 @@ def _told(owner: str, mine: Sequence[Step]) -> Told:
         here = [step for step in mine if step.deed is deed]
         if here:
             lines.append(f"{deed.value} {len(here)}: {_counted(here)}")
-    return Told(owner=owner, lines=tuple(lines), risks=tuple(_risks(mine)), monthly=sum(map(_difference, mine)))
+    return Told(
+        owner=owner, lines=tuple(lines), risks=(*_risks(mine), *_waiting(mine)), monthly=sum(map(_difference, mine))
+    )
 
 
 def word(resource: Resource) -> str:
@@ -159,6 +161,18 @@ def _risks(mine: Sequence[Step]) -> Iterator[str]:
             yield f"changes who reaches whom: {name}"
         elif step.resource.kind == "google_org_policy_policy" and step.deed is not Deed.CREATE:
             yield f"changes what is forbidden: {name}"
+
+
+def _waiting(mine: Sequence[Step]) -> Iterator[str]:
+    """Hub and workers of a new release wait until its tables were brought up to date."""
+    made = [step.resource for step in mine if step.deed in {Deed.CREATE, Deed.REPLACE}]
+    machines = any(item.kind == "google_compute_region_instance_template" for item in made)
+    migration = any(".google_compute_instance.migration" in item.address for item in made)
+    if machines and not migration:
+        yield (
+            "hub and workers of a new release wait for a migration, and none comes with this plan: set google: "
+            "migration_until to a time within 90 days"
+        )
 
 
 def _difference(step: Step) -> float:

@@ -1,4 +1,4 @@
-"""Takes what waits in the spool through intake, oldest first; one instance that cannot be settled keeps no other waiting."""
+"""Takes what waits in the spool through intake, in the order it came; one that cannot be settled keeps no other waiting."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from aegle import logs
 from aegle.errors import Unavailable
+from aegle.intake.abreast import Abreast
 from aegle.intake.admit import Intake
 from aegle.intake.spool import Spool, Spooled
 
@@ -19,6 +20,7 @@ class Admissions:
 
     spool: Spool
     intake: Intake
+    abreast: Abreast
     receipts: Callable[[], object] = lambda: None  #: writes down what came, before anything is done with it
     pause_seconds: float = 1.0  #: before another try of an instance that failed
     _failed: dict[str, tuple[int, float]] = field(default_factory=dict)  #: name to tries and when to try again
@@ -29,19 +31,22 @@ class Admissions:
         waiting = self.spool.waiting()
         self.receipts()
         due = [item for item in waiting if self._failed.get(item.name, (0, now))[1] <= now]
-        return sum(self._admit(item) for item in due[:_AT_ONCE]) > 0
+        told = self.abreast.admit(due[:_AT_ONCE])
+        settled = [self._heard(item, failure) for item, failure in told]
+        for _, failure in told:
+            if isinstance(failure, Unavailable):
+                raise failure
+        return any(settled)
 
-    def _admit(self, item: Spooled) -> bool:
-        try:
-            self.intake.admit(item)
-        except Unavailable:
-            raise
-        except Exception as failure:  # noqa: BLE001  (the edge of a job: one instance must not stop the others)
+    def _heard(self, item: Spooled, failure: BaseException | None) -> bool:
+        if isinstance(failure, Unavailable):
+            return False
+        if failure is not None:
             return self._note(item, failure)
         self._failed.pop(item.name, None)
         return True
 
-    def _note(self, item: Spooled, failure: Exception) -> bool:
+    def _note(self, item: Spooled, failure: BaseException) -> bool:
         tries = self._failed.pop(item.name, (0, 0.0))[0] + 1
         logs.crash("instance not settled", failure, attempt=tries)
         if tries >= TRIES:

@@ -1,7 +1,9 @@
-"""A site's memory in one sealed file, and the way back: vault, what waits in spool and quarantine, and the site's databases.
+"""A site's memory in one sealed file, and the way back: vault, what waits in spool and quarantine, the site's databases, and
+what people set: who may send by STOW-RS (hashes), which grants were taken back, pixel rules, agreements.
 
-Not in it: keys (whoever has both has the patients), the archive (de-identified, kept elsewhere or backed up as files), and the
-outbox, which is made again. The file is sealed under a key derived from the vault's; an older vault key opens older backups.
+Not in it: keys (whoever has both has the patients), the archive (de-identified, kept elsewhere or backed up as files), the trail,
+and the outbox, which is made again. The file is sealed under a key derived from the vault's; an older vault
+key opens older backups.
 """
 
 import io
@@ -21,7 +23,7 @@ from aegle.site.folder import SiteFolder
 from aegle.site.sealed import Opening, Sealing
 
 SUFFIX = ".sealed"
-_VAULT, _DATABASES, _FILES = "vault", "databases", "files"
+_VAULT, _DATABASES, _FILES, _SETTINGS, _REVOKED = "vault", "databases", "files", "settings", "revoked"
 _FOLDERS = ("spool", "quarantine")
 
 
@@ -48,9 +50,8 @@ def make(folder: SiteFolder, keys: Sequence[bytes], target: Path) -> Contents:
     part = target.with_name(f"{target.name}.part")
     try:
         with _aside(folder) as aside, durable.storage():
-            vault_upkeep.backup(folder.vault, keys, aside / _VAULT)
             with part.open("xb") as stream, Sealing(stream, keys[0]) as sealing:
-                _pack(folder, aside, sealing)
+                _pack(folder, keys, aside, sealing)
             part.chmod(0o600)
             contents = _look(part, keys, folder)
             durable.sync_file(part)
@@ -62,7 +63,8 @@ def make(folder: SiteFolder, keys: Sequence[bytes], target: Path) -> Contents:
 
 def bring_back(source: Path, keys: Sequence[bytes], folder: SiteFolder) -> Contents:
     """Put a backup in place. The site's program must not run. What was there stays beside it as `NAME.before-TIME`; what waits
-    in spool and quarantine by now stays too.
+    in spool and quarantine by now stays too, and so does what people have set: a key or a grant that was taken back since is not
+    revived.
 
     Raises Unreadable for a backup that is damaged or not of these keys: then nothing was changed."""
     with _aside(folder) as aside:
@@ -73,6 +75,8 @@ def bring_back(source: Path, keys: Sequence[bytes], folder: SiteFolder) -> Conte
             _take_place(database, folder.root / database.name)
         for name in _FOLDERS:
             _fill(aside / _FILES / name, durable.private_folder(folder.root / name))
+        _fill(aside / _SETTINGS, folder.root)
+        _fill(aside / _REVOKED, durable.private_folder(folder.revoked))
     return contents
 
 
@@ -87,8 +91,17 @@ def _aside(folder: SiteFolder) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _pack(folder: SiteFolder, aside: Path, sealing: Sealing) -> None:
+def _pack(folder: SiteFolder, keys: Sequence[bytes], aside: Path, sealing: Sealing) -> None:
+    """What waits goes first: an object that is settled meanwhile is then in the vault's copy too, not in neither."""
     with tarfile.open(fileobj=sealing, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for name in _FOLDERS:
+            for file in sorted((folder.root / name).glob("*")):
+                _add(tar, file, f"{_FILES}/{name}/{file.name}")
+        for file in (folder.door_keys, folder.pixel_rules, folder.agreements):
+            _add(tar, file, f"{_SETTINGS}/{file.name}")
+        for file in sorted(folder.revoked.glob("*")):
+            _add(tar, file, f"{_REVOKED}/{file.name}")
+        vault_upkeep.backup(folder.vault, keys, aside / _VAULT)
         for file in sorted((aside / _VAULT).iterdir()):
             tar.add(file, f"{_VAULT}/{file.name}")
         for database in sorted(folder.root.glob("*.db")):
@@ -97,13 +110,10 @@ def _pack(folder: SiteFolder, aside: Path, sealing: Sealing) -> None:
                 _copy(database, copy)
                 tar.add(copy, f"{_DATABASES}/{database.name}")
                 copy.unlink()
-        for name in _FOLDERS:
-            for file in sorted((folder.root / name).glob("*")):
-                _add(tar, file, f"{_FILES}/{name}/{file.name}")
 
 
 def _add(tar: tarfile.TarFile, file: Path, name: str) -> None:
-    """A waiting file; one that was settled meanwhile is safe elsewhere and left out."""
+    """A file as it is; one that is not there, or was settled meanwhile and is safe elsewhere, is left out."""
     try:
         stream = file.open("rb") if file.is_file() else None
     except FileNotFoundError:
@@ -167,7 +177,7 @@ def _take_place(fresh: Path, target: Path) -> None:
 
 
 def _fill(source: Path, target: Path) -> None:
-    """Files that wait come back; one that is there already is the same."""
+    """Files come back; one that is there already stays."""
     for file in sorted(source.glob("*")):
         if not (target / file.name).exists():
             file.chmod(0o600)

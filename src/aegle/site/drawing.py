@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
+from aegle.dicom.describe import Description
 from aegle.dicom.slide import Metadata, first
 from aegle.inference.pixels import PixelFormat
 from aegle.inference.process import PixelProcess
@@ -32,7 +33,7 @@ class Drawing:
         self.process.close()
 
 
-def pixel_format(item: StoredInstance, metadata: Metadata) -> PixelFormat:
+def pixel_format(item: StoredInstance | Description, metadata: Metadata) -> PixelFormat:
     """How the frames of an image are stored, by its header."""
     return PixelFormat(
         transfer_syntax=item.transfer_syntax,

@@ -19,12 +19,11 @@ from PIL import Image
 from aegle import durable
 from aegle.deid.engine import device_of
 from aegle.deid.masks import Device
-from aegle.dicom.describe import Description, describe
-from aegle.dicom.slide import first
+from aegle.dicom.describe import describe
 from aegle.errors import AegleError, NotFound, TooLarge
-from aegle.inference.pixels import PixelFormat
 from aegle.inference.process import PixelProcess
 from aegle.intake.quarantine import Entry, Quarantine
+from aegle.site.drawing import pixel_format
 
 _LARGEST_BYTES = 256_000_000
 _WIDEST_PX = 1_600
@@ -65,7 +64,7 @@ class HeldPictures:
             raise NotFound("this object has no picture that can be shown")
         with path.open("rb") as stream:
             content = b"".join(_span(stream, *span) for span in described.table.of(1))
-        return self.decoder.decode(content, _format(described))
+        return self.decoder.decode(content, pixel_format(described, json.loads(described.metadata)))
 
     @contextmanager
     def _opened(self, entry: Entry) -> Iterator[Path]:
@@ -81,19 +80,6 @@ class HeldPictures:
 def _span(stream: io.BufferedReader, offset: int, length: int) -> bytes:
     stream.seek(offset)
     return stream.read(length)
-
-
-def _format(described: Description) -> PixelFormat:
-    metadata = json.loads(described.metadata)
-    return PixelFormat(
-        transfer_syntax=described.transfer_syntax,
-        rows=described.rows,
-        columns=described.columns,
-        samples=int(first(metadata, "00280002", 1)),
-        photometric=str(first(metadata, "00280004", "")),
-        bits=int(first(metadata, "00280100", 8)),
-        planar=int(first(metadata, "00280006", 0)),
-    )
 
 
 def _blurred(picture: Image.Image) -> Image.Image:

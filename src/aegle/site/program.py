@@ -1,14 +1,11 @@
 """A site's program: opens its folder and ports, starts its doors and loops, stops them in order."""
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aegle import __version__, access, api, durable, logs
+from aegle import __version__, access, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
 from aegle.deid import Profile, Pseudonyms, Vault, profile, standard
@@ -21,47 +18,28 @@ from aegle.deid.report import report
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.errors import NotFound
+from aegle.intake.abreast import Abreast
 from aegle.intake.admit import Admission, Intake, Settled
 from aegle.intake.quarantine import Quarantine, Settlement
 from aegle.intake.spool import Spool
 from aegle.pages.servers import HttpServer
-from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
-from aegle.protocols.dimse import Target
-from aegle.records import AuditHead
 from aegle.site.admissions import Admissions
+from aegle.site.contact import Contact
 from aegle.site.endpoint import ArchiveEndpoint
 from aegle.site.fates import Fates
 from aegle.site.folder import SiteFolder
-from aegle.site.grants import OwnEndpoint, Revoked
-from aegle.site.heads import keep_heads
+from aegle.site.grants import Revoked
 from aegle.site.held_pictures import HeldPictures
+from aegle.site.hospital import Hospital
 from aegle.site.labels import LabelBook, LabelOutbox
 from aegle.site.listeners import Doors
 from aegle.site.loops import Loop
-from aegle.site.pictures import Pictures, build
-from aegle.site.results import Deliveries, Outcomes, Results
+from aegle.site.pictures import Pictures
+from aegle.site.site_ports import SitePorts
 from aegle.site.state import SiteState
-from aegle.site.studies import Requests, Studies
+from aegle.site.studies import Studies
 
 _MEGABYTE = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class SitePorts:
-    """What a site needs from its machine, and where it listens."""
-
-    secrets: Secrets
-    archive: Archive
-    audit: AuditSink
-    hub: Hub
-    heads: Callable[[], Sequence[AuditHead]]  #: of every audit chain of this site, the commands' too
-    door_port: int
-    archive_port: int
-    pages_port: int
-    lender: Lender | None = None  #: who lends the archive to workers; None: this program, its own endpoint
-    copy_audit: Callable[[], bool] | None = (
-        None  #: copies the trail to where nobody can change it; None: there is no such place
-    )
 
 
 class SiteProgram:
@@ -98,6 +76,7 @@ class SiteProgram:
         self.fates = Fates()
         self.second_look = SecondLook(Looking(config.deid.second_look))
         self.intake = self._intake()
+        self.abreast = Abreast(self.intake)
         self.doors = Doors(
             name,
             config,
@@ -146,6 +125,7 @@ class SiteProgram:
             loop.stop()
         for server in self._servers:
             server.stop()
+        self.abreast.close()
         self.pictures.close()
         self.endpoint.close()
         self.second_look.close()
@@ -218,13 +198,18 @@ class SiteProgram:
 
     def _make_loops(self) -> dict[str, Loop]:
         outbox = LabelOutbox(site=self.name, book=self.labels, hub=self.ports.hub, audit=self.ports.audit)
-        admissions = Admissions(spool=self.spool, intake=self.intake, receipts=self.doors.receipts.write)
+        contact = Contact(
+            folder=self.folder, ports=self.ports, quarantine=self.quarantine, spool=self.spool, state=self.state
+        )
+        admissions = Admissions(
+            spool=self.spool, intake=self.intake, abreast=self.abreast, receipts=self.doors.receipts.write
+        )
         steps: dict[str, tuple[Callable[[], bool], float]] = {
             "intake": (admissions.admit_waiting, 0.5),
             "held": (self._act_on_decisions, 2.0),
             "studies": (self.studies.close_complete, 0.25),
-            "hello": (self._say_hello, 10.0),
-            "heads": (self._exchange_heads, 30.0),
+            "hello": (contact.say_hello, 10.0),
+            "heads": (contact.exchange_heads, 30.0),
             "labels": (outbox.send, 2.0),
         } | self.doors.steps()
         if self.ports.copy_audit is not None:
@@ -232,70 +217,20 @@ class SiteProgram:
         if folder := self.config.door.watch_folder:
             durable.private_folder(folder)
             steps["watch"] = (lambda: self.door.sweep(folder), 2.0)
-        steps |= self._hospital_steps() if self.config.kind == "hospital" else {}
+        if self.config.kind == "hospital":
+            steps |= self._hospital().steps()
         return {name: Loop(name, step, idle) for name, (step, idle) in steps.items()}
 
-    def _own_endpoint(self) -> OwnEndpoint:
-        url = f"http://127.0.0.1:{self.ports.archive_port}"
-        return OwnEndpoint(self.name, self.ports.secrets.get("grant-key"), url)
-
-    def _hospital_steps(self) -> dict[str, tuple[Callable[[], bool], float]]:
-        requests = Requests(
+    def _hospital(self) -> Hospital:
+        return Hospital(
             site=self.name,
+            config=self.config,
+            title=self.ae_title,
+            folder=self.folder,
+            ports=self.ports,
+            state=self.state,
             studies=self.studies,
-            state=self.state,
-            hub=self.ports.hub,
-            audit=self.ports.audit,
-            lender=self.ports.lender or self._own_endpoint(),
-        )
-        outcomes = Outcomes(site=self.name, state=self.state, hub=self.ports.hub, audit=self.ports.audit)
-        results = Results(
-            site=self.name,
-            state=self.state,
-            archive=self.ports.archive,
             vault=self.vault,
             pseudonyms=self.pseudonyms,
-            audit=self.ports.audit,
-            build=partial(build, self.pictures),
-            work=self.folder.work,
-            outbox=self.folder.outbox,
+            pictures=self.pictures,
         )
-        steps: dict[str, tuple[Callable[[], bool], float]] = {
-            "requests": (requests.submit, 0.25),
-            "outcomes": (outcomes.collect, 0.5),
-            "results": (results.settle, 0.25),
-        }
-        if pacs := self.config.pacs:
-            target = Target(
-                host=pacs.host,
-                port=pacs.port,
-                called=pacs.ae_title,
-                calling=self.ae_title,
-                tls=pacs.tls,
-            )
-            deliveries = Deliveries(
-                site=self.name,
-                state=self.state,
-                audit=self.ports.audit,
-                outbox=self.folder.outbox,
-                pacs=target,
-                rebuild=results.rebuild,
-            )
-            steps["deliveries"] = (deliveries.deliver, 0.5)
-        return steps
-
-    def _say_hello(self) -> bool:
-        self.ports.hub.hello(
-            api.Hello(
-                software=__version__,
-                held=sum(entry.blocks_study for entry in self.quarantine.entries()),
-                spooled=len(self.spool.waiting()),
-                undelivered=self.state.undelivered(),
-                disk_free_bytes=shutil.disk_usage(self.folder.root).free,
-            )
-        )
-        return False
-
-    def _exchange_heads(self) -> bool:
-        keep_heads(self.folder.lodged, self.ports.hub.exchange_heads(self.ports.heads()))
-        return False

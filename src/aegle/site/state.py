@@ -10,9 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from aegle import api
+from aegle import api, durable
 from aegle.errors import NotFound
 from aegle.records import Failure, Outcome
+
+_MICROSECOND = 1e-6  #: as exact as a time is kept
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (
@@ -104,6 +106,7 @@ class SiteState:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """`read_only` lets another process look on while the site's own program writes."""
         self._turn = threading.RLock()
+        self._touches = durable.Together(self._touch)
         location = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
         if not read_only:
@@ -111,15 +114,16 @@ class SiteState:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run statements together or not at all."""
-        with self._turn:
+        """Run statements together or not at all. Raises StorageFull."""
+        with self._turn, durable.storage():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # SQLite may have undone it on its own, and a commit may fail
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def close(self) -> None:
         """Close the database."""
@@ -128,15 +132,19 @@ class SiteState:
     # --- studies
 
     def touch(self, study_uid: str) -> None:
-        """Something of this study came in, or a held part of it was settled."""
+        """Something of this study came in, or a held part of it was settled. Threads share a wait for the disk."""
+        self._touches.add(study_uid)
+
+    def _touch(self, study_uids: Sequence[str]) -> None:
         now = _now()
         with self.transaction() as database:
-            database.execute(
-                "INSERT INTO study (study_uid, first_at, last_at, fresh) VALUES (?, ?, ?, 1) "
-                "ON CONFLICT (study_uid) DO UPDATE SET last_at = excluded.last_at, fresh = 1",
-                (study_uid, now, now),
-            )
-            _mark(database, study_uid, Step.RECEIVED, now)
+            for study_uid in dict.fromkeys(study_uids):
+                database.execute(
+                    "INSERT INTO study (study_uid, first_at, last_at, fresh) VALUES (?, ?, ?, 1) "
+                    "ON CONFLICT (study_uid) DO UPDATE SET last_at = excluded.last_at, fresh = 1",
+                    (study_uid, now, now),
+                )
+                _mark(database, study_uid, Step.RECEIVED, now)
 
     def studies(self, fresh: bool | None = None, limit: int = 500) -> list[Study]:
         """Studies, latest first."""
@@ -150,17 +158,22 @@ class SiteState:
             raise NotFound("no such study at this site")
         return found[0]
 
-    def complete(self, study_uid: str, input_digest: str, key: str) -> None:
+    def complete(self, study_uid: str, input_digest: str, key: str, as_of: datetime | None = None) -> bool:
         """The study is complete with these images. `key` asks for a request, empty asks for none; an open request for
-        other images of the study is superseded."""
+        other images of the study is superseded. False, and nothing changes, when something of it came in after `as_of`:
+        while its images were listed, so that they may not be all."""
         now = _now()
+        latest = now if as_of is None else as_of.timestamp() + _MICROSECOND
         with self.transaction() as database:
-            database.execute(
-                "UPDATE study SET fresh = 0, input_digest = ? WHERE study_uid = ?", (input_digest, study_uid)
-            )
+            changed = database.execute(
+                "UPDATE study SET fresh = 0, input_digest = ? WHERE study_uid = ? AND last_at <= ?",
+                (input_digest, study_uid, latest),
+            ).rowcount
+            if not changed:
+                return False
             _mark(database, study_uid, Step.COMPLETE, now)
             if not key:
-                return
+                return True
             database.execute(
                 "UPDATE request SET state = 'superseded' WHERE study_uid = ? AND key <> ? AND state IN ('wanted', 'submitted')",
                 (study_uid, key),
@@ -169,6 +182,7 @@ class SiteState:
                 "INSERT OR IGNORE INTO request (key, study_uid, input_digest, state, made_at) VALUES (?, ?, ?, 'wanted', ?)",
                 (key, study_uid, input_digest, now),
             )
+        return True
 
     def timeline(self, study_uid: str) -> dict[Step, datetime]:
         """When each step was first reached."""

@@ -33,13 +33,15 @@ class Studies:
 
     def close_complete(self) -> bool:
         """Declare complete what has been quiet long enough and has nothing held; whether any was."""
-        fresh = [study for study in self.state.studies(fresh=True) if self._is_complete(study)]
-        for study in fresh:
-            images = self.images(study.study_uid)
-            digest = input_digest(images)
-            wanted = self.kind is SiteKind.HOSPITAL and bool(images)
-            self.state.complete(study.study_uid, digest, self._key(study.study_uid, digest) if wanted else "")
-        return bool(fresh)
+        return sum(self._close(study) for study in self.state.studies(fresh=True) if self._is_complete(study)) > 0
+
+    def _close(self, study: Study) -> bool:
+        """With the images it had when it was found quiet; if one came since, later."""
+        images = self.images(study.study_uid)
+        digest = input_digest(images)
+        wanted = self.kind is SiteKind.HOSPITAL and bool(images)
+        key = self._key(study.study_uid, digest) if wanted else ""
+        return self.state.complete(study.study_uid, digest, key, as_of=study.last_at)
 
     def _key(self, study_uid: str, digest: str) -> str:
         """The same images ask for the same request. Only a study that failed and was sent again asks anew."""

@@ -20,7 +20,8 @@ from aegle.ports import AuditSink, Lender, Secrets
 from aegle.protocols.dicomweb_store import DicomWebStore
 from aegle.site.folder import SiteFolder
 from aegle.site.pages import site_shell
-from aegle.site.program import SitePorts, SiteProgram
+from aegle.site.program import SiteProgram
+from aegle.site.site_ports import SitePorts
 from aegle.wiring.identity import google_session, require_google
 
 _GOOGLE_ARCHIVE = "healthcare.googleapis.com"

@@ -1,5 +1,7 @@
 """`aegle deid run` and `aegle deid values`: the flow a person goes through with a folder."""
 
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from typer.testing import CliRunner, Result
 
-from aegle.cli import app
+from aegle.cli import app, main
 from aegle.deid import Decision, value_file
 from aegle.errors import BadMessage, NotFound
 
@@ -55,6 +57,18 @@ def test_a_folder_is_completed_in_two_runs_with_the_decisions_between(aegle: Aeg
     assert (clean.ManufacturerModelName, clean.SoftwareVersions) == ("Ottokar's own", "")
 
 
+def test_an_approval_that_is_taken_back_says_what_still_holds_the_value(aegle: Aegle) -> None:
+    run(aegle)
+    listed = aegle("values", "list", "--values", "aegle-deid-values.csv").output
+    name = name_of("Ottokar", listed)
+    aegle("values", "approve", "--all", "--values", "aegle-deid-values.csv")
+    denied = " ".join(aegle("values", "deny", name, "--values", "aegle-deid-values.csv").output.split())
+    assert (
+        "1 of them had been approved, and what went out meanwhile still holds them. Remove the output folder" in denied
+    )
+    assert "had been approved" not in aegle("values", "deny", name, "--values", "aegle-deid-values.csv").output
+
+
 def test_decisions_written_into_the_file_by_hand_count_alike(aegle: Aegle) -> None:
     run(aegle)
     path = Path("aegle-deid-values.csv")
@@ -82,3 +96,14 @@ def test_a_preview_shows_before_and_after_and_why_it_would_be_held(aegle: Aegle)
     path = Path("aegle-deid-values.csv")
     path.write_text(path.read_text().replace("pending", "approve"))
     assert aegle("preview", "in/one.dcm", "--values", str(path)).exit_code == 0
+
+
+def test_an_output_that_cannot_be_written_is_told_in_a_line(aegle: Aegle, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("no folder")
+    monkeypatch.setattr(sys, "argv", ["aegle", "deid", "run", "in", "file/out", "--jobs", "1"])
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert said.getvalue().startswith("Not a directory  file/out")

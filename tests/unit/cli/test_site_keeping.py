@@ -24,7 +24,9 @@ from aegle.local.audit import read_newest
 from aegle.local.home import Home
 from aegle.local.provisioner import LocalProvisioner
 from aegle.local.secrets import FileSecrets
+from aegle.site.door_keys import DoorKeys
 from aegle.site.folder import SiteFolder
+from aegle.site.grants import Revoked
 from aegle.site.state import SiteState
 
 CT = Path(get_testdata_file("CT_small.dcm", download=False))
@@ -203,6 +205,27 @@ def test_a_site_comes_back_whole_from_its_backup(site: SiteFolder, full: Deident
     assert (site.quarantine / "held.sealed").read_bytes() == b"sealed already"
     assert not (site.root / "backup.tmp").exists()
     assert acts(site)[-2:] == ["cli:site:backup ok", "cli:site:restore ok"]
+
+
+def test_what_people_set_comes_back_and_what_they_took_back_since_is_not_revived(
+    site: SiteFolder, full: Deidentified, tmp_path: Path
+) -> None:
+    keys, revoked = DoorKeys(path=site.door_keys), Revoked(site.revoked)
+    kept, taken_back = keys.add("SCANNER"), keys.add("OLD-SCANNER")
+    revoked.add("00112233aabbccdd")
+    site.pixel_rules.write_bytes(b"[]")
+    file = made_backup(tmp_path)
+    keys.remove("OLD-SCANNER")
+    aegle("restore", str(file))
+    assert keys.names() == ["SCANNER"]
+    for path in (site.door_keys, site.pixel_rules, site.revoked / "00112233aabbccdd"):
+        path.unlink()
+    aegle("restore", str(file))
+    assert DoorKeys(path=site.door_keys).admit(f"Bearer {kept}") == "SCANNER"
+    assert keys.admit(f"Bearer {taken_back}") == "OLD-SCANNER"  # nothing was left that knew better
+    assert "00112233aabbccdd" in revoked
+    assert site.pixel_rules.read_bytes() == b"[]"
+    assert site.door_keys.stat().st_mode & 0o077 == 0
 
 
 def test_what_was_there_stays_beside_and_what_waits_by_now_stays(

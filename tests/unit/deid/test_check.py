@@ -41,6 +41,14 @@ FAULTS = {
         lambda ds: setattr(ds, "SimpleFrameList", [1, 73519248]),
         HoldReason.IDENTIFIER_LEFT,
     ),
+    "a number in a floating point number": (
+        lambda ds: setattr(ds, "WaterEquivalentDiameter", 73519248.0),
+        HoldReason.IDENTIFIER_LEFT,
+    ),
+    "a number in a decimal": (
+        lambda ds: setattr(ds, "SpacingBetweenSlices", "7.3519248E7"),
+        HoldReason.IDENTIFIER_LEFT,
+    ),
     "a number in a binary integer, nested": (nested_number, HoldReason.IDENTIFIER_LEFT),
     "another instance UID": (lambda ds: setattr(ds, "SOPInstanceUID", "2.25.1"), HoldReason.CHECK_FAILED),
     "other pixels": (lambda ds: setattr(ds, "PixelData", bytes(15) + b"\1"), HoldReason.CHECK_FAILED),

@@ -1,5 +1,6 @@
 """A folder without a site: everything written clean or held, resumable, and no trace of an input's name."""
 
+import errno
 import json
 import os
 import signal
@@ -14,8 +15,8 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from aegle.deid import Option, default_profile, treat
-from aegle.deid.folder import REASONS_FILE, REPORT, Summary, load_key, require_apart, run_folder
-from aegle.deid.treat import LEDGER, Task
+from aegle.deid.folder import REASONS_FILE, REPORT, Summary, find, load_key, require_apart, run_folder
+from aegle.deid.treat import LEDGER, WORK, Task
 from aegle.errors import BadConfig, Conflict
 
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "waveform_ecg.dcm", "no_meta.dcm")
@@ -81,6 +82,51 @@ def test_a_second_run_settles_nothing_anew_and_the_same_key_gives_the_same_files
     (tmp_path / "clean" / LEDGER).unlink()
     run(source, tmp_path)
     assert {path: path.read_bytes() for path in written(tmp_path)} == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_file_that_is_there_twice_is_written_once_and_counted_once(jobs: int, source: Path, tmp_path: Path) -> None:
+    for number in range(30):
+        (source / f"copy{number}.dcm").write_bytes((source / "CT_small.dcm").read_bytes())
+    summary = run(source, tmp_path, jobs=jobs)
+    assert summary.written == len(written(tmp_path))
+    assert summary.written + summary.held == len(NAMES)
+    assert summary.before == 30
+    assert not list((tmp_path / "clean" / WORK).glob("*"))
+
+
+def test_a_file_that_cannot_be_read_is_told_and_tried_again(source: Path, tmp_path: Path) -> None:
+    (source / "later.dcm").symlink_to(tmp_path / "not yet mounted.dcm")
+    first = run(source, tmp_path)
+    reasons = json.loads((tmp_path / "held" / REASONS_FILE).read_text())
+    assert first.unreadable == {source / "later.dcm": os.strerror(errno.ENOENT)}
+    assert str(source / "later.dcm") in {row["source"] for row in reasons.values() if row["reason"] == "UNREADABLE"}
+    changed = pydicom.dcmread(source / "CT_small.dcm")
+    changed.SOPInstanceUID = changed.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    changed.save_as(tmp_path / "not yet mounted.dcm")
+    second = run(source, tmp_path)
+    assert (second.written, second.unreadable) == (1, {})
+    assert "UNREADABLE" not in (tmp_path / "held" / REASONS_FILE).read_text()
+
+
+def test_a_folder_that_cannot_be_entered_is_told_and_pipes_are_passed_by(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "closed").mkdir()
+    os.mkfifo(source / "pipe")
+    (source / "again").symlink_to(source, target_is_directory=True)
+    scan = os.scandir
+
+    def refusing(path: str) -> "os._ScandirIterator[str]":
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert find(source) == (
+        sorted(source / name for name in NAMES),
+        {source / "closed": os.strerror(errno.EACCES)},
+    )
 
 
 def test_another_key_or_profile_does_not_mix_in(source: Path, tmp_path: Path) -> None:

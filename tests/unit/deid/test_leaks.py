@@ -127,6 +127,19 @@ def test_a_long_number_of_the_patient_is_swept_from_decimals_too(still, run):
     assert_absent(outcome.bytes, "73519248")
 
 
+@pytest.mark.parametrize("written", ["73519248.0", "7.3519248E7", "-73519248", "1.5\\73519248.00"])
+def test_a_long_number_of_the_patient_is_swept_from_decimals_written_otherwise(written, still, run):
+    outcome = run(still(PatientID="MRN-73519248", SpacingBetweenSlices=written.split("\\")))
+    assert outcome.dataset["SpacingBetweenSlices"].is_empty
+    assert outcome.check() is None
+
+
+@pytest.mark.parametrize("keyword", ["RecommendedDisplayFrameRateInFloat", "WaterEquivalentDiameter"])
+def test_a_long_number_of_the_patient_is_swept_from_floating_point_numbers(keyword, still, run):
+    assert run(still(PatientID="73519248", **{keyword: 73519248.0})).dataset[keyword].is_empty
+    assert run(still(PatientID="73519248", **{keyword: 1.5})).dataset[keyword].value == 1.5
+
+
 def test_an_identifier_known_only_from_a_nested_item_is_swept_too(still, run):
     ds = still(Manufacturer="Xanthippus works")
     ds.RequestAttributesSequence = [Dataset()]

@@ -21,7 +21,9 @@ def ruler() -> bytes:
 
 def test_a_picture_with_text_is_held_and_passes_after_somebody_looked(tmp_path: Path) -> None:
     site = Site(tmp_path, Looking.ALL)
-    site.receive(ManufacturerModelName="LightSpeed Plus", PixelData=ruler(), PixelRepresentation=0)
+    site.receive(
+        ManufacturerModelName="LightSpeed Plus", Rows=128, Columns=128, PixelData=ruler(), PixelRepresentation=0
+    )
     assert site.admit().reason is HoldReason.TEXT_SUSPECTED
     (entry,) = site.quarantine.entries()
     assert "1 place" in entry.detail

@@ -136,8 +136,9 @@ def test_who_waits_for_the_disk_together_writes_together_and_one_fault_is_its_ow
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain, sizes, faults = written(tmp_path, 0), list[int](), list[Exception]()
-    write = chain._chain
-    monkeypatch.setattr(chain, "_chain", lambda events: (sizes.append(len(events)), write(events)))
+    together = chain._together
+    commit = together._commit
+    monkeypatch.setattr(together, "_commit", lambda items: (sizes.append(len(items)), commit(items)))
     bad = replace(event(Act.INTAKE_INSTANCE_ADMIT, site="st-anna"), facts={"count": object()})  # type: ignore[dict-item]
 
     def append(number: int) -> None:
@@ -147,10 +148,10 @@ def test_who_waits_for_the_disk_together_writes_together_and_one_fault_is_its_ow
             faults.append(error)
 
     threads = [threading.Thread(target=append, args=(number,)) for number in range(8)]
-    with chain._turn:
+    with together._turn:
         for thread in threads:
             thread.start()
-        while len(chain._waiting) < 8:
+        while len(together._waiting) < 8:
             threading.Event().wait(0.001)
     for thread in threads:
         thread.join()

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from aegle.errors import BadMessage, PeerUnreachable, StorageFull
+from aegle.intake.abreast import Abreast
+from aegle.intake.admit import Judged, Settled
 from aegle.intake.spool import Door, Spool, Spooled
+from aegle.records import InstanceRef
 from aegle.site.admissions import TRIES, Admissions
 from aegle.site.folder import SiteFolder
 from aegle.site.loops import each
@@ -19,11 +22,17 @@ class Intake:
         self.given_up: list[tuple[Spooled, str]] = []
         self.tries = 0
 
-    def admit(self, item: Spooled) -> None:
+    def identify(self, item: Spooled) -> InstanceRef:
         if item == self.poison:
             self.tries += 1
             raise self.error
-        self.spool.settle(item)
+        return InstanceRef(study_uid="", series_uid="", sop_uid="", sop_class="")
+
+    def judge(self, item: Spooled, said: InstanceRef) -> Judged:
+        return Judged(item=item, said=said, study_alias="", digest="", size_bytes=1, verdict=Settled.OWN_RESULT)
+
+    def settle(self, judged: Judged) -> None:
+        self.spool.settle(judged.item)
 
     def give_up(self, item: Spooled, error: str) -> None:
         self.given_up.append((item, error))
@@ -31,7 +40,8 @@ class Intake:
 
 
 def admissions(spool: Spool, intake: Intake) -> Admissions:
-    return Admissions(spool=spool, intake=intake, pause_seconds=0)  # type: ignore[arg-type]
+    abreast = Abreast(intake)  # type: ignore[arg-type]
+    return Admissions(spool=spool, intake=intake, abreast=abreast, pause_seconds=0)  # type: ignore[arg-type]
 
 
 def test_an_instance_that_cannot_be_settled_is_held_after_some_tries_and_keeps_no_other_waiting(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_receipts_of_many_objects_are_written_with_one_sync(world: World, monkey
 
 def test_nothing_is_admitted_before_its_receipt_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.send()
-    admissions = Admissions(spool=world.spool, intake=None, receipts=world.receipts.write)  # type: ignore[arg-type]
+    admissions = Admissions(spool=world.spool, intake=None, abreast=None, receipts=world.receipts.write)  # type: ignore[arg-type]
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "no space")

@@ -1,12 +1,13 @@
 """The site's memory of studies, requests and results: each step once, in order, across restarts."""
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from aegle.errors import NotFound
+from aegle.errors import NotFound, StorageFull
 from aegle.records import BundleRef, Failure, Rejection, RejectReason
 from aegle.site.state import Delivery, RequestPhase, SiteState, Step
 
@@ -55,6 +56,27 @@ def test_a_study_is_fresh_until_complete_and_again_when_something_comes(state: S
     assert state.study(STUDY).fresh
     with pytest.raises(NotFound):
         state.study("2.25.8")
+
+
+def test_a_study_is_not_complete_when_something_came_in_while_its_images_were_listed(state: SiteState) -> None:
+    state.touch(STUDY)
+    seen = state.study(STUDY)
+    state.touch(STUDY)
+    assert not state.complete(STUDY, "d-without-the-last-image", "k1", as_of=seen.last_at)
+    assert state.study(STUDY).fresh and state.wishes(RequestPhase.WANTED) == []
+    assert state.complete(STUDY, "d", "k2", as_of=state.study(STUDY).last_at)
+    assert not state.study(STUDY).fresh and [wish.key for wish in state.wishes(RequestPhase.WANTED)] == ["k2"]
+
+
+def test_a_commit_that_fails_is_undone_and_the_next_one_goes_through(state: SiteState) -> None:
+    class Full(sqlite3.OperationalError):
+        sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    with pytest.raises(StorageFull), state.transaction() as database:
+        database.execute("INSERT INTO step VALUES ('2.25.8', 'received', 0)")
+        raise Full
+    state.touch(STUDY)
+    assert state.timeline("2.25.8") == {}
 
 
 def test_a_changed_study_supersedes_its_open_request_and_late_answers_change_nothing(state: SiteState) -> None:

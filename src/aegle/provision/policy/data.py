@@ -28,10 +28,12 @@ _KEY_OF: Final[Mapping[str, Callable[[Resource], Any]]] = MappingProxyType(
 )
 """Where each kind of store names the key that encrypts it."""
 
-_AGENT: Final = re.compile(
+AGENT: Final = re.compile(
     r"serviceAccount:.+@(gcp-sa-[a-z-]+|compute-system|gs-project-accounts|bigquery-encryption)\.iam\.gserviceaccount\.com"
 )
+"""Google's own identities for its services."""
 _QUARTER_S: Final = 7_776_000  #: 90 days
+_MONTH_S: Final = 2_592_000  #: 30 days
 _LABELLED: Final = (
     "google_bigquery_dataset", "google_bigquery_table", "google_compute_disk", "google_compute_instance",
     "google_healthcare_dicom_store", "google_kms_crypto_key", "google_project", "google_secret_manager_secret",
@@ -68,9 +70,22 @@ def keys_serve_one_owner(estate: Estate) -> Findings:
         made = estate.made_by.get(key or "")
         if made is not None and made.owner != item.owner:
             yield Finding(address=item.address, why=f"is encrypted with {made.owner}'s key")
-    for grant in estate.of("google_kms_crypto_key_iam_member"):
-        if not _AGENT.fullmatch(str(grant.get("member"))):
-            yield Finding(address=grant.address, why=f"{grant.get('member')} may use the key")
+    for grant in estate.grants():
+        uses = str(grant.get("role")).startswith("roles/cloudkms.cryptoKey")
+        if uses and not (grant.kind == "google_kms_crypto_key_iam_member" and _is_agent(grant.get("member"))):
+            yield Finding(address=grant.address, why=f"{grant.get('member')} may use keys")
+
+
+def _is_agent(member: Any) -> bool:
+    return member == UNDECIDED or bool(AGENT.fullmatch(str(member)))
+
+
+def keys_can_be_brought_back(estate: Estate) -> Findings:
+    """A key's version that somebody destroys can be brought back for 30 days."""
+    for item in estate.of("google_kms_crypto_key"):
+        period = str(item.get("destroy_scheduled_duration") or "").removesuffix("s")
+        if not period.isdigit() or int(period) < _MONTH_S:
+            yield Finding(address=item.address, why=f"is gone {period or 'some'} seconds after it was destroyed")
 
 
 def keys_rotate(estate: Estate) -> Findings:
@@ -141,18 +156,26 @@ def no_secret_in_sight(estate: Estate) -> Findings:
 
 
 def one_region(estate: Estate) -> Findings:
-    """Everything with a place lies in one region."""
+    """Everything with a place, and every copy of it, lies in one region."""
     places: dict[str, list[str]] = {}
     for item in estate.resources:
-        place = item.get("location") or item.get("region") or item.get("zone")
-        if isinstance(place, str) and place not in {"global", UNDECIDED}:
-            parts = place.lower().split("-")
-            places.setdefault("-".join(parts[:2]), []).append(item.address)
+        for place in _places(item):
+            places.setdefault("-".join(place.lower().split("-")[:2]), []).append(item.address)
     usual = max(places, key=lambda place: len(places[place]), default="")
     for place, addresses in places.items():
         if place != usual:
             for address in addresses:
                 yield Finding(address=address, why=f"lies in {place}, everything else in {usual}")
+
+
+def _places(item: Resource) -> Iterator[str]:
+    """Where a resource lies, and where its copies do."""
+    named = [item.get("location") or item.get("region") or item.get("zone")]
+    named += item.block("snapshot_schedule_policy", "snapshot_properties").get("storage_locations") or ()
+    named.append(item.block("settings", "backup_configuration").get("location"))
+    replicas = item.block("replication", "user_managed").get("replicas")
+    named += [replica.get("location") for replica in replicas] if isinstance(replicas, list) else []
+    return (place for place in named if isinstance(place, str) and place not in {"global", UNDECIDED, ""})
 
 
 def rows_are_filtered(estate: Estate) -> Findings:

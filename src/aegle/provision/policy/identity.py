@@ -2,22 +2,36 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
+from aegle.estate import MIGRATION_MAX
 from aegle.provision import blueprint
-from aegle.provision.policy.estate import HUB, Estate, Finding, Findings, Resource
+from aegle.provision.policy.estate import HUB, UNDECIDED, Estate, Finding, Findings, Resource
 
 _BASIC: Final = frozenset({"roles/owner", "roles/editor", "roles/viewer", "roles/browser"})
 _PUBLIC: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
+_ACCESS_LISTS: Final = tuple(
+    f"google_storage_{name}"
+    for name in (
+        "bucket_access_control", "bucket_acl", "default_object_access_control", "default_object_acl",
+        "object_access_control", "object_acl",
+    )
+)  # fmt: skip
 _TARGETS: Final = (
     "dicom_store_id", "dataset_id", "table_id", "topic", "subscription", "bucket", "secret_id", "crypto_key_id",
-    "service_account_id", "instance", "repository", "subnetwork",
+    "service_account_id", "instance", "repository", "subnetwork", "key_ring_id",
 )  # fmt: skip
 _SITE_ON_PROJECT: Final = frozenset({"roles/logging.logWriter", "roles/monitoring.metricWriter"})
+_DEPLOY: Final = "aegle-deploy"  #: makes sites, and is watched for it
+_PORTS: Final = re.compile(r"destination\.port == (22|3389|8443)( \|\| destination\.port == (22|3389|8443))*")
+_UNTIL: Final = re.compile(r'request\.time < timestamp\("([0-9TZ:-]+)"\)')
+_ONE_SUBJECT: Final = re.compile(r'assertion\.[a-z.]+ == "[^"]+"')
 _TRAINING: Final = re.compile(r"google_(bigquery|healthcare|storage_bucket)")
 
 
-def _members(grant: Resource) -> Iterator[str]:
+def members(grant: Resource) -> Iterator[str]:
+    """Everybody whom a grant names."""
     yield from filter(None, [grant.get("member"), *(grant.get("members") or ())])
 
 
@@ -31,8 +45,13 @@ def no_basic_role(estate: Estate) -> Findings:
 def no_public_member(estate: Estate) -> Findings:
     """Nothing is granted to everybody."""
     for grant in estate.grants():
-        for member in _PUBLIC & set(_members(grant)):
+        for member in _PUBLIC & set(members(grant)):
             yield Finding(address=grant.address, why=f"{member} may {grant.get('role')}")
+    for item in estate.of("google_bigquery_dataset_access", "google_bigquery_row_access_policy"):
+        for who in {item.get("iam_member"), item.get("special_group"), *(item.get("grantees") or ())} & _PUBLIC:
+            yield Finding(address=item.address, why=f"{who} sees rows")
+    for item in estate.of(*_ACCESS_LISTS):
+        yield Finding(address=item.address, why="opens objects by an access list, past the grants")
 
 
 def grants_add_one_member(estate: Estate) -> Findings:
@@ -63,7 +82,7 @@ def roles_are_listed(estate: Estate) -> Findings:
 def site_reaches_only_itself(estate: Estate) -> Findings:
     """A site's identity is granted nothing of another site, and nothing of the hub but its mirror of installers."""
     for grant in estate.grants():
-        for identity in filter(None, map(estate.identities.get, _members(grant))):
+        for identity in filter(None, map(estate.identities.get, members(grant))):
             if identity.owner != HUB:
                 yield from _beyond(estate, grant, identity.owner)
 
@@ -76,6 +95,8 @@ def _beyond(estate: Estate, grant: Resource, site: str) -> Findings:
         return
     target = next((grant.get(name) for name in _TARGETS if grant.get(name)), None)
     made = estate.made_by.get(target or "")
+    if made is None and target != UNDECIDED:
+        yield Finding(address=grant.address, why=f"{site} holds {role} on what is not of this estate")
     if made is None or made.owner == site:
         return
     is_mirror = (
@@ -89,14 +110,16 @@ def _beyond(estate: Estate, grant: Resource, site: str) -> Findings:
 
 def _is_training(made: Resource, grant: Resource, estate: Estate, site: str) -> bool:
     """Whether this is for `lab_has_no_training_data` to say."""
-    return estate.kind_of(site) == "lab" and made.owner != site and bool(_TRAINING.match(grant.kind))
+    return estate.kind_of(site) != "hospital" and made.owner != site and bool(_TRAINING.match(grant.kind))
 
 
 def lab_has_no_training_data(estate: Estate) -> Findings:
-    """A laboratory's identity has no role on BigQuery, on a hospital's archive, or on the hub's buckets."""
+    """A laboratory's identity has no role on BigQuery, on a hospital's archive, or on the hub's buckets.
+
+    A site of unknown kind is held to be a laboratory."""
     for grant in estate.grants():
-        for identity in filter(None, map(estate.identities.get, _members(grant))):
-            if identity.owner == HUB or estate.kind_of(identity.owner) != "lab":
+        for identity in filter(None, map(estate.identities.get, members(grant))):
+            if identity.owner == HUB or estate.kind_of(identity.owner) == "hospital":
                 continue
             target = next((grant.get(name) for name in _TARGETS if grant.get(name)), None)
             made = estate.made_by.get(target or "")
@@ -111,12 +134,28 @@ def lab_has_no_training_data(estate: Estate) -> Findings:
 def hub_has_no_role_at_a_site(estate: Estate) -> Findings:
     """Hub and workers read an archive only with what its site lends them."""
     for grant in estate.grants():
-        for identity in filter(None, map(estate.identities.get, _members(grant))):
-            if identity.owner == HUB and grant.owner != HUB:
-                yield Finding(
-                    address=grant.address,
-                    why=f"{identity.get('account_id')} holds {grant.get('role')} at {grant.owner}",
-                )
+        for identity in filter(None, map(estate.identities.get, members(grant))):
+            where = _at_a_site(estate, grant) if identity.owner == HUB else None
+            if where and identity.get("account_id") != _DEPLOY:
+                why = f"{identity.get('account_id')} holds {grant.get('role')} at {where}"
+                yield Finding(address=grant.address, why=why)
+
+
+def _at_a_site(estate: Estate, grant: Resource) -> str | None:
+    """What of sites a grant opens: one site, the project where they stand, or all that is below a folder; None: nothing."""
+    if grant.owner != HUB:
+        return grant.owner
+    made = estate.made_by.get(next((grant.get(name) for name in _TARGETS if grant.get(name)), None) or "")
+    if made is not None and made.owner != HUB:
+        return made.owner
+    if grant.kind.startswith(("google_folder_iam_", "google_organization_iam_")):
+        return "every project"
+    return "the sites' project" if grant.get("project") in _projects_of_sites(estate) else None
+
+
+def _projects_of_sites(estate: Estate) -> set[str]:
+    archives = estate.of("google_healthcare_dataset")
+    return {str(item.get("project")) for item in archives if item.get("project")}
 
 
 def operators_reach_named_ports(estate: Estate) -> Findings:
@@ -125,24 +164,32 @@ def operators_reach_named_ports(estate: Estate) -> Findings:
         if grant.get("role") == "roles/iap.tunnelResourceAccessor":
             if grant.kind != "google_iap_tunnel_instance_iam_member":
                 yield Finding(address=grant.address, why="opens every machine of a project")
-            elif "destination.port ==" not in str(grant.block("condition").get("expression")):
-                yield Finding(address=grant.address, why="opens every port of the machine")
+            elif not _PORTS.fullmatch(str(grant.block("condition").get("expression"))):
+                yield Finding(
+                    address=grant.address, why="opens other ports of the machine than pages and desktop or shell"
+                )
 
 
 def migration_ends(estate: Estate) -> Findings:
-    """The identity that changes tables may do so only until a date."""
+    """The identity that changes tables may do so only until a date, at most 90 days away."""
     for grant in estate.grants():
-        migrates = any("aegle-migration@" in member for member in _members(grant))
-        if migrates and "request.time <" not in str(grant.block("condition").get("expression")):
-            yield Finding(address=grant.address, why="has no end date")
+        if any("aegle-migration@" in member for member in members(grant)):
+            stated = _UNTIL.fullmatch(str(grant.block("condition").get("expression")))
+            if stated is None:
+                yield Finding(address=grant.address, why="has no end date")
+            elif datetime.fromisoformat(stated[1]) > datetime.now(UTC) + MIGRATION_MAX:
+                yield Finding(
+                    address=grant.address, why=f"ends on {stated[1]}, more than {MIGRATION_MAX.days} days away"
+                )
 
 
 def outside_identities_are_named(estate: Estate) -> Findings:
     """A pipeline or a hospital's machine signs in only under the one subject that is expected."""
     for item in estate.of("google_iam_workload_identity_pool_provider"):
-        if "==" not in str(item.get("attribute_condition")):
+        condition = item.get("attribute_condition")
+        if condition != UNDECIDED and not _ONE_SUBJECT.fullmatch(str(condition)):
             yield Finding(address=item.address, why="takes every token of that issuer")
     for grant in estate.grants():
-        for member in _members(grant):
+        for member in members(grant):
             if member.startswith("principalSet://"):
                 yield Finding(address=grant.address, why=f"{member} is more than one identity")

@@ -5,6 +5,12 @@ from typing import Final
 
 from aegle.provision.policy.estate import HUB, Estate, Finding, Findings, Resource
 
+_TOLD: Final = frozenset(
+    {
+        "aegle-facts", "aegle-jenkins-init", "aegle-jobs", "aegle-service", "block-project-ssh-keys", "enable-osconfig",
+        "enable-oslogin", "serial-port-enable", "startup-script", "windows-startup-script-ps1",
+    }
+)  # fmt: skip
 _METADATA: Final = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
 
 
@@ -32,6 +38,17 @@ def machines_have_their_own_identity(estate: Estate) -> Findings:
             yield Finding(address=item.address, why="runs as the project's default identity")
         elif identity is not None and identity.owner != item.owner:
             yield Finding(address=item.address, why=f"runs as {email}, who is {identity.owner}'s")
+
+
+def machines_run_what_is_here(estate: Estate) -> Findings:
+    """A machine is told what the blueprint tells it: no script from elsewhere, no keys, nothing for a whole project."""
+    for item in _machines(estate):
+        for name in sorted((item.get("metadata") or {}).keys() - _TOLD):
+            yield Finding(address=item.address, why=f"metadata {name} is not known here")
+        if item.get("metadata_startup_script") not in {None, ""}:
+            yield Finding(address=item.address, why="starts by another script")
+    for item in estate.of("google_compute_project_metadata", "google_compute_project_metadata_item"):
+        yield Finding(address=item.address, why="tells every machine of a project")
 
 
 def machines_let_nobody_in_past_iap(estate: Estate) -> Findings:

@@ -49,12 +49,31 @@ def networks_start_closed(estate: Estate) -> Findings:
     for network in estate.of("google_compute_network"):
         for direction, ranges in (("INGRESS", "source_ranges"), ("EGRESS", "destination_ranges")):
             if not any(
-                rule.get("deny") and rule.get("direction") == direction and rule.get("network") == network.get("id")
+                rule.get("deny") and not rule.get("disabled") and rule.get("direction") == direction
+                and rule.get("network") == network.get("id")
                 and rule.get("priority") == _LAST and rule.get(ranges) == ["0.0.0.0/0"]
                 and any(part["protocol"] == "all" for part in rule.get("deny"))
                 for rule in estate.of("google_compute_firewall")
             ):  # fmt: skip
                 yield Finding(address=network.address, why=f"{direction.lower()} is not denied as a rule")
+
+
+def rules_name_their_ports(estate: Estate) -> Findings:
+    """What a rule opens is TCP at ports that it names one by one."""
+    for rule in _allowing(estate, "INGRESS", "EGRESS"):
+        for part in rule.get("allow"):
+            ports = part.get("ports") or ()
+            if part.get("protocol") != "tcp" or not ports or any("-" in str(port) for port in ports):
+                yield Finding(
+                    address=rule.address, why=f"opens {part.get('protocol')} {', '.join(ports) or 'everywhere'}"
+                )
+
+
+def rules_are_logged(estate: Estate) -> Findings:
+    """What a rule lets through or refuses is logged."""
+    for rule in estate.of("google_compute_firewall"):
+        if not rule.get("log_config"):
+            yield Finding(address=rule.address, why="logs nothing")
 
 
 def ingress_is_from_iap(estate: Estate) -> Findings:

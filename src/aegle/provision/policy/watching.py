@@ -6,6 +6,7 @@ from aegle.provision.policy.estate import UNDECIDED, Estate, Finding, Findings, 
 
 _AUDITED: Final = ("bigquery", "cloudkms", "healthcare", "secretmanager", "storage")
 _LOG_TYPES: Final = frozenset({"ADMIN_READ", "DATA_READ", "DATA_WRITE"})
+_SILENCE_S: Final = 2_700  #: 45 minutes
 _YEAR_DAYS: Final = 365
 _PERIMETER: Final = frozenset(
     f"{name}.googleapis.com" for name in ("bigquery", "healthcare", "secretmanager", "storage")
@@ -35,6 +36,8 @@ def data_access_is_logged(estate: Estate) -> Findings:
             yield Finding(address=item.address, why=f"{', '.join(sorted(missing))} is not logged")
         if any(part.get("exempted_members") for part in parts):
             yield Finding(address=item.address, why="somebody is exempted")
+    for item in estate.of("google_project_iam_audit_config", "google_organization_iam_audit_config"):
+        yield Finding(address=item.address, why="says of one project what the folder says of all")
 
 
 def logs_are_locked(estate: Estate) -> Findings:
@@ -54,6 +57,8 @@ def every_project_is_logged(estate: Estate) -> Findings:
             yield Finding(address=sink.address, why="leaves the projects below out")
         if sink.get("disabled") or "cloudaudit" not in str(sink.get("filter")):
             yield Finding(address=sink.address, why="does not take audit logs")
+        if sink.get("exclusions"):
+            yield Finding(address=sink.address, why="leaves entries out")
         writers = {
             item.get("member")
             for item in estate.of("google_project_iam_member")
@@ -65,6 +70,13 @@ def every_project_is_logged(estate: Estate) -> Findings:
     for project in estate.of("google_project"):
         if sinks and project.get("folder_id") not in covered:
             yield Finding(address=project.address, why="stands outside the folder that is logged")
+
+
+def no_entry_is_left_out(estate: Estate) -> Findings:
+    """Nothing keeps a log entry from being taken in."""
+    places = ("billing_account", "folder", "organization", "project")
+    for item in estate.of(*(f"google_logging_{place}_exclusion" for place in places)):
+        yield Finding(address=item.address, why="drops entries")
 
 
 def _below(estate: Estate, roots: set[Any]) -> set[Any]:
@@ -79,13 +91,17 @@ def organisation_policies_stand(estate: Estate) -> Findings:
     """Each required organisation policy is set on Aegle's folder, and says no."""
     if not any(estate.of("google_folder")):
         return
-    found = {_constraint(item): item for item in estate.of("google_org_policy_policy")}
+    found: dict[str, Resource] = {}
+    for item in estate.of("google_org_policy_policy"):
+        rules = item.block("spec").get("rules") or []
+        lifts = not rules or any(not _restricts(rule) or rule.get("condition") for rule in rules)
+        if lifts or item.block("spec").get("reset"):
+            yield Finding(address=item.address, why="lifts a rule")
+        elif not str(item.get("parent")).startswith("projects/"):
+            found[_constraint(item)] = item
     for name in REQUIRED:
-        item = found.get(name)
-        if item is None:
-            yield Finding(address="google_org_policy_policy", why=f"{name} is not set")
-        elif not _restricts(item.block("spec", "rules")):
-            yield Finding(address=item.address, why=f"{name} restricts nothing")
+        if name not in found:
+            yield Finding(address="google_org_policy_policy", why=f"{name} is not set, or restricts nothing")
 
 
 def _constraint(item: Resource) -> str:
@@ -116,17 +132,48 @@ def perimeter_holds_every_project(estate: Estate) -> Findings:
             yield Finding(address=item.address, why=f"{', '.join(sorted(missing))} is not restricted")
 
 
+def perimeter_has_no_holes(estate: Estate) -> Findings:
+    """Into the perimeter come those alone who are named one by one, and nothing goes out by a rule of its own."""
+    for item in estate.of("google_access_context_manager_service_perimeter"):
+        for part in (item.block("status"), item.block("spec")):
+            if part.get("ingress_policies") or part.get("egress_policies"):
+                yield Finding(address=item.address, why="has a rule that lets others through")
+    for item in estate.of(
+        "google_access_context_manager_service_perimeter_ingress_policy",
+        "google_access_context_manager_service_perimeter_egress_policy",
+    ):
+        yield Finding(address=item.address, why="lets others through the perimeter")
+    for level in estate.of("google_access_context_manager_access_level"):
+        conditions: list[dict[str, Any]] = level.block("basic").get("conditions") or [{}]
+        for condition in conditions:
+            if not condition.get("members") or condition.get("negate"):
+                yield Finding(address=level.address, why="names nobody, and so lets in everybody who meets it")
+
+
 def silence_is_noticed(estate: Estate) -> Findings:
-    """Every live site has an alert for silence that goes to somebody."""
+    """Every live site has an alert for 45 minutes of silence that goes to somebody."""
     alerts = (item for item in estate.of("google_monitoring_alert_policy") if item.get("enabled") is not False)
-    watched = {item.owner for item in alerts if item.get("notification_channels")}
+    watched = {item.owner for item in alerts if item.get("notification_channels") and _waits_s(item) <= _SILENCE_S}
     for site in estate.sites:
         if site not in watched and not estate.frozen(site):
             yield Finding(address=f'module.site["{site}"]', why="nobody would notice its silence")
 
 
+def _waits_s(alert: Resource) -> int:
+    """How long silence lasts before the alert goes out."""
+    condition = alert.block("conditions", "condition_threshold")
+    period = str(alert.block("conditions", "condition_threshold", "aggregations").get("alignment_period"))
+    spans = [str(span).removesuffix("s") for span in (period, condition.get("duration"))]
+    return sum(map(int, spans)) if all(span.isdigit() for span in spans) else _SILENCE_S + 1
+
+
 def spending_is_watched(estate: Estate) -> Findings:
-    """Every site has a budget."""
-    budgeted = {item.owner for item in estate.of("google_billing_budget")}
-    for site in sorted(estate.sites - budgeted):
-        yield Finding(address=f'module.site["{site}"]', why="has no budget")
+    """Every site has a budget of which somebody is told before it is spent."""
+    told = {item.owner for item in estate.of("google_billing_budget") if _is_told(item)}
+    for site in sorted(estate.sites - told):
+        yield Finding(address=f'module.site["{site}"]', why="has no budget of which somebody is told in time")
+
+
+def _is_told(budget: Resource) -> bool:
+    early = [rule for rule in budget.get("threshold_rules") or () if rule.get("threshold_percent", 2) <= 1]
+    return bool(early) and bool(budget.block("all_updates_rule").get("monitoring_notification_channels"))
