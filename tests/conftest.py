@@ -25,6 +25,7 @@ def _is_here(program: str) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("AEGLE_HOME", None)
     os.environ.pop("AEGLE_CONFIG", None)
+    os.environ.pop("COLUMNS", None)  # set by pytest-xdist, and then the width of every console whatever a test asks for
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -151,11 +151,14 @@ class Stage:
             status = process.wait()
         assert process.stdin is not None
         process.stdin.close()
-        log = (self.home.logs / f"{name}.log").read_bytes()[self._logged[name] :]
-        had_begun = b"process started" in log  # before it has opened anything a signal ends it at once, as it would any
-        assert status == 0 or (status == -signal.SIGTERM and not had_begun), (
+        # before it has opened anything a signal ends it at once, as it would any process
+        assert status == 0 or (status == -signal.SIGTERM and not self._has_begun(name)), (
             f"{name} ended with {status}\n{self.log(name)}"
         )
+
+    def _has_begun(self, name: str) -> bool:
+        log = (self.home.logs / f"{name}.log").read_bytes()
+        return b"process started" in log[self._logged[name] :]
 
     def await_death(self, name: str, point: Point, seconds: float = 60) -> None:
         """Wait until the process died at its fault point."""
