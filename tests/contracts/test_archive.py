@@ -196,7 +196,7 @@ def test_a_replacement_cut_short_before_the_index_knew_is_made_whole_by_the_next
 ) -> None:
     before = put(archive, tmp_path)
     old = archive.open(before).read_bytes()
-    monkeypatch.setattr(archive._index, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(archive._index, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises((KeyboardInterrupt, FileNotFoundError)):
         archive.replace(changed(tmp_path, "corrected"))
     monkeypatch.undo()

@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file
 from aegle.dicom.describe import describe
 from aegle.errors import Conflict, TooLarge
 from aegle.local.archive import FileArchive, search
-from aegle.local.archive.index import Index
+from aegle.local.archive.index import Entry, Index
 from aegle.local.archive.schema import PLACES, VERSION
 from aegle.local.archive.search import select
 from aegle.local.archive.store import stored_as
@@ -272,7 +272,7 @@ def test_who_waits_to_write_shares_one_commit_and_one_failure_is_its_own(
 
         def run() -> None:
             try:
-                index.add(stored, described)
+                index.add(Entry(stored, described))
             except sqlite3.Error as error:
                 errors.append(error)
 

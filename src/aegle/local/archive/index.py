@@ -23,23 +23,26 @@ _FIELDS = (
 )
 
 
-class _Entry:
-    """One instance on its way into the index."""
+class Entry:
+    """One instance as it goes into the index, made ready by whoever brings it, before its turn to write."""
 
     def __init__(
         self, stored: StoredInstance, description: Description, *, instead: bool = False, folder: Path | None = None
     ) -> None:
-        self._row = {name: getattr(stored, name) for name in _FIELDS.split(", ")}
-        self._row["metadata"] = description.metadata
-        self._row["frame_table"] = description.table.to_bytes() if description.table else None
-        self._header = description.header
+        """`instead` puts it in place of what was known of it. The entries of `folder`, where its file was moved to, are forced
+        to the disk before: once for all who wait together."""
+        row = {name: getattr(stored, name) for name in _FIELDS.split(", ")}
+        row["metadata"] = description.metadata
+        row["frame_table"] = description.table.to_bytes() if description.table else None
+        self._rows = schema.rows_of(row, description.header)
         self.instead, self.sop_uid = instead, stored.sop_uid
         self.folder = folder
 
     def write(self, connection: sqlite3.Connection) -> None:
+        """Into the open transaction."""
         if self.instead:
             connection.execute("DELETE FROM instance WHERE sop_uid = ?", (self.sop_uid,))
-        schema.add(connection, self._row, self._header)
+        schema.insert(connection, self._rows)
 
 
 class Index:
@@ -55,20 +58,15 @@ class Index:
         self._writer = self._connect()
         schema.prepare(self._writer)
 
-    def add(self, stored: StoredInstance, description: Description, folder: Path | None = None) -> None:
-        """Index one instance; a second time changes nothing. The entries of `folder`, where its file was moved to, are forced
-        to the disk before: once for all who wait together."""
-        self._together.add(_Entry(stored, description, folder=folder))
+    def add(self, entry: Entry) -> None:
+        """Index one instance; a second time changes nothing."""
+        self._together.add(entry)
 
     def add_all(self, several: Iterable[tuple[StoredInstance, Description]]) -> None:
         """Index several in one commit: all of them, or none. Takes 64 MB more memory from the first call on."""
         with self._writing:
             self._writer.execute("PRAGMA cache_size = -65536")
-            self._write([_Entry(stored, description) for stored, description in several])
-
-    def replace(self, stored: StoredInstance, description: Description) -> None:
-        """Index one instance in place of what was known of it; durable."""
-        self._together.add(_Entry(stored, description, instead=True))
+            self._write([Entry(stored, description) for stored, description in several])
 
     def remove(self, sop_uid: str) -> None:
         """Forget one instance; durable. An unknown one changes nothing."""
@@ -76,13 +74,13 @@ class Index:
             self._writer.execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
             self._known.forget(sop_uid)
 
-    def _commit(self, entries: Sequence[_Entry]) -> None:
+    def _commit(self, entries: Sequence[Entry]) -> None:
         for folder in {entry.folder for entry in entries if entry.folder}:
             durable.sync_folder(folder)
         with self._writing:
             self._write(entries)
 
-    def _write(self, entries: Sequence[_Entry]) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
         """In one transaction; all of them, or none."""
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,7 @@ from typing import Any
 from aegle import durable
 from aegle.dicom.describe import Description, describe
 from aegle.errors import Conflict, Refused
-from aegle.local.archive.index import Index
+from aegle.local.archive.index import Entry, Index
 from aegle.local.archive.store import stored_as
 from aegle.ports import Accept
 from aegle.protocols.dicomweb_store import DicomWebStore
@@ -47,7 +47,7 @@ class RemoteArchive:
         if known is None:
             self._client.store(source)
         stored = stored_as(description, source, digest)
-        self._book.add(stored, description)
+        self._book.add(Entry(stored, description))
         source.unlink()
         return stored
 
@@ -63,7 +63,7 @@ class RemoteArchive:
             self._client.store(source)
         self._require_there(description.instance, digest)
         stored = stored_as(description, source, digest)
-        self._book.replace(stored, description)
+        self._book.add(Entry(stored, description, instead=True))
         source.unlink()
         return stored
 

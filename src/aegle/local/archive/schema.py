@@ -138,27 +138,37 @@ def _describe_again(connection: sqlite3.Connection, sop_uid: str) -> None:
     row = dict(zip((column[0] for column in found.description), found.fetchone(), strict=True))
     header = json.loads(row["metadata"])
     connection.execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
-    add(connection, {name: row[name] for name in row if name not in _READ_AGAIN}, header)
+    insert(connection, rows_of({name: row[name] for name in row if name not in _READ_AGAIN}, header))
 
 
-def add(connection: sqlite3.Connection, row: dict[str, Any], header: dict[str, Any]) -> None:
-    """Put one instance into the tables, with the study and the series it makes; a known SOP Instance UID changes nothing.
+Rows = list[tuple[str, tuple[Any, ...]]]  #: statements with their values
 
-    The first instance of a study or series says what is kept of it."""
+
+def rows_of(row: dict[str, Any], header: dict[str, Any]) -> Rows:
+    """What one instance puts into the tables, with the study and the series it makes."""
+    rows: Rows = []
     for level in Level:
         values = {name: row[name] for name in UIDS[level]} | {"facts": _json(facts(header, level))}
         values |= {key.column: indexed(header, key) for key in _COMPARED[level]}
         values = values | row if level is Level.INSTANCE else values
-        _insert(connection, level.value, values)
+        rows.append(_row(level.value, values))
         if level is Level.SERIES:
-            _insert(connection, "study_modality", {"modality": values["modality"], "study_uid": row["study_uid"]})
+            rows.append(_row("study_modality", {"modality": values["modality"], "study_uid": row["study_uid"]}))
+    return rows
+
+
+def insert(connection: sqlite3.Connection, rows: Rows) -> None:
+    """Put one instance into the tables; a known SOP Instance UID changes nothing. The first instance of a study or series
+    says what is kept of it."""
+    for statement, values in rows:
+        connection.execute(statement, values)
 
 
 _COMPARED = {level: [it for it in KEYS if it.level is level and it.column in columns(level)] for level in Level}
 
 
-def _insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
-    connection.execute(_statement(table, tuple(values)), tuple(values.values()))
+def _row(table: str, values: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    return _statement(table, tuple(values)), tuple(values.values())
 
 
 @lru_cache(maxsize=32)

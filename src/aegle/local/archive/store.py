@@ -18,7 +18,7 @@ from aegle.dicom.describe import Description, describe
 from aegle.errors import BadDicom, Conflict, NotFound
 from aegle.intake.slots import Slots
 from aegle.local.archive import slots
-from aegle.local.archive.index import Index
+from aegle.local.archive.index import Entry, Index
 from aegle.local.archive.tables import Tables
 from aegle.ports import Accept
 from aegle.records import Found, Query, StoredInstance
@@ -91,7 +91,7 @@ class FileArchive:
             durable.settle(copy, aside)
         stored = stored_as(description, taken, digest)
         durable.settle(taken, self._place(stored.sop_uid))
-        self._index.replace(stored, description)
+        self._index.add(Entry(stored, description, instead=True))
         return stored
 
     def _keep(self, taken: Path, digest: str = "", accept: Accept | None = None) -> StoredInstance:
@@ -111,14 +111,13 @@ class FileArchive:
     def _keep_in_place(self, slot: Path, digest: str, accept: Accept | None) -> StoredInstance:
         """Two waits for the disk, the file's and the index's: the slot's name is on the disk since before it was filled, and
         finds the file again should the power take its new name (decision 0016)."""
-        synced = self._syncing.submit(
-            durable.sync_file, slot
-        )  # beside the reading of the header, which it takes as long as
-        try:
+        synced = self._syncing.submit(durable.sync_file, slot)
+        try:  # beside it, and taking as long: what is to be known of the object
             description = describe(slot)
             if accept is not None:
                 accept(description.instance, description.header)
             stored = stored_as(description, slot, digest or _digest(slot))
+            entry = Entry(stored, description)
         finally:
             wait((synced,))
         with self._turns[hash(stored.sop_uid) % _TURNS]:
@@ -129,20 +128,20 @@ class FileArchive:
                 return known
             synced.result()
             faults.reach(faults.Point.ARCHIVE_WRITTEN)
-            self._index_in_place(slot, stored, description)
+            self._index_in_place(slot, stored.sop_uid, entry)
         return stored
 
-    def _index_in_place(self, slot: Path, stored: StoredInstance, description: Description) -> None:
-        self._on_their_way[stored.sop_uid] = slot
+    def _index_in_place(self, slot: Path, sop_uid: str, entry: Entry) -> None:
+        self._on_their_way[sop_uid] = slot
         try:
-            self._index.add(stored, description)
+            self._index.add(entry)
         except BaseException:
-            del self._on_their_way[stored.sop_uid]
+            del self._on_their_way[sop_uid]
             raise
         faults.reach(faults.Point.ARCHIVE_INDEXED)
         with contextlib.suppress(OSError):  # it stays in its slot then: found there, and settled at the next start
-            slot.replace(self._place(stored.sop_uid))
-            del self._on_their_way[stored.sop_uid]
+            slot.replace(self._place(sop_uid))
+            del self._on_their_way[sop_uid]
         faults.reach(faults.Point.ARCHIVE_RENAMED)
 
     def _admit(self, taken: Path, stored: StoredInstance, description: Description) -> None:
@@ -153,7 +152,7 @@ class FileArchive:
         place.hardlink_to(taken)
         try:
             faults.reach(faults.Point.ARCHIVE_RENAMED)
-            self._index.add(stored, description, place.parent)
+            self._index.add(Entry(stored, description, folder=place.parent))
         except BaseException:
             place.unlink(missing_ok=True)
             raise

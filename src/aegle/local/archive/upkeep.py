@@ -12,7 +12,7 @@ from pathlib import Path
 from aegle import durable
 from aegle.dicom.describe import describe
 from aegle.errors import AegleError, NotFound
-from aegle.local.archive.index import Index
+from aegle.local.archive.index import Entry, Index
 from aegle.local.archive.slots import settle
 from aegle.local.archive.store import folder_number, stored_as
 from aegle.records import StoredInstance
@@ -69,7 +69,7 @@ def rebuild(folder: Path, told: Callable[[], None] = lambda: None) -> int:
             continue
         finally:
             told()
-        index.add(stored_as(description, path, _digest(path)), description)
+        index.add(Entry(stored_as(description, path, _digest(path)), description))
         count += 1
     index.close()
     for suffix in ("-wal", "-shm"):
