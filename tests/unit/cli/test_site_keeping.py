@@ -243,7 +243,7 @@ def test_a_damaged_backup_changes_nothing(site: SiteFolder, full: Deidentified, 
     file = made_backup(tmp_path)
     content = file.read_bytes()
     before = {path: path.read_bytes() for path in site.root.rglob("*") if path.is_file() and path.suffix != ".jsonl"}
-    for spoiled in (content[:-20], content[:200] + b"x" + content[201:]):
+    for spoiled in (content[:-20], content[:200] + bytes([content[200] ^ 1]) + content[201:]):
         file.write_bytes(spoiled)
         with pytest.raises(Unreadable):
             aegle("restore", str(file))
