@@ -83,15 +83,7 @@ class Wire:
             place[:size] = memoryview(self._held)[self._at : self._at + size]
             self._at += size
             return size
-        try:
-            size = self._socket.recv_into(place, len(place), _WAIT_FOR_ALL)
-        except (BlockingIOError, TimeoutError):
-            raise TooSlow("the sender fell silent in the middle of a body") from None
-        except OSError:
-            size = 0
-        if not size:
-            raise BadMessage("the sender left in the middle of a body")
-        return size
+        return self._receive(place, _WAIT_FOR_ALL)
 
     def line(self, most: int) -> bytes:
         """Up to CR LF, without it. Raises BadMessage for a longer one."""
@@ -105,12 +97,13 @@ class Wire:
             place = bytearray(_CHUNK_LINE_MAX)
             rest, self._held, self._at = self._held[self._at :], b"", 0
             # as much as is there, but not more than a line: what follows is received into its place
-            size = self._some(memoryview(place))
+            size = self._receive(memoryview(place))
             self._held = rest + place[:size]
 
-    def _some(self, place: memoryview) -> int:
+    def _receive(self, place: memoryview, flags: int = 0) -> int:
+        """At least one byte from the socket. Raises BadMessage and TooSlow."""
         try:
-            size = self._socket.recv_into(place)
+            size = self._socket.recv_into(place, len(place), flags)
         except (BlockingIOError, TimeoutError):
             raise TooSlow("the sender fell silent in the middle of a body") from None
         except OSError:
