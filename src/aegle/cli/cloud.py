@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from aegle import config as configuration
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.config import Config
 from aegle.errors import BadConfig, Conflict
 from aegle.provision import cost, doctor, mirror, policy, telling
@@ -22,7 +22,7 @@ from aegle.provision.terraform import Terraform
 app = typer.Typer(
     help="Google Cloud: what is missing, what to install, whether it is as it must be.", no_args_is_help=True
 )
-console = Console()
+console = terminal()
 
 
 def rollout(config: Config, path: Path, place: Path, allowed: tuple[str, ...] = ()) -> Rollout:
@@ -113,14 +113,13 @@ def examine(config: ConfigPath = CONFIG) -> None:
     wanted = configuration.load(config)
     if wanted.google is None:
         raise BadConfig("aegle.yaml has no block google; see docs/how-to/google-cloud.md")
-    table = Table("", "what", "found", "remedy")
-    missing = False
-    for check in doctor.examine(wanted.google, len(wanted.sites)):
-        missing |= not check.good
-        mark = "[green]ok[/]" if check.good else "[red]missing[/]"
-        table.add_row(mark, check.name, check.told, "" if check.good else check.remedy)
-    console.print(table)
-    if missing:
+    checks = tuple(doctor.examine(wanted.google, len(wanted.sites)))
+    rows = []
+    for check in checks:
+        mark = Text("ok", "green") if check.good else Text("missing", "red")
+        rows.append((mark, check.name, check.told, "" if check.good else check.remedy))
+    console.print(listed(("", "what", "found", "remedy"), rows, whole=("",)))
+    if not all(check.good for check in checks):
         raise typer.Exit(1)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from psycopg.errors import UniqueViolation
 
 from aegle import __version__, api
-from aegle.config import SITE_NAME
+from aegle.config import RESERVED, SITE_NAME
 from aegle.errors import BadMessage, Conflict, NotFound, Unauthenticated
 from aegle.hub.bundles import bundle_in_force
 from aegle.hub.database import Database, Transaction, changed, every, one
@@ -158,7 +158,7 @@ def list_sites(database: Database) -> tuple[SiteStatus, ...]:
 
 
 def _check(name: str, enrolment: Enrolment) -> None:
-    if not SITE_NAME.fullmatch(name) or name in ("hub", "operator"):
+    if not SITE_NAME.fullmatch(name) or name in RESERVED:
         raise BadMessage("name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter, and not hub or operator")
     point = enrolment.operating_point
     if point is not None and not (math.isfinite(point) and 0 < point < 1):
