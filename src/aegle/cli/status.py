@@ -46,6 +46,7 @@ def _health(seen: Overview, lines: tuple[SiteLine, ...]) -> Table:
     for line in lines:
         status, hello = line.status, line.status.hello
         told = age(seen.taken_at - status.hello_at) + " ago" if status.hello_at else "never"
+        told = "frozen" if status.frozen else told
         point = f" at {line.operating_point.threshold:.3f}" if line.operating_point else ""
         model = f"{line.bundle.name} {line.bundle.version}{point}" if line.bundle else "-"
         health = (
