@@ -6,6 +6,7 @@ binary values, which are left where they are and told by where to ask for them, 
 
 import base64
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
@@ -19,6 +20,7 @@ from aegle.dicom.walk import (
     ITEM_END,
     MAX_DEPTH,
     SEQUENCE_END,
+    SHORT_VRS,
     UNDEFINED,
     BrokenEncoding,
     Buffer,
@@ -35,6 +37,8 @@ ITEMS_MAX = 100_000  #: of any other sequence
 AT_ONCE_MAX_BYTES = 1 << 20  #: of a value that is no bulk data
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  #: pixel data of integers and floats end a header
 BINARY = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"})
+MET_MAX_BYTES = 64  #: of a value that may be held for the next header
+MET_MOST = 4_096  #: elements that are held
 _LONG = frozenset({"52009230/"})  #: Per-Frame Functional Groups Sequence
 _CHARACTER_SET = 0x00080005
 #: Python's names for the character sets that are plain; another one is pydicom's to read
@@ -86,17 +90,58 @@ def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
     return Scanned(header, end, scanner.offsets)
 
 
+class _Met:
+    """Elements that were read lately, by their bytes: most of a slice's are those of the slice before. One of these for each
+    way in which the same bytes are read alike."""
+
+    def __init__(self, explicit: bool) -> None:
+        self._form = Struct("<4x2sH" if explicit else "<4xL")
+        self._explicit = explicit
+        self.held: dict[bytes, tuple[int, str, Header]] = {}
+
+    def get(self, data: Buffer, pos: int, end: int) -> tuple[int, str, Header, int] | None:
+        """Tag, its name, the element, and where the next one starts; None for one that was not met, or is never held."""
+        if pos + 8 > end:
+            return None
+        if self._explicit:
+            vr, length = self._form.unpack_from(data, pos)
+            if vr not in SHORT_VRS:
+                return None
+        else:
+            (length,) = self._form.unpack_from(data, pos)
+        after = pos + 8 + length
+        if length > MET_MAX_BYTES or after > end:
+            return None
+        held = self.held.get(data[pos:after])
+        return held and (*held, after)
+
+    def keep(self, raw: bytes, tag: int, name: str, element: Header) -> None:
+        """Of an element whose reading depends on nothing but its bytes."""
+        if len(self.held) >= MET_MOST:
+            self.held.clear()
+        self.held[raw] = (tag, name, element)
+
+
+@lru_cache(maxsize=8)
+def met_before(explicit: bool, character_set: str) -> _Met:
+    """What was read in this encoding and character set."""
+    return _Met(explicit)
+
+
 class _Scanner:
     def __init__(self, data: Buffer, encoding: Encoding) -> None:
         self._data, self._encoding = data, encoding
-        self._text = readers("latin-1")
-        self._set = ""
         self.offsets = b""
+        self._use("")
 
     def level(self, pos: int, end: int, closed_by: int | None, path: str) -> tuple[Header, int]:
         """One data set or item; `path` of an item leads to it: TAG/NUMBER/ for each sequence it lies in."""
         found, last, data, encoding = Header(), -1, self._data, self._encoding
         while pos < end:
+            met = self._met.get(data, pos, end)
+            if met is not None and met[0] > last:
+                last, name, found[name], pos = met
+                continue
             head = encoding.head(data, pos, end)
             tag, vr, _, value, length = head
             if tag == closed_by:
@@ -115,6 +160,8 @@ class _Scanner:
             if not tag & 0xFFFF:  # a group's length is not told (PS3.18 §F.2.2)
                 continue
             found[name] = self._value(head, vr, path) if length else {"vr": vr.decode()}
+            if vr in SHORT_VRS and length <= MET_MAX_BYTES and tag != _CHARACTER_SET:
+                self._met.keep(data[head.start : pos], tag, name, found[name])
         if closed_by is not None:
             raise Unsure
         return found, pos
@@ -173,7 +220,11 @@ class _Scanner:
         name = raw.decode("latin-1").rstrip(" \0")
         if name not in _PLAIN_SETS or (path and name != self._set):
             raise Unsure
+        self._use(name)
+
+    def _use(self, name: str) -> None:
         self._set, self._text = name, readers(_PLAIN_SETS[name])
+        self._met = met_before(self._encoding.explicit, name)
 
 
 def _told(items: list[Header], many: ManyItems) -> Header:

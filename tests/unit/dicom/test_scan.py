@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.data import get_testdata_file
 from pydicom.dataelem import DataElement
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from aegle.dicom import by_library, describe, frames, scan
@@ -141,6 +142,46 @@ def test_every_vr_is_told_as_pydicom_tells_it(tmp_path: Path) -> None:
     assert text(found[1].header) == text(wanted)
     assert found[1].header["0011001D"]["BulkDataURI"] == "bulkdata/0011001D"
     assert found[1].header["00110017"]["Value"] == [1.5, "NaN"]
+
+
+def test_a_header_reads_alike_whatever_was_read_before_it() -> None:
+    contents = [path.read_bytes() for path in SHIPPED if path.stat().st_size < 1 << 20]
+
+    def told() -> Iterator[tuple[str, int, bytes] | None]:
+        for content in contents:
+            found = scanned(content)
+            yield found and (text(found[1].header), *found[1][1:])
+
+    alone = []
+    for each in told():
+        alone.append(each)
+        scan.met_before.cache_clear()
+    assert list(told()) == alone
+    assert list(told()) == alone
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_the_same_bytes_in_another_character_set_are_other_text(tmp_path: Path, syntax: str) -> None:
+    told = []
+    for name, said in (("ISO_IR 100", "M\xc3\xbcller"), ("ISO_IR 192", "M\xfcller"), ("ISO_IR 100", "M\xc3\xbcller")):
+        made = Dataset()
+        made.SOPClassUID, made.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+        made.SpecificCharacterSet, made.StudyDescription = name, said
+        made.file_meta = FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+        made.save_as(tmp_path / "made.dcm", enforce_file_format=True)
+        found = scanned((tmp_path / "made.dcm").read_bytes())
+        told.append(found and found[1].header["00081030"]["Value"] == [said])
+    assert told == [True, True, True]
+
+
+def test_what_is_held_of_headers_read_before_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MET_MOST", 4)
+    scan.met_before.cache_clear()
+    for path in SHIPPED[:40]:
+        scanned(path.read_bytes())
+    held = [len(scan.met_before(explicit, name).held) for explicit in (True, False) for name in ("", "ISO_IR 100")]
+    assert max(held) == 4
 
 
 @pytest.mark.parametrize("length", ["defined", "undefined"])
