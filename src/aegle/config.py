@@ -217,6 +217,9 @@ class Cloud(_Model):
     )
     bucket: str | None = None  #: the site's own, where backups go; nothing in it is ever changed
     mirror: str | None = None  #: bucket of releases, from which `aegle site update` installs
+    keys_here: bool = (
+        False  #: on a hospital's own machine: its secrets are made there and lie in its folder, none in Secret Manager
+    )
     endpoint: Annotated[str, Field(pattern=r"^https?://[^?#@]+[^/]$")] | None = (
         None  #: answers in place of every SERVICE.googleapis.com, as ENDPOINT/SERVICE; default: Google
     )

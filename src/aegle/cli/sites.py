@@ -110,6 +110,11 @@ def _changed(path: Path, before: str, after: str, home_path: Path, *, dry_run: b
 def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
     """List the sites of aegle.yaml and what was applied of them."""
     wanted, applied = configuration.load(config), home(home_path).applied()
+    if not wanted.sites:
+        console.print(
+            f"No site in {config} yet. Add one: [bold]aegle site add NAME --kind hospital[/], or [bold]lab[/]"
+        )
+        return
     if wanted.target == "gcp":
         console.print(_on_google(wanted))
         return

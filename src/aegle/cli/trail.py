@@ -53,9 +53,8 @@ def show(
     Example: `aegle audit show --site st-anna`
     """
     place = home(home_path)
-    applied = place.require_applied()
-    if site not in ("", "hub"):
-        applied.site(site)
+    if site not in ("", "hub") or not place.hub.exists():  # beside a `target: gcp` there is the commands' trail alone
+        place.require_applied().site(site)
     record(place, Act.CLI_AUDIT_SHOW, site=site if site != "hub" else "", count=count)
     rows = [
         (f"{event.happened_at.astimezone():%Y-%m-%d %H:%M:%S}", chain, event.act, event.outcome.value, event.principal,
