@@ -28,12 +28,14 @@ from aegle.dicom.walk import (
     Flaw,
     Head,
 )
+from aegle.errors import BadDicom
 
 EXTENDED_OFFSETS = 0x7FE00001
 BULK_MIN_BYTES = 4_096  #: a binary value from here on is told by its BulkDataURI
 OFFSETS_MAX_BYTES = 32 << 20  #: of an Extended Offset Table: 4 million frames
 ITEMS_MAX_BYTES = 128 << 20  #: of functional groups' JSON text: some 300,000 frames of a sparse slide
 ITEMS_MAX = 100_000  #: of any other sequence
+ELEMENTS_MAX = 500_000  #: of a header, at all depths, that are held as objects: 200 MB
 AT_ONCE_MAX_BYTES = 1 << 20  #: of a value that is no bulk data
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  #: pixel data of integers and floats end a header
 BINARY = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"})
@@ -76,7 +78,7 @@ class Scanned(NamedTuple):
 def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
     """The header of a little endian data set from `start`.
 
-    Raises Unsure, and BrokenEncoding for sequences nested too deep for anybody."""
+    Raises Unsure, BrokenEncoding for sequences nested too deep for anybody, BadDicom for more elements than anybody has."""
     sniffed = data[start + 4 : start + 6]  # files lie about being implicit; pydicom finds out in its own way
     if not explicit and sniffed.isalpha() and sniffed.isupper():
         raise Unsure
@@ -131,6 +133,7 @@ def met_before(explicit: bool, character_set: str) -> _Met:
 class _Scanner:
     def __init__(self, data: Buffer, encoding: Encoding) -> None:
         self._data, self._encoding = data, encoding
+        self._left = ELEMENTS_MAX
         self.offsets = b""
         self._use("")
 
@@ -141,6 +144,7 @@ class _Scanner:
             met = self._met.get(data, pos, end)
             if met is not None and met[0] > last:
                 last, name, found[name], pos = met
+                self._left -= 1
                 continue
             head = encoding.head(data, pos, end)
             tag, vr, _, value, length = head
@@ -151,6 +155,7 @@ class _Scanner:
             if not path and tag in PIXELS:
                 return found, pos
             vr, last, name = vr or _implied(tag), tag, f"{tag:08X}"
+            self._spend()
             if vr == b"SQ":
                 found[name], pos = self._sequence(head, end, f"{path}{name}/")
                 continue
@@ -166,17 +171,23 @@ class _Scanner:
             raise Unsure
         return found, pos
 
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise BadDicom(f"a header of more than {ELEMENTS_MAX:,} attributes")
+
     def _sequence(self, head: Head, end: int, path: str) -> tuple[Header, int]:
         if path.count("/") > 2 * MAX_DEPTH:
             raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
         items, many, pos = list[Header](), ManyItems(), head.value
-        stop = end if head.length == UNDEFINED else pos + head.length
+        stop, left = end if head.length == UNDEFINED else pos + head.length, self._left
         while pos < stop:
             item = self._encoding.head(self._data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
                 return _told(items, many), item.value
             if item.tag != ITEM:
                 raise Unsure
+            self._spend()
             inside = f"{path}{many.count + len(items)}/"
             if item.length == UNDEFINED:
                 made, pos = self.level(item.value, stop, ITEM_END, inside)
@@ -186,6 +197,7 @@ class _Scanner:
             if len(items) == FOLDED and path in _LONG:
                 many.add(items)
                 items.clear()
+                self._left = left
             if len(many.text) > ITEMS_MAX_BYTES or len(items) > ITEMS_MAX:
                 raise Unsure
         if head.length == UNDEFINED:
