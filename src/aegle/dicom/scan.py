@@ -9,7 +9,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 from aegle.dicom.many_items import FOLDED, ManyItems
 from aegle.dicom.plain import UID, Header, Unsure, readers
@@ -43,6 +43,7 @@ MET_MAX_BYTES = 64  #: of a value that may be held for the next header
 MET_MOST = 4_096  #: elements that are held
 _LONG = frozenset({"52009230/"})  #: Per-Frame Functional Groups Sequence
 _CHARACTER_SET = 0x00080005
+_PIXEL_REPRESENTATION = "00280103"
 #: Python's names for the character sets that are plain; another one is pydicom's to read
 _PLAIN_SETS = {"": "latin-1", "ISO_IR 6": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
 
@@ -154,7 +155,8 @@ class _Scanner:
                 raise Unsure
             if not path and tag in PIXELS:
                 return found, pos
-            vr, last, name = vr or _implied(tag), tag, f"{tag:08X}"
+            last, name = tag, f"{tag:08X}"
+            vr, is_plain = (vr, True) if vr and vr != b"UN" else _looked_up(head, found, path)
             self._spend()
             if vr == b"SQ":
                 found[name], pos = self._sequence(head, end, f"{path}{name}/")
@@ -165,7 +167,7 @@ class _Scanner:
             if not tag & 0xFFFF:  # a group's length is not told (PS3.18 §F.2.2)
                 continue
             found[name] = self._value(head, vr, path) if length else {"vr": vr.decode()}
-            if vr in SHORT_VRS and length <= MET_MAX_BYTES and tag != _CHARACTER_SET:
+            if is_plain and vr in SHORT_VRS and length <= MET_MAX_BYTES and tag != _CHARACTER_SET:
                 self._met.keep(data[head.start : pos], tag, name, found[name])
         if closed_by is not None:
             raise Unsure
@@ -205,7 +207,7 @@ class _Scanner:
         return _told(items, many), pos
 
     def _value(self, head: Head, vr: bytes, path: str) -> Header:
-        if vr in BINARY:
+        if vr in BINARY or vr == b"UN":
             return self._binary(head, vr, path)
         if head.length > AT_ONCE_MAX_BYTES:
             raise Unsure
@@ -245,13 +247,46 @@ def _told(items: list[Header], many: ManyItems) -> Header:
     return {"vr": "SQ", "Value": many if many.count else items}
 
 
-@lru_cache(maxsize=8_192)
-def _implied(tag: int) -> bytes:
-    """VR of an element in implicit VR. Raises Unsure for private ones and those whose VR depends on another attribute."""
-    try:
-        vr = dictionary_VR(tag).encode()
-    except KeyError:
-        raise Unsure from None
+def _looked_up(head: Head, found: Header, path: str) -> tuple[bytes, bool]:
+    """The VR of an element that does not say it, and whether it follows from the tag alone, not from the elements before it.
+    Raises Unsure."""
+    if head.tag >> 16 & 1:
+        return _private(head.tag, found), False
+    if head.vr:  # a standard one that says UN
+        raise Unsure
+    vr = _in_dictionary(head.tag)
+    if vr == b"US or SS" and not path and "Value" in found.get(_PIXEL_REPRESENTATION, {}):
+        return b"SS" if found[_PIXEL_REPRESENTATION]["Value"][0] else b"US", False
     if len(vr) != 2 or vr == b"UN":
         raise Unsure
+    return vr, True
+
+
+@lru_cache(maxsize=8_192)
+def _in_dictionary(tag: int) -> bytes:
+    try:
+        return dictionary_VR(tag).encode()
+    except KeyError:
+        raise Unsure from None
+
+
+def _private(tag: int, found: Header) -> bytes:
+    """As pydicom knows it by its creator (PS3.5 §7.8.1); UN for one that it does not know."""
+    block = tag >> 8 & 0xFF
+    if not block:
+        return b"LO" if tag & 0xFFFF >= 0x0010 else b"UN"
+    creator = found.get(f"{tag >> 16:04X}{block:04X}", {}).get("Value", [""])
+    if len(creator) > 1 or not isinstance(creator[0], str):
+        raise Unsure
+    vr = _of_creator(tag, creator[0])
+    if len(vr) != 2 or vr == b"SQ":
+        raise Unsure
     return vr
+
+
+@lru_cache(maxsize=1_024)
+def _of_creator(tag: int, creator: str) -> bytes:
+    try:
+        return private_dictionary_VR(tag, creator).encode()
+    except KeyError:
+        return b"UN"

@@ -309,6 +309,24 @@ def test_places_beyond_the_bound_are_not_read_into_memory(monkeypatch: pytest.Mo
         scan.scan(sparse(30), scan.meta(sparse(30))[1], explicit=True)
 
 
+@pytest.mark.parametrize("signed", [0, 1])
+def test_an_implicit_slice_with_private_blocks_is_read_fast(tmp_path: Path, signed: int) -> None:
+    made = pydicom.dcmread(CT)  # of a maker whose attributes pydicom knows
+    made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    made.PixelRepresentation = signed
+    made.SmallestImagePixelValue, made.PixelPaddingValue = -signed, 7
+    block = made.private_block(0x0051, "OF NOBODY WE KNOW", create=True)
+    block.add_new(1, "LO", "what it says")
+    block.add_new(2, "SL", -5)
+    made.add_new(0x00530001, "LO", "without a block")
+    made.save_as(tmp_path / "made.dcm")
+    content = (tmp_path / "made.dcm").read_bytes()
+    found = scanned(content)
+    assert found is not None
+    assert text(found[1].header) == text(by_pydicom(content).header)
+    assert {found[1].header[tag]["vr"] for tag in ("00280106", "00280120")} == {"SS" if signed else "US"}
+
+
 def crowded(elements: int, last: bytes) -> bytes:
     """A slice with as many more elements, empty but for the last one."""
     made = pydicom.dcmread(CT)
