@@ -76,14 +76,14 @@ class Scanned(NamedTuple):
     offsets: bytes
 
 
-def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
-    """The header of a little endian data set from `start`.
+def scan(data: Buffer, start: int, *, explicit: bool, forgets: bool = False) -> Scanned:
+    """The header of a little endian data set from `start`; `forgets` keeps nothing of it in memory for the next one.
 
     Raises Unsure, BrokenEncoding for sequences nested too deep for anybody, BadDicom for more elements than anybody has."""
     sniffed = data[start + 4 : start + 6]  # files lie about being implicit; pydicom finds out in its own way
     if not explicit and sniffed.isalpha() and sniffed.isupper():
         raise Unsure
-    scanner = _Scanner(data, EXPLICIT_LE if explicit else IMPLICIT_LE)
+    scanner = _Scanner(data, EXPLICIT_LE if explicit else IMPLICIT_LE, forgets)
     try:
         header, end = scanner.level(start, len(data), None, "")
     except BrokenEncoding as error:
@@ -97,7 +97,7 @@ class _Met:
     """Elements that were read lately, by their bytes: most of a slice's are those of the slice before. One of these for each
     way in which the same bytes are read alike."""
 
-    def __init__(self, explicit: bool) -> None:
+    def __init__(self, explicit: bool, character_set: str) -> None:
         self._form = Struct("<4x2sH" if explicit else "<4xL")
         self._explicit = explicit
         self.held: dict[bytes, tuple[int, str, Header]] = {}
@@ -125,15 +125,13 @@ class _Met:
         self.held[raw] = (tag, name, element)
 
 
-@lru_cache(maxsize=8)
-def met_before(explicit: bool, character_set: str) -> _Met:
-    """What was read in this encoding and character set."""
-    return _Met(explicit)
+#: What was read in this encoding and character set.
+met_before = lru_cache(maxsize=8)(_Met)
 
 
 class _Scanner:
-    def __init__(self, data: Buffer, encoding: Encoding) -> None:
-        self._data, self._encoding = data, encoding
+    def __init__(self, data: Buffer, encoding: Encoding, forgets: bool) -> None:
+        self._data, self._encoding, self._forgets = data, encoding, forgets
         self._left = ELEMENTS_MAX
         self.offsets = b""
         self._use("")
@@ -238,7 +236,7 @@ class _Scanner:
 
     def _use(self, name: str) -> None:
         self._set, self._text = name, readers(_PLAIN_SETS[name])
-        self._met = met_before(self._encoding.explicit, name)
+        self._met = (_Met if self._forgets else met_before)(self._encoding.explicit, name)
 
 
 def _told(items: list[Header], many: ManyItems) -> Header:

@@ -309,6 +309,14 @@ def test_places_beyond_the_bound_are_not_read_into_memory(monkeypatch: pytest.Mo
         scan.scan(sparse(30), scan.meta(sparse(30))[1], explicit=True)
 
 
+def test_nothing_stays_in_memory_of_an_object_that_is_not_deidentified() -> None:
+    scan.met_before.cache_clear()
+    describe.describe(CT, forgets=True)
+    assert scan.met_before.cache_info().currsize == 0
+    describe.describe(CT)
+    assert scan.met_before.cache_info().currsize > 0
+
+
 @pytest.mark.parametrize("signed", [0, 1])
 def test_an_implicit_slice_with_private_blocks_is_read_fast(tmp_path: Path, signed: int) -> None:
     made = pydicom.dcmread(CT)  # of a maker whose attributes pydicom knows
