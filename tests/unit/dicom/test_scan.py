@@ -309,6 +309,73 @@ def test_places_beyond_the_bound_are_not_read_into_memory(monkeypatch: pytest.Mo
         scan.scan(sparse(30), scan.meta(sparse(30))[1], explicit=True)
 
 
+def test_nothing_stays_in_memory_of_an_object_that_is_not_deidentified() -> None:
+    scan.met_before.cache_clear()
+    describe.describe(CT, forgets=True)
+    assert scan.met_before.cache_info().currsize == 0
+    describe.describe(CT)
+    assert scan.met_before.cache_info().currsize > 0
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_an_implicit_slice_with_private_blocks_is_read_fast(tmp_path: Path, signed: int) -> None:
+    made = pydicom.dcmread(CT)  # of a maker whose attributes pydicom knows
+    made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    made.PixelRepresentation = signed
+    made.SmallestImagePixelValue, made.PixelPaddingValue = -signed, 7
+    block = made.private_block(0x0051, "OF NOBODY WE KNOW", create=True)
+    block.add_new(1, "LO", "what it says")
+    block.add_new(2, "SL", -5)
+    made.add_new(0x00530001, "LO", "without a block")
+    made.save_as(tmp_path / "made.dcm")
+    content = (tmp_path / "made.dcm").read_bytes()
+    found = scanned(content)
+    assert found is not None
+    assert text(found[1].header) == text(by_pydicom(content).header)
+    assert {found[1].header[tag]["vr"] for tag in ("00280106", "00280120")} == {"SS" if signed else "US"}
+
+
+def crowded(elements: int, last: bytes) -> bytes:
+    """A slice with as many more elements, empty but for the last one."""
+    made = pydicom.dcmread(CT)
+    for element in list(made):
+        if element.tag.group > 0x0008:
+            del made[element.tag]
+    stream = io.BytesIO()
+    made.save_as(stream)
+    tags = [(0x0021 + 2 * (number // 60_000), number % 60_000 + 1) for number in range(elements)]
+    empty = b"".join(struct.pack("<HH2sH", *tag, b"LO", 0) for tag in tags)
+    return stream.getvalue() + empty + struct.pack("<HH2sH", 0x7001, 1, b"LO", len(last)) + last
+
+
+@pytest.mark.parametrize("last", [b"plain ", b"\x1b$ "], ids=["fast", "pydicom"])
+def test_more_elements_than_any_header_has_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bytes
+) -> None:
+    monkeypatch.setattr(scan, "ELEMENTS_MAX", 1_000)
+    monkeypatch.setattr(by_library, "READS_MAX", 1_000)
+    (tmp_path / "crowded.dcm").write_bytes(crowded(1_000, last))
+    with pytest.raises(BadDicom, match="attributes"):
+        describe.describe(tmp_path / "crowded.dcm")
+
+
+def test_pydicom_is_given_no_more_pieces_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = crowded(1_000, b"\x1b$ ")
+    assert scanned(content) is None
+    monkeypatch.setattr(by_library, "READS_MAX", 1_000)
+    with pytest.raises(BadDicom, match="attributes"):
+        by_pydicom(content)
+
+
+def test_elements_of_many_frames_that_became_text_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "FOLDED", 10)
+    monkeypatch.setattr(scan, "ELEMENTS_MAX", 400)
+    found = scanned(sparse(1_000))
+    assert found is not None
+    many = found[1].header["52009230"]["Value"]
+    assert isinstance(many, ManyItems) and many.count == 1_000
+
+
 def test_other_long_sequences_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "ITEMS_MAX", 20)
     monkeypatch.setattr(scan, "_LONG", frozenset())
