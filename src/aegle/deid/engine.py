@@ -33,7 +33,7 @@ from aegle.deid.splice import Content, write, write_deflated
 from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
