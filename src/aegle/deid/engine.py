@@ -183,16 +183,18 @@ def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _P
         return blanks
 
     if origin.syntax == DEFLATED:
-        return write_deflated(target, meta, Content(head=header, pixels=pixels, tail=tail, proof=proof), origin.data)
-    return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=proof), origin.file)
+        content = Content(head=header, pixels=pixels, tail=tail, data=origin.data, proof=proof)
+        return write_deflated(target, meta, content)
+    content = Content(head=meta + header, pixels=pixels, tail=tail, data=origin.data, proof=proof)
+    return write(target, content, origin.file)
 
 
 def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Parts) -> int:
     """Write the file with the painted element in place of the source's."""
     header, _, tail = parts
-    with repainted.path.open("rb", buffering=0) as file:
-        pixels = Extent(start=0, value=12, end=os.fstat(file.fileno()).st_size, swapped=False, fragments=None)
-        return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=tuple), file)
+    with repainted.path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        pixels = Extent(start=0, value=12, end=len(data), swapped=False, fragments=None)
+        return write(target, Content(head=meta + header, pixels=pixels, tail=tail, data=data, proof=tuple), file)
 
 
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:

@@ -23,6 +23,7 @@ from aegle.deid.ledger import Ledger
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, report
 from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, treat
+from aegle.deid.values import load_list
 from aegle.errors import BadConfig, Conflict
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def start_crew(jobs: int) -> "ProcessPoolExecutor | None":
         return None
     from aegle.deid import crew  # what makes processes is not loaded for a single one
 
+    load_list()
     return crew.start_crew(jobs)
 
 

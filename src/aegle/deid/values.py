@@ -114,6 +114,11 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
     ).rstrip(b"\\")
 
 
+def load_list() -> None:
+    """Read the list that we ship, for whoever is about to make copies of this process."""
+    _terms()
+
+
 @cache
 def keyword_of(tag: int) -> str:
     """The keyword of an attribute, from the dictionary or from Table E.1-1; else its eight digits."""
