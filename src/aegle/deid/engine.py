@@ -213,7 +213,8 @@ def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     header = rewriter.header(survey.heads)
     if not survey.has_pixels:
         return header, None, b""
-    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax])
+    mapped = origin.file if origin.syntax != DEFLATED else None
+    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax], mapped)
     return header, pixels, rewriter.tail(pixels.end)
 
 

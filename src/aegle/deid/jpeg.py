@@ -23,7 +23,7 @@ _JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
 _PLAIN_ENDS = frozenset({b"\xff\xd9", b"\xff\xd9\0"})  #: EOI, and the pad of an image of odd length
 #: A marker in entropy-coded data: its second byte is not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
 _MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
-_WORTH_NUMPY = 256 << 20  #: bytes of an object from which NumPy's better speed is worth its loading
+_WORTH_NUMPY = 1 << 30  #: bytes of an object from which NumPy's better speed is worth its loading
 
 
 class Markers:

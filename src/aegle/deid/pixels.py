@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from aegle.deid.codestreams import Blank, Scan, unproven
 from aegle.deid.jpeg import JpegScan
@@ -53,12 +54,12 @@ class Blanks(Collection[Blank]):
         return any(blank == each for each in self)
 
 
-def locate(data: Buffer, head: Head, syntax: Syntax) -> Extent:
-    """Find the element's extent. Raises Holding, BrokenEncoding."""
+def locate(data: Buffer, head: Head, syntax: Syntax, file: IO[bytes] | None = None) -> Extent:
+    """Find the element's extent; `file` is what `data` maps, where it does. Raises Holding, BrokenEncoding."""
     encapsulated = head.length == UNDEFINED
     if encapsulated == (syntax.codec == "native"):
         raise unproven("fragments in an uncompressed transfer syntax, or none in a compressed one")
-    fragments = Fragments.walk(data, head.value, len(data)) if encapsulated else None
+    fragments = Fragments.walk(data, head.value, len(data), file) if encapsulated else None
     end = fragments.end if fragments else head.value + head.length
     swapped = syntax.encoding.big_endian and head.vr == b"OW"
     return Extent(start=head.start, value=head.value, end=end, swapped=swapped, fragments=fragments)

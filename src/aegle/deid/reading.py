@@ -118,7 +118,7 @@ def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Part, *, whol
         none = Region(file=file, data=data, start=len(data), end=len(data), fragments=None)
         return Reading(preamble=preamble, meta=meta, header=header, after=Part({}, header.reader), pixels=none)
     head = encoding.head(data, start, len(data))
-    fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
+    fragments = Fragments.walk(data, head.value, len(data), file) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     data.seek(end)
     after = Part({}, header.reader)
