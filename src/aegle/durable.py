@@ -15,7 +15,7 @@ from aegle.errors import Overloaded, StorageFull
 
 T = TypeVar("T")
 
-_LOOK_SECONDS, _SYNCED_BYTES = 0.005, 32 << 20  #: how often, and how much, a file that grows is forced to the disk
+_LOOK_SECONDS, _SYNCED_BYTES = 0.02, 32 << 20  #: how often, and how much, a file that grows is forced to the disk
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
 
 _NO_ROOM_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
