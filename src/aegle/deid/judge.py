@@ -20,7 +20,7 @@ from aegle.deid.survey import (
     SOP_CLASS,
     Survey,
 )
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 _CAPTURED = frozenset({"SCREEN SAVE", "SCREENSHOT", "SECONDARY CAPTURE"})

@@ -33,6 +33,10 @@ class Profile:
     pixel_rules: tuple[PixelRule, ...]  #: what is known of devices' pictures
     digest: str  #: SHA-256 over edition, options, rules, pixel rules and admitted SOP classes
 
+    def __hash__(self) -> int:
+        """By its digest: rules cannot be hashed."""
+        return hash(self.digest)
+
     @property
     def weaker_by(self) -> tuple[str, ...]:
         """What lets more out than the default profile does; empty for one as strict or stricter."""
