@@ -35,17 +35,19 @@ def main() -> None:
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         if error.filename is None:
             raise
-        told = f"{error.filename}: name another path, or give the account that runs this the right to it."
-        _tell(error.strerror or "", told, literally=True)
+        remedy = "name another path, or give the account that runs this the right to it."
+        _tell(error.strerror or "", f"{error.filename}: {remedy}")
         sys.exit(1)
 
 
 def _run(words: list[str]) -> None:
     if words[:2] == ["deid", "run"]:
         _start_plainly(words[2:])  # does not return where it did the work
+    from aegle import durable
     from aegle.cli.assembly import assembled
 
-    assembled(*words)()
+    with durable.storage():  # a full disk is told in a line, also where a database is opened
+        assembled(*words)()
 
 
 def _start_plainly(words: list[str]) -> None:
@@ -60,9 +62,9 @@ def _start_plainly(words: list[str]) -> None:
     plainly.run(words)
 
 
-def _tell(what: str, told: str, *, literally: bool = False) -> None:
-    from rich.console import Console
+def _tell(what: str, told: str) -> None:
     from rich.markup import escape
 
-    words = escape(told) if literally else told
-    Console(stderr=True).print(f"[bold red]{what}[/]  {words}", highlight=False, soft_wrap=True)
+    from aegle.cli.terminal import terminal
+
+    terminal(errors=True).print(f"[bold red]{what}[/]  {escape(told)}", highlight=False)

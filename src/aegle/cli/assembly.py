@@ -5,6 +5,7 @@ Only the group that is asked for is imported: all rooms together take seconds.
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -34,12 +35,12 @@ _HIDDEN = frozenset({"run"})
 def assembled(*asked: str) -> typer.Typer:
     """The root command: with what the words asked for need, or with everything."""
     root = typer.Typer(
-        help="Aegle turns a medical-imaging model into a service for hospitals and laboratories.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
+    root.callback()(_root)
     for path in _needed(asked):
         group, _, name = path.partition(" ")
         parent = import_module(_GROUPS[group]).app if name else root
@@ -58,6 +59,21 @@ def _needed(asked: Sequence[str]) -> Iterator[str]:
         first, _, second = path.partition(" ")
         if group in {"", first} and (not second or command in {"", second}):
             yield path
+
+
+def _end_with_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+def _root(
+    told: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_end_with_version),
+    ] = False,
+) -> None:
+    """Aegle turns a medical-imaging model into a service for hospitals and laboratories."""
 
 
 def version() -> None:

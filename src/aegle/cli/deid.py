@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from aegle.cli.chosen import Options, ProfileFile
 from aegle.cli.folder import JOBS, KEY, SOME_HELD, VALUES, deidentify_folder
 from aegle.cli.profile import chosen
+from aegle.cli.terminal import listed, terminal
 from aegle.deid import REASONS, Pseudonyms, value_file
 from aegle.deid.folder import load_key
 from aegle.deid.preview import preview as run_dry
 from aegle.deid.second_look import Looking
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 Values = Annotated[
     Path,
@@ -97,12 +97,12 @@ def preview(
     decided = value_file.values_of(value_file.read(values) if values else [])
     with tempfile.TemporaryDirectory() as folder:
         found = run_dry(file, chosen(options, profile_file), pseudonyms, decided, Path(folder))
-    table = Table("tag", "name", "before", "after")
+    rows = []
     for change in found.changes:
-        words = (escape(word) for word in (change.name, change.before, change.after))
-        table.add_row(change.tag, *words, style="" if change.before != change.after else "dim")
+        style = "" if change.before != change.after else "dim"
+        rows.append([Text(word, style) for word in (change.tag, change.name, change.before, change.after)])
     if found.changes:
-        console.print(table)
+        console.print(listed(("tag", "name", "before", "after"), rows, whole=("tag",)))
     if found.held is not None:
         reason = REASONS[found.held.reason]
         console.print(f"[bold red]{found.held.reason}[/]  {reason.text} {escape(found.held.detail)}")

@@ -14,6 +14,6 @@ def tell(words: str, *, plain: bool = False) -> None:
     if not is_watched():
         print(words)  # noqa: T201
         return
-    from rich.console import Console  # a tenth of a second, and only a person is worth it
+    from aegle.cli.terminal import terminal  # a tenth of a second, and only a person is worth it
 
-    Console().print(words, markup=False, highlight=not plain, soft_wrap=plain)
+    terminal().print(words, markup=False, highlight=not plain)
