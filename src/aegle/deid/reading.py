@@ -31,6 +31,7 @@ _DEFER_BYTES = 1 << 20
 #: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
 _REMEMBERED_BYTES = 1 << 10
 _BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+_PLAIN = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _MAY_NEST = frozenset({"SQ", "UN", None})
 _CHARACTER_SET, _TRANSFER_SYNTAX = 0x00080005, 0x00020010
 _DEFAULT: tuple[str, ...] = ("iso8859",)
@@ -61,8 +62,26 @@ class Opaque(NamedTuple):
         return self.raw == b""
 
 
+class Plain(NamedTuple):
+    """An element whose value is of the default repertoire whatever the character set: a code, a date, a number, a UID."""
+
+    VR: str
+    value: str  #: without padding
+
+    @property
+    def values(self) -> list[str]:
+        """Each value."""
+        return [value.strip("\0 ") for value in self.value.split("\\")]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no value."""
+        return not self.value
+
+
 Raw = RawDataElement | DataElement  #: an element as pydicom's walk answers it
-Found = tuple[int, DataElement | Opaque]  #: an element with its tag
+Element = DataElement | Opaque | Plain
+Found = tuple[int, Element]  #: an element with its tag
 
 
 @dataclass(frozen=True)
@@ -248,11 +267,13 @@ class _Nested:
             raise ValueError("an item that does not end where it says")
 
 
-def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> DataElement | Opaque:
+def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> Element:
     tag, vr, length, value, _, implicit, little, *_ = raw
     vr = vr or _dictionary_vr(tag)
     if vr in _BINARY:
         return Opaque(vr, value or b"", little)
+    if vr in _PLAIN:
+        return Plain(vr, (value or b"").strip(b"\0 ").decode("latin-1"))
     read = _decoded if length <= _REMEMBERED_BYTES else _decoded.__wrapped__
     return read(tag, raw.VR, value, implicit, little, character_set)
 

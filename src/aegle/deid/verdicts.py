@@ -17,11 +17,11 @@ from pydicom.dataelem import DataElement
 
 from aegle.deid.identifiers import IDENTIFYING, words
 from aegle.deid.profile import Profile
-from aegle.deid.reading import Key, Opaque, Raw, Reader
+from aegle.deid.reading import Element, Key, Opaque, Plain, Raw, Reader
 from aegle.deid.rules import DUMMIES, Action, Rule
 
 _REMEMBERED_BYTES, _REMEMBERED = 1 << 11, 4096  #: of an element, and how many of them
-_LONG_NUMBER = 7  #: characters from which a number may be somebody's
+_LONG_NUMBER = 7  #: digits from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; dates are compared with the source's.
 _SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
@@ -69,16 +69,16 @@ def _look(reader: Reader, raw: Raw, profile: Profile) -> Found:
         rule = profile.rules.get(tag)
         fault = fault or _fault(tag, element, rule)
         if rule and rule.action is not Action.KEEP and element.VR == "UI" and tag not in _OURS:
-            uids.update(dict.fromkeys((tag, str(value)) for value in values_of(element) or () if value))
+            uids.update(dict.fromkeys((tag, value) for value in values_of(element) if value))
     return Found(texts, fault, list(uids))
 
 
-def _fault(tag: int, element: DataElement | Opaque, rule: Rule | None) -> str:
+def _fault(tag: int, element: Element, rule: Rule | None) -> str:
     what = _what_is_wrong(tag, element, rule)
     return what and f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {what}"
 
 
-def _what_is_wrong(tag: int, element: DataElement | Opaque, rule: Rule | None) -> str:
+def _what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
     if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
         return "is private or unknown"
     if tag in _OURS:
@@ -89,20 +89,20 @@ def _what_is_wrong(tag: int, element: DataElement | Opaque, rule: Rule | None) -
         return "should be empty"
     if isinstance(element, Opaque):
         return ""
-    if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
+    if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value or "") != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
         return "holds a time that was not cut to the hour"
     return ""
 
 
-def _moved(element: DataElement) -> bool:
+def _moved(element: DataElement | Plain) -> bool:
     """Whether times of day and moments are cut to the hour, without an offset from UTC."""
     form = _SHIFTED.get(element.VR)
-    return form is None or all(form.fullmatch(str(value or "")) for value in values_of(element))
+    return form is None or all(map(form.fullmatch, values_of(element)))
 
 
-def _text(element: DataElement | Opaque) -> bytes:
+def _text(element: Element) -> bytes:
     """What an element says in letters or in a long number; empty for one that says nothing."""
     if isinstance(element, Opaque):
         if element.VR in _BINARY and element.raw:
@@ -110,9 +110,11 @@ def _text(element: DataElement | Opaque) -> bytes:
             return _whole(number for (number,) in form.iter_unpack(element.raw))
     elif element.VR in _SWEPT:
         return str(element.value).lower().encode("utf-8", "replace")
-    elif element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER:
-        numbers = values_of(element) if element.value is not None else ()
-        return str(element.value).encode() + b"\n" + _whole(float(str(number) or 0) for number in numbers)
+    elif isinstance(element, Plain):  # DS and IS
+        numbers = element.values
+        shown = element.value if len(numbers) == 1 else f"[{', '.join(numbers)}]"
+        if len(shown) >= _LONG_NUMBER:
+            return shown.encode() + b"\n" + _whole(float(number or 0) for number in numbers)
     return b""
 
 
@@ -128,7 +130,7 @@ def _identifiers(reader: Reader, raw: Raw, profile: Profile) -> frozenset[str]:
         for tag, element in reader.within(raw, is_identifying)
         if _is_told_by(tag, element, profile.rules.get(tag))
         for value in values_of(element)
-        for word in words(element.VR, str(value))
+        for word in words(element.VR, value)
     )
 
 
@@ -137,14 +139,16 @@ def is_identifying(tag: int, vr: str) -> bool:
     return vr == "PN" or tag in IDENTIFYING
 
 
-def _is_told_by(tag: int, element: DataElement | Opaque, rule: Rule | None) -> bool:
+def _is_told_by(tag: int, element: Element, rule: Rule | None) -> bool:
     """Whether an element of the source identifies, and is not one that stays."""
     kept = rule is not None and rule.action is Action.KEEP
     return not kept and not element.is_empty and is_identifying(tag, element.VR)
 
 
-def values_of(element: DataElement | Opaque) -> Iterable[object]:
+def values_of(element: Element) -> Iterable[str]:
     """Each value of an element; of one that is bytes, those."""
+    if isinstance(element, Plain):
+        return element.values
     if isinstance(element, Opaque):
         return [(element.raw or b"").decode("latin-1")]
-    return element.value if element.VM > 1 else [element.value]
+    return [str(value or "") for value in (element.value if element.VM > 1 else [element.value])]
