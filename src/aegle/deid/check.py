@@ -38,8 +38,10 @@ _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
 _LONG_NUMBER = 7  #: characters from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
-#: What a moved value looks like; dates are compared with the source's.
-_SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
+#: What a moved value looks like; that it moved is found by comparing with the source's.
+_TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
+_SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
+_HOUR_ALONE = 2  #: digits of a time that says no minutes; it stays
 _BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
@@ -138,34 +140,33 @@ def _element_fault(tag: int, element: DataElement | Opaque, done: Deidentified, 
     if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
-        return "holds a time that was not cut to the hour"
+        return "holds a time that is none, or tells its offset from UTC"
     replaced = element.VR != "UI" or rule.action is Action.KEEP or not _original_uid(element, done)
     return None if replaced else "holds a UID that was not replaced"
 
 
 def _moved(element: DataElement) -> bool:
-    """Whether times of day and moments are cut to the hour, without an offset from UTC."""
+    """Whether times of day and moments have their form, without an offset from UTC."""
     form = _SHIFTED.get(element.VR)
     values = element.value if element.VM > 1 else [element.value]
     return form is None or all(form.fullmatch(str(value or "")) for value in values)
 
 
 def _unmoved_dates(original: Dataset, written: Dataset, profile: Profile) -> Iterator[str]:
-    """Dates of the top level that are the source's."""
+    """Dates and times of the top level that are the source's."""
     for tag in written.keys() & original.keys():
         rule = profile.rules.get(int(tag))
-        shifted = rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}
-        if shifted and _stays(tag, original, written):
-            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
+        if rule and rule.action is Action.SHIFT and _stays(tag, original, written):
+            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date or time"
 
 
 def _stays(tag: BaseTag, original: Dataset, written: Dataset) -> bool:
-    """Whether both hold the same value, and not an empty one: by their bytes, where neither was decoded yet."""
+    """Whether both hold the same value, and more than an hour alone: by their bytes, where neither was decoded yet."""
     was, now = (cast("DataElement | RawDataElement", dataset.get_item(tag)) for dataset in (original, written))
     if isinstance(was, RawDataElement) and isinstance(now, RawDataElement):
-        return _bare(was.value) == _bare(now.value) != b""
+        return _bare(was.value) == _bare(now.value) and len(_bare(was.value)) > _HOUR_ALONE
     before, after = (str(dataset[tag].value).strip() for dataset in (original, written))
-    return before == after != ""
+    return before == after and len(before) > _HOUR_ALONE
 
 
 def _bare(value: bytes | None) -> bytes:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]
 
+from aegle.deid.dates import Shift
 from aegle.dicom.arrival import PREAMBLE, unmarked
 from aegle.errors import BadConfig
 
@@ -30,7 +31,7 @@ class Pseudonyms:
         self._keys = keys
         self.uid = lru_cache(maxsize=65_536)(self._uid)
         self.patient_id = lru_cache(maxsize=4096)(self._patient_id)
-        self.shift_days = lru_cache(maxsize=4096)(self._shift_days)
+        self.shift = lru_cache(maxsize=4096)(self._shift)
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Self:
@@ -57,9 +58,11 @@ class Pseudonyms:
         """The patient's alias, `AG-` and 20 hexadecimal digits. Spaces around the original do not count."""
         return f"AG-{self._mac('patient', original.strip(), issuer.strip())[:10].hex().upper()}"
 
-    def _shift_days(self, patient_alias: str) -> int:
-        """By how many days the dates of the patient with this alias move into the past: 365 to 2554."""
-        return 365 + int.from_bytes(self._mac("days", patient_alias)[:8], "big") % 2190
+    def _shift(self, patient_alias: str) -> Shift:
+        """How the dates and times of the patient with this alias move: 365 to 2554 days into the past, 1 to 59 minutes
+        later in the day."""
+        mac = self._mac("days", patient_alias)
+        return Shift(365 + int.from_bytes(mac[:8], "big") % 2190, 1 + int.from_bytes(mac[8:16], "big") % 59)
 
     def token(self, original: str) -> str:
         """14 hexadecimal digits that stand for an identifier of a thing, a specimen for example."""

@@ -24,7 +24,7 @@ class Action(StrEnum):
     EMPTY = "empty"
     DUMMY = "dummy"
     UID = "uid"  #: the UID's pseudonym, standard UIDs as they are
-    SHIFT = "shift"  #: the date moved by the patient's days, the time cut to the hour
+    SHIFT = "shift"  #: the date moved by the patient's days, the time by the patient's minutes
     TOKEN = "token"  # noqa: S105 - a keyed token, so that equal values stay equal
     PATIENT = "patient"  #: the patient's alias
     ENTER = "enter"  #: a sequence: its items follow their own rules
