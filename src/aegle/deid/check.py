@@ -8,7 +8,7 @@ header's and, of the pixels, one piece of 1 MiB from each file.
 import math
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -28,7 +28,7 @@ from aegle.deid.pseudonyms import is_public
 from aegle.deid.reading import Opaque, Reading, opened
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
-from aegle.deid.rules import DUMMIES, Action
+from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.survey import MARK
 from aegle.deid.sweep import same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
@@ -79,11 +79,12 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
 def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]]) -> Iterator[str]:
     """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded."""
     yield from _meta_faults(written, done)
+    rules = profile.rules_of(done.alias.sop_class)
     for tag, element in written.elements():
         text = _text(element)
         if text:
             texts.append((tag, text))
-        fault = _element_fault(tag, element, done, profile)
+        fault = _element_fault(tag, element, done, rules)
         if fault:
             yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {fault}"
     if written.header.get("PatientID") != done.patient_alias:
@@ -124,9 +125,11 @@ def _whole(numbers: Iterable[float]) -> bytes:
     return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))
 
 
-def _element_fault(tag: int, element: DataElement | Opaque, done: Deidentified, profile: Profile) -> str | None:
+def _element_fault(
+    tag: int, element: DataElement | Opaque, done: Deidentified, rules: Mapping[int, Rule]
+) -> str | None:
     """What is wrong with one element of the output, if anything."""
-    rule = profile.rules.get(tag)
+    rule = rules.get(tag)
     if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
         return "is private or unknown"
     if tag in _OURS:

@@ -73,7 +73,7 @@ def _unlisted() -> Iterator[str]:
     yield f"standard's other attributes ({told})"
     yield "follow their VR: UIDs are mapped, dates and times moved, names and free text (PN, LT, ST, UT, UC, UR, AE) removed,"
     yield "short text (LO, SH) removed but for words of how the picture was made, numbers and"
-    yield "coded strings (CS) kept, the latter once their words are decided."
+    yield "coded strings (CS) kept, the latter once their words are decided. Waveform Data stay in waveform objects alone."
 
 
 def _classes() -> Iterator[str]:

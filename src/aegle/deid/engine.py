@@ -126,7 +126,7 @@ def _cleaned(
         encoding = SYNTAXES[origin.syntax].encoding
         rewriter = Rewriter(
             data=origin.data,
-            rules=profile.rules,
+            rules=profile.rules_of(survey.source.sop_class),
             replacements=Replacements(pseudonyms, alias, survey.character_set),
             character_set=survey.character_set,
             target=encoding,

@@ -5,6 +5,7 @@ enumerated, and the aliases of two sites cannot be joined. The secret is not the
 """
 
 import hmac
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -22,6 +23,10 @@ _PURPOSES = ("uid", "result-uid", "patient", "days", "token", "source")
 _CODING_SCHEMES = frozenset(
     "2.16.840.1.113883.6." + arc for arc in ("1", "3", "6", "8", "24", "42", "90", "96", "103", "256", "12.2")
 )  # LOINC, ICD-10, UCUM, SNOMED CT and their like: registered with HL7, the same for everybody
+
+
+#: Of context groups of PS3.16, which pydicom does not list; no number in it is long enough to be anybody's.
+_CONTEXT_GROUP = re.compile(r"1\.2\.840\.10008\.6\.1\.[1-9][0-9]{0,3}")
 
 
 class Pseudonyms:
@@ -85,7 +90,7 @@ class Pseudonyms:
 
 def is_public(uid: str) -> bool:
     """Whether a UID is the standard's or a public coding scheme's, and so names nobody."""
-    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES
+    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES or bool(_CONTEXT_GROUP.fullmatch(uid))
 
 
 def _subkey(secret: bytes, purpose: str) -> bytes:

@@ -91,11 +91,11 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
         preamble = data.read(132)
         meta = _dataset(data, little=True, implicit=False, only=_in_meta)
         if meta.TransferSyntaxUID != DEFLATED:
-            yield _read(file, data, preamble, meta, _any if whole else dictionary_has_tag)
+            yield _read(file, data, preamble, meta, _any if whole else _after_pixels)
             return
         start = data.tell()
         with tempfile.TemporaryFile(dir=path.parent, buffering=0) as scratch, inflate(data, start, scratch) as inflated:
-            yield _read(scratch, inflated, preamble, meta, _any if whole else dictionary_has_tag)
+            yield _read(scratch, inflated, preamble, meta, _any if whole else _after_pixels)
 
 
 def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trailing: Only) -> Reading:
@@ -126,6 +126,11 @@ def _in_meta(tag: BaseTag) -> bool:
 
 def _before_pixels(tag: BaseTag) -> bool:
     return int(tag) != PIXEL_DATA
+
+
+def _after_pixels(tag: BaseTag) -> bool:
+    """Stray bytes behind the data set may look like a tag of an earlier group: they are no attributes."""
+    return int(tag) > PIXEL_DATA and dictionary_has_tag(tag)
 
 
 def _any(tag: BaseTag) -> bool:

@@ -38,7 +38,9 @@ def test_patient_aliases_of_two_sites_and_two_issuers_differ(patient, issuer):
 def test_standard_uids_and_coding_schemes_are_themselves():
     assert ONE.uid(CTImageStorage) == CTImageStorage
     assert ONE.uid("2.16.840.1.113883.6.96") == "2.16.840.1.113883.6.96"
-    assert ONE.uid("1.2.840.10008.99.4711") != "1.2.840.10008.99.4711"
+    assert ONE.uid("1.2.840.10008.6.1.308") == "1.2.840.10008.6.1.308"
+    for foreign in ("1.2.840.10008.99.4711", "1.2.840.10008.6.1.4471902", "1.2.840.10008.6.1.308.1"):
+        assert ONE.uid(foreign) != foreign
 
 
 @given(st.text())
