@@ -29,8 +29,9 @@ from aegle.deid.reading import Opaque, Reading, opened
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.spare_bits import SpareBits
 from aegle.deid.survey import MARK
-from aegle.deid.sweep import same_pixels, sweep
+from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
 
 #: What every output says about itself; a patient called like a word of it is not left in it.
@@ -63,11 +64,14 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
         fault = next(faults, None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
+        spare = SpareBits(written)
         if done.painted:
             if not painted_well(source, target, done.painted):
                 return Held(reason=HoldReason.CHECK_FAILED, detail="the picture differs beside what was painted over")
-        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0):
+        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0, spare=spare):
             return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
+        if hidden_bits(written.pixels, spare, met=not done.painted):
+            return Held(reason=HoldReason.HIDDEN_BITS, detail="bits beside those that Bits Stored names are in use")
         charset = _character_set(original.header)
         found = _identifiers(original, profile, done)
         where = _left_in(texts, Search(found, charset)) or sweep(

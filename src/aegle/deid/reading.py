@@ -72,6 +72,7 @@ class Reading:
     header: Dataset
     after: Dataset  #: what stands after the pixels
     pixels: Region  #: of the file, or of its data set inflated
+    is_little_endian: bool
 
     def elements(self, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
         """Tag and element of everything at every depth, read anew each time: memory is an item's. Values beyond 1 MB that
@@ -100,18 +101,21 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
 
 def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trailing: Only) -> Reading:
     encoding = _ENCODINGS.get(str(meta.TransferSyntaxUID), EXPLICIT_LE)
-    form = {"implicit": not encoding.explicit, "little": not encoding.big_endian}
+    little = not encoding.big_endian
+    form = {"implicit": not encoding.explicit, "little": little}
     header, start = _dataset(data, **form, only=_before_pixels), data.tell()
     if start + 8 >= len(data):
         none = Region(file=file, data=data, start=len(data), end=len(data), fragments=None)
-        return Reading(preamble=preamble, meta=meta, header=header, after=Dataset(), pixels=none)
+        return Reading(
+            preamble=preamble, meta=meta, header=header, after=Dataset(), pixels=none, is_little_endian=little
+        )
     head = encoding.head(data, start, len(data))
     fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     data.seek(end)
     after = _dataset(data, **form, only=trailing) if end < len(data) else Dataset()
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
-    return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region)
+    return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region, is_little_endian=little)
 
 
 def _dataset(data: mmap.mmap, *, implicit: bool, little: bool, only: Only) -> Dataset:
