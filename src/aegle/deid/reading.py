@@ -21,6 +21,7 @@ from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_eleme
 from pydicom.filereader import data_element_generator, read_dataset
 from pydicom.tag import BaseTag
 
+from aegle.deid.bare import bare_syntax
 from aegle.deid.part10 import DEFLATED, inflate
 from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Fragments
 
@@ -89,14 +90,25 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
     Raises whatever pydicom does over bytes that it cannot read.
     """
     with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        preamble = data.read(132)
-        meta = _dataset(data, little=True, implicit=False, only=_in_meta)
+        preamble, meta = _start(data)
         if meta.TransferSyntaxUID != DEFLATED:
             yield _read(file, data, preamble, meta, _any if whole else _after_pixels)
             return
         start = data.tell()
         with tempfile.TemporaryFile(dir=path.parent, buffering=0) as scratch, inflate(data, start, scratch) as inflated:
             yield _read(scratch, inflated, preamble, meta, _any if whole else _after_pixels)
+
+
+def _start(data: mmap.mmap) -> tuple[bytes, Dataset]:
+    """Preamble and file meta group; where there is neither, a group that tells the transfer syntax found."""
+    preamble = data.read(132)
+    if preamble[128:] != b"DICM":
+        data.seek(0)
+        if syntax := bare_syntax(data):
+            meta = Dataset()
+            meta.TransferSyntaxUID = syntax
+            return b"", meta
+    return preamble, _dataset(data, little=True, implicit=False, only=_in_meta)
 
 
 def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trailing: Only) -> Reading:

@@ -66,7 +66,7 @@ REASONS: dict[HoldReason, Reason] = {
         remedy="Give the account that runs this the right to read it, or look at the disk; then run it again.",
     ),
     HoldReason.NOT_DICOM: Reason(
-        text="The file is not a DICOM file (no DICM mark after the preamble).",
+        text="The file is not a DICOM file (no DICM mark after the preamble, nor a data set at its beginning).",
         remedy="Send the original DICOM object, or remove the file.",
         blocks_study=False,
     ),
