@@ -5,6 +5,7 @@ An overlay was put there until 2004, with a name in it as well as anything; so c
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from pydicom.dataelem import RawDataElement
 
 from aegle.deid.reading import Reading
 
+Order = Literal["little", "big"]  #: of a number's bytes
+
 _ALLOCATED, _STORED, _HIGH, _SIGNED, _PADDING = 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120
-_TYPES = {8: "u1", 16: "u2", 32: "u4"}
+_WHOLE = frozenset({8, 16, 32})  #: Bits Allocated that are whole numbers
+_TYPES: dict[Order, str] = {"little": "<u", "big": ">u"}
 
 
 class SpareBits:
@@ -22,14 +26,16 @@ class SpareBits:
 
     def __init__(self, reading: Reading) -> None:
         self._header = reading.header
-        self._order = "<" if reading.is_little_endian else ">"
+        self._header_order: Order = "little" if reading.is_little_endian else "big"
+        #: Writers of the retired big endian syntax often left the pixels as they were: either order of bytes may clear them.
+        self._orders: tuple[Order, ...] = ("little",) if reading.is_little_endian else ("big", "little")
         allocated, stored = self._number(_ALLOCATED), self._number(_STORED)
         high = self._number(_HIGH)
-        there = reading.pixels.fragments is None and allocated in _TYPES and 0 < stored <= high + 1 <= allocated
+        there = reading.pixels.fragments is None and allocated in _WHOLE and 0 < stored <= high + 1 <= allocated
         self._size = allocated // 8 if there else 0
         self._lowest, self._high = high + 1 - stored, high
         self._mask = ((1 << allocated) - 1) ^ (((1 << stored) - 1) << self._lowest) if there else 0
-        self._met = 0
+        self._met = dict.fromkeys(self._orders, 0)
 
     def __bool__(self) -> bool:
         """Whether there are any, so that pieces are worth giving."""
@@ -37,17 +43,23 @@ class SpareBits:
 
     def met(self, piece: bytes) -> bytes:
         """The same piece, met: cheap, and not yet a verdict."""
-        self._met |= int(np.bitwise_or.reduce(self._pixels(piece), initial=0))
+        for order in self._orders:
+            self._met[order] |= int(np.bitwise_or.reduce(self._pixels(piece, order), initial=0))
         return piece
 
     @property
     def any_set(self) -> bool:
         """Whether a spare bit was set anywhere, perhaps for a good reason."""
-        return self._met & self._mask != 0
+        return all(met & self._mask for met in self._met.values())
 
     def hold_more(self, pieces: Iterable[bytes]) -> bool:
         """Whether the spare bits hold more than a number's sign, or the value that pads the picture."""
-        return any(bool(self._strange(self._pixels(piece)).any()) for piece in pieces)
+        clear = set(self._orders)
+        for piece in pieces:
+            clear -= {order for order in clear if self._strange(self._pixels(piece, order)).any()}
+            if not clear:
+                return True
+        return False
 
     def _strange(self, pixels: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
         above = np.uint64(self._mask >> (self._high + 1) << (self._high + 1))
@@ -59,9 +71,9 @@ class SpareBits:
         strange: NDArray[np.bool_] = (spare != 0) & ~extended & ~padding
         return strange
 
-    def _pixels(self, piece: bytes) -> NDArray[np.unsignedinteger]:
+    def _pixels(self, piece: bytes, order: Order) -> NDArray[np.unsignedinteger]:
         whole = len(piece) // self._size * self._size
-        return np.frombuffer(memoryview(piece)[:whole], self._order + _TYPES[self._size * 8])
+        return np.frombuffer(memoryview(piece)[:whole], _TYPES[order] + str(self._size))
 
     @cached_property
     def _is_signed(self) -> bool:
@@ -76,7 +88,7 @@ class SpareBits:
         return self._read(_raw(self._header, tag))
 
     def _read(self, raw: bytes) -> int:
-        return int.from_bytes(raw[:2], "little" if self._order == "<" else "big")
+        return int.from_bytes(raw[:2], self._header_order)
 
 
 def _raw(header: Dataset, tag: int) -> bytes:

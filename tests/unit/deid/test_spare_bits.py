@@ -46,6 +46,12 @@ def test_in_every_order_of_bytes(syntax, pixels, still, run):
     assert run(spoilt).check().reason is HoldReason.HIDDEN_BITS
 
 
+def test_big_endian_pixels_that_somebody_left_in_the_other_order_are_admitted(pixels, still, run):
+    ds = pictured(still, pixels)
+    ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    assert run(ds).check() is None
+
+
 def test_an_overlay_whose_group_somebody_removed_is_held(pixels, still, run):
     overlay = np.zeros(SHAPE, np.uint16)
     overlay[10:20, 5:60] = 1 << 15
