@@ -31,6 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T", "Tls", "Https")
 _GOOGLE_NAME_MAX = 20  # a service account's name has 30 letters
 SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}[a-z0-9]")
+RESERVED = ("hub", "operator")  #: they name parts of the hub
 AeTitle = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,16}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 OptionName = Literal[
@@ -216,6 +217,9 @@ class Cloud(_Model):
     )
     bucket: str | None = None  #: the site's own, where backups go; nothing in it is ever changed
     mirror: str | None = None  #: bucket of releases, from which `aegle site update` installs
+    keys_here: bool = (
+        False  #: on a hospital's own machine: its secrets are made there and lie in its folder, none in Secret Manager
+    )
     endpoint: Annotated[str, Field(pattern=r"^https?://[^?#@]+[^/]$")] | None = (
         None  #: answers in place of every SERVICE.googleapis.com, as ENDPOINT/SERVICE; default: Google
     )
@@ -308,7 +312,9 @@ class Config(_Model):
     @classmethod
     def _names(cls, value: dict[str, SiteConfig]) -> dict[str, SiteConfig]:
         for name in value:
-            if not SITE_NAME.fullmatch(name) or name == "hub":
+            if name in RESERVED:
+                raise ValueError(f"{name!r} names a part of the hub; choose another name for the site")
+            if not SITE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
         return value
 
@@ -388,7 +394,7 @@ def schema() -> dict[str, Any]:
 def _explain(model: type[BaseModel], item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
-        return f"{where}: {item['msg']}"
+        return f"{where}: {item['msg'].removeprefix('Value error, ')}"
     known = list(model.model_fields) if len(item["loc"]) == 1 else _keys_at(item["loc"][:-1])
     near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"

@@ -95,7 +95,7 @@ def claim(path: Path, what: str, wait_seconds: float = 15.0) -> sqlite3.Connecti
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError:
         connection.close()
-        raise Overloaded(f"another process uses {what}; stop it first") from None
+        raise Overloaded(f"another process uses {what}; stop it first. What `aegle up` started ends with it") from None
     return connection
 
 

@@ -15,6 +15,7 @@ from aegle import config
 from aegle.deid import Deidentified, Pseudonyms, Vault, default_profile, deidentify
 from aegle.local.home import Home
 from aegle.local.provisioner import LocalProvisioner
+from aegle.local.secrets import FileSecrets
 
 KEY = bytes(range(32))
 CT = Path(get_testdata_file("CT_small.dcm", download=False))
@@ -39,6 +40,25 @@ def made(tmp_path: Path, cloud: Cloud) -> Deidentified:
     with closing(Vault(tmp_path / "home/sites/st-anna/vault.db", KEY)) as vault:
         vault.record(done, "digest", None)
     return done
+
+
+def test_a_hospitals_own_machine_keeps_its_keys_and_still_puts_backups_into_its_bucket(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    places = (
+        f"hub_url: 'https://hub.example.org', bucket: cervix-site-st-anna, endpoint: '{cloud.url}', keys_here: true"
+    )
+    at_google = f"{{project: sites-prod, {places}}}"
+    (tmp_path / "aegle.yaml").write_text(f"sites:\n  st-anna:\n    kind: hospital\n    cloud: {at_google}\n")
+    LocalProvisioner(config.load(tmp_path / "aegle.yaml"), Home(root=tmp_path / "home")).apply()
+    folder = tmp_path / "home/sites/st-anna"
+    key = FileSecrets(folder / "secrets").get("vault-key")
+    with closing(Vault(folder / "vault.db", key)):
+        cloud.rest.secrets.clear()
+    done = aegle(tmp_path, cloud, "backup")
+    assert done.returncode == 0, done.stderr
+    ((bucket, _),) = cloud.objects
+    assert bucket == "cervix-site-st-anna" and not cloud.rest.secrets
 
 
 def aegle(folder: Path, cloud: Cloud, *words: str) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """The commands a data scientist types, from an empty folder to a retired site, with the real terraform."""
 
+import json
 import os
 import re
 import shutil
@@ -82,6 +83,13 @@ def test_the_platform_asks_for_the_foundation_first(operator: Operator) -> None:
     assert "apply --foundation" in str(refused.exception)
 
 
+def test_of_nothing_no_assertion_is_said_to_hold(operator: Operator, tmp_path: Path) -> None:
+    assert "nothing to judge" in str(operator.run("infra", "policy", "--home", str(tmp_path / "home")).exception)
+    empty = tmp_path / "state.json"
+    empty.write_text('{"values": {"root_module": {}}}')
+    assert "nothing to judge" in str(operator.run("infra", "policy", str(empty)).exception)
+
+
 def test_the_foundation_is_told_and_applied(operator: Operator) -> None:
     told = operator.does("plan", "--foundation")
     assert "6 projects" in told and "organisation polic" in told
@@ -134,6 +142,7 @@ def test_apply_goes_on_after_a_failure(operator: Operator) -> None:
     operator.cloud.world.failing["google_compute_instance"] = "Error 429: quota CPUS exceeded"
     stopped = operator.run("apply", "--yes")
     assert stopped.exit_code != 0 and "quota CPUS exceeded" in str(stopped.exception)
+    assert "run the same command: it goes on from here" in str(stopped.exception)
     told = operator.does("apply", "--yes")
     assert re.search(r"create [1-9]: .*machine", told), "only what is missing"
 
@@ -164,12 +173,41 @@ def test_a_site_leaves_in_steps_and_its_keys_stay(operator: Operator) -> None:
     operator.does("site", "retire", "st-anna", "--remove")
     assert operator.file.read_text() == text[: text.index("  st-anna")] + text[text.index("  lab-north") :]
     assert "--allow-delete st-anna" in str(operator.run("apply", "--yes").exception)
+    before = dict(operator.cloud.world.objects)
+    asked = operator.run("apply", "--allow-delete", "st-anna")
+    assert "Leave these there" in asked.output and asked.exit_code == 1, "nobody said yes"
+    assert operator.cloud.world.objects == before and "keys of st-anna are never destroyed" in str(
+        operator.run("plan", "--allow-delete", "st-anna").exception
+    ), "a no leaves them looked after"
     done = operator.does("apply", "--yes", "--allow-delete", "st-anna")
-    assert "kept in Cloud KMS" in done and "destroys data or a key: archive" in done
+    assert "says hello" not in done
+    assert "stays in Cloud KMS" in done and "destroys data or a key: archive" in done
     left = {kind for kind, identity in operator.cloud.world.objects if "st-anna" in identity}
     assert left <= {"google_kms_key_ring", "google_kms_crypto_key", "google_kms_crypto_key_iam_member"} and left
     assert "Nothing to do" in operator.does("plan")
     assert list(load(operator.file).sites) == ["lab-north"]
+
+
+def test_a_hospitals_own_machine_is_given_its_files_and_no_secret(operator: Operator) -> None:
+    text = operator.file.read_text()
+    (operator.file.parent / "hospital-ca.pem").write_text(estates.CERTIFICATE)
+    operator.does("site", "add", "mercy", "--kind", "hospital")
+    more = "      gateway: on_premises\n      ca_file: hospital-ca.pem\n      vpn: {peer: 203.0.113.10, asn: 64601}\n"
+    operator.file.write_text(operator.file.read_text().rstrip("\n") + "\n" + more)
+    secret = {"AEGLE_VPN_SECRETS": '{"mercy": "a shared secret"}'}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(operator.cloud.environment, *secret.popitem())
+        told = operator.does("apply", "--yes")
+    place = operator.file.parent / "gateway-mercy"
+    assert "give the hospital the files in" in told and "gateway-mercy" in told
+    machine = load(place / "aegle.yaml").sites["mercy"]
+    assert machine.cloud is not None and machine.cloud.keys_here
+    assert machine.archive is not None and "site-mercy/dicomStores/archive" in machine.archive.url
+    who = json.loads((place / "google.json").read_text())
+    assert who["audience"].startswith("//iam.googleapis.com/") and "site-mercy@" in str(who)
+    assert "aegle run site ${AEGLE_SITE}" in (place / "aegle-site.service").read_text()
+    assert not any("a shared secret" in file.read_text() for file in place.iterdir())
+    operator.file.write_text(text)
 
 
 def test_sites_are_listed(operator: Operator) -> None:

@@ -28,7 +28,7 @@ def test_three_lines_are_a_site(tmp_path: Path) -> None:
         ("sites: {x1: {kind: lab, door: {tls: {kee: k}}}}", "did you mean 'key'"),
         ("site: {}", "did you mean 'sites'"),
         ("sites: {St_Anna: {kind: hospital}}", "not a site name"),
-        ("sites: {hub: {kind: lab}}", "not a site name"),
+        ("sites: {hub: {kind: lab}}", "names a part of the hub"),
         ("sites: {st-anna: {kind: clinic}}", "hospital"),
         ("sites: {st-anna: {}}", "sites.st-anna.kind"),
         ("sites: {st-anna: {kind: lab, door: {allow: [{ae_title: a b}]}}}", "ae_title"),

@@ -26,18 +26,19 @@ locals {
     software = var.software.installers
     # The machine's own aegle.yaml (JSON is YAML): one site, whose secrets, audit log and hub are here.
     config = jsonencode({ sites = { (var.name) = merge(local.settings, local.listeners, {
-      kind = var.site.kind
-      cloud = {
-        project = local.project
-        hub_url = "https://${var.hub.name}"
-        # An hour's token of this identity goes with each request, so that a worker reads this one archive.
-        reader = local.hospital ? "read-${var.name}@${local.project}.iam.gserviceaccount.com" : null
-        bucket = google_storage_bucket.site.name
-        mirror = var.software.bucket
-      }
+      kind    = var.site.kind
+      cloud   = local.cloud
       pages   = { port = 8443, bind = "0.0.0.0" }
       archive = { url = local.archive_url }
     }) } })
+  }
+  cloud = {
+    project = local.project
+    hub_url = "https://${var.hub.name}"
+    # An hour's token of this identity goes with each request, so that a worker reads this one archive.
+    reader = local.hospital ? "read-${var.name}@${local.project}.iam.gserviceaccount.com" : null
+    bucket = google_storage_bucket.site.name
+    mirror = var.software.bucket
   }
   jobs = jsondecode(file("${local.startup}/jenkins/jobs.json"))
   job_files = {

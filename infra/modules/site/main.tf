@@ -102,11 +102,11 @@ resource "google_storage_bucket_object" "enrolment" {
   name          = "sites/${var.name}.json"
   content_type  = "application/json"
   storage_class = "STANDARD"
-  content = jsonencode({
+  content = jsonencode(merge({
     kind        = var.site.kind
     account     = google_service_account.site.email
     archive_url = local.archive_url
-  })
+  }, local.live ? {} : { frozen = true }))
 }
 
 # Empty: the site's program writes the first value itself, so that no value is ever in the state.

@@ -51,7 +51,7 @@ def rows(tallies: Sequence[Tally]) -> Iterator[tuple[str, ...]]:
     yield ("seconds", *(f"{tally.seconds:.1f}" for tally in tallies))
 
 
-def terminal(tallies: Sequence[Tally]) -> Table:
+def tabled(tallies: Sequence[Tally]) -> Table:
     """The table for a terminal."""
     table = Table("", *(tally.name for tally in tallies))
     for name, *cells in rows(tallies):

@@ -6,12 +6,13 @@ Only the group that is asked for is imported: all rooms together take seconds, a
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from aegle import __version__
+from aegle.cli.terminal import terminal
 from aegle.errors import AegleError
 
 #: Groups of commands, and the groups within them, by the words that name them.
@@ -38,12 +39,12 @@ _HIDDEN = frozenset({"run"})
 def assembled(*asked: str) -> typer.Typer:
     """The root command: with what the words asked for need, or with everything."""
     root = typer.Typer(
-        help="Aegle turns a medical-imaging model into a service for hospitals and laboratories.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
+    root.callback()(_root)
     for path in _needed(asked):
         group, _, name = path.partition(" ")
         parent = import_module(_GROUPS[group]).app if name else root
@@ -71,6 +72,21 @@ def __getattr__(name: str) -> typer.Typer:
     return assembled()
 
 
+def _end_with_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+def _root(
+    told: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_end_with_version),
+    ] = False,
+) -> None:
+    """Aegle turns a medical-imaging model into a service for hospitals and laboratories."""
+
+
 def version() -> None:
     """Print the version."""
     print(__version__)  # noqa: T201
@@ -81,11 +97,15 @@ def main() -> None:
     try:
         assembled(*sys.argv[1:])()
     except AegleError as error:
-        Console(stderr=True).print(f"[bold red]{error.meaning.code}[/]  {error}", highlight=False, soft_wrap=True)
+        _complain(error.meaning.code, str(error))
         sys.exit(75 if error.meaning.retryable else 1)  # 75: EX_TEMPFAIL, the same call may succeed later
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         if error.filename is None:
             raise
-        told = f"{error.filename}: name another path, or give the account that runs this the right to it."
-        Console(stderr=True).print(f"[bold red]{error.strerror}[/]  {escape(told)}", highlight=False, soft_wrap=True)
+        remedy = "name another path, or give the account that runs this the right to it."
+        _complain(error.strerror or "", f"{error.filename}: {remedy}")
         sys.exit(1)
+
+
+def _complain(code: str, words: str) -> None:
+    terminal(errors=True).print(f"[bold red]{code}[/]  {escape(words)}", highlight=False)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from aegle import durable, wiring
@@ -14,16 +13,20 @@ from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.persons import require_person
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import terminal
 from aegle.errors import Conflict
 from aegle.local.archive import upkeep
+from aegle.local.home import Home
 from aegle.local.secrets import FileSecrets
+from aegle.local.trails import newest, trails
 from aegle.site import grants
 
 app = typer.Typer(
     help="Look a site's archive over, mend its index, copy a study out, open it to a client.", no_args_is_help=True
 )
-console = Console()
+console = terminal()
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
+_WHOLE_TRAIL = 1_000_000
 
 
 @app.command()
@@ -113,6 +116,15 @@ def revoke(
     revoked.add(grant_id)
     _folder(home_path, site, Act.CLI_ARCHIVE_REVOKE, grant_id)
     console.print("Taken back.")
+    if not _was_given(home(home_path), site, grant_id):
+        console.print(f"[bold yellow]The trail of {site} names no grant of this id.[/] Compare it with what was told.")
+
+
+def _was_given(place: Home, site: str, grant_id: str) -> bool:
+    """Whether this machine's trail of the site tells of the grant; True where its trail is elsewhere."""
+    found = [trail for trail in trails(place, (), site) if trail.chain == f"{site}/cli" and trail.path.exists()]
+    acts = [(event.act, event.subject) for _, event in newest(found, _WHOLE_TRAIL)]
+    return not acts or (Act.CLI_ARCHIVE_GRANT.value, grant_id) in acts
 
 
 def _folder(home_path: Path, site: str, act: Act, subject: str = "") -> Path:

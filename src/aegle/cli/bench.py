@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from aegle.bench import make_corpus, score_folder
 from aegle.bench.rivals import Rival, installed, run_ours, run_rival
-from aegle.bench.table import Tally, markdown, terminal
+from aegle.bench.table import Tally, markdown, tabled
+from aegle.cli.terminal import terminal
 
 app = typer.Typer(
     help="Measure de-identification tools on synthetic corpora with an answer key.", invoke_without_command=True
 )
-console = Console()
+console = terminal()
 
 
 @app.callback()
@@ -49,7 +49,7 @@ def bench(
             for planted in _one_corpus(seed, tallies, tools):
                 plants = plants + planted
                 progress.advance(shown)
-    console.print(terminal(tallies))
+    console.print(tabled(tallies))
     if report is not None:
         report.write_text(markdown(tallies, numbers, plants, datetime.now(UTC).date()), encoding="utf-8")
 

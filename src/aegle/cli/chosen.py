@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from aegle.cli.terminal import terminal
 from aegle.deid import Option, Profile, default_profile, profile
 from aegle.deid.profile import CUSTOM_NAME, configured
 from aegle.deid.table import DEFAULT_OPTIONS
 from aegle.errors import BadMessage
 
-console = Console()
+console = terminal()
 
 Options = Annotated[
     list[Option] | None,

@@ -6,23 +6,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from aegle import config as configuration
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.config import Config
 from aegle.errors import BadConfig, Conflict
 from aegle.provision import cost, doctor, mirror, policy, telling
+from aegle.provision.gateway import hand_over
 from aegle.provision.rollout import Plan, Rollout, progress
 from aegle.provision.terraform import Terraform
 
 app = typer.Typer(
     help="Google Cloud: what is missing, what to install, whether it is as it must be.", no_args_is_help=True
 )
-console = Console()
+console = terminal()
 
 
 def rollout(config: Config, path: Path, place: Path, allowed: tuple[str, ...] = ()) -> Rollout:
@@ -43,8 +44,7 @@ def plan_google(run: Rollout, *, foundation: bool) -> None:
 def apply_google(run: Rollout, place: Path, *, foundation: bool, yes: bool) -> None:
     """Show the plan, judge it, ask, carry it out."""
     if not foundation:
-        for address in run.leave_keys():
-            console.print(f"  kept in Cloud KMS, no longer looked after: {address}", highlight=False)
+        _leave_keys(run, yes=yes)
     terraform, plan = run.plan_foundation() if foundation else run.plan_platform()
     show(plan)
     if plan.findings or plan.refused:
@@ -58,8 +58,28 @@ def apply_google(run: Rollout, place: Path, *, foundation: bool, yes: bool) -> N
     if findings := run.judge():
         _show_findings(findings)
         raise Conflict("applied, and what stands now breaks a rule; see above")
-    _show_outputs(terraform.outputs(), {step.owner for step in plan.steps})
-    console.print("Done. A new machine says hello within 45 minutes, or an alert goes out.")
+    touched = {step.owner for step in plan.steps}
+    _show_outputs(terraform.outputs(), touched, run.folder)
+    if foundation:
+        console.print("Done. Next: [bold]aegle infra mirror FOLDER[/], then [bold]aegle apply[/].")
+    else:
+        waits = " A new machine says hello within 45 minutes, or an alert goes out." if _makes_a_machine(plan) else ""
+        console.print(f"Done.{waits}")
+
+
+def _leave_keys(run: Rollout, *, yes: bool) -> None:
+    """Terraform would destroy the keys of a site that goes: they leave its hands first, which a person agrees to."""
+    keys = run.keys_to_leave()
+    for address in keys:
+        console.print(f"  stays in Cloud KMS, no longer looked after: {address}", highlight=False)
+    if keys and not yes and not typer.confirm("Leave these there, and see what else would go?"):
+        raise typer.Exit(1)
+    run.leave(keys)
+
+
+def _makes_a_machine(plan: Plan) -> bool:
+    made = (step for step in plan.steps if step.deed in {telling.Deed.CREATE, telling.Deed.REPLACE})
+    return any(step.owner != "hub" and step.resource.kind == "google_compute_instance" for step in made)
 
 
 def _carry_out(terraform: Terraform, plan: Plan) -> None:
@@ -67,7 +87,7 @@ def _carry_out(terraform: Terraform, plan: Plan) -> None:
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _show_outputs(outputs: dict[str, Any], touched: set[str]) -> None:
+def _show_outputs(outputs: dict[str, Any], touched: set[str], folder: Path) -> None:
     """What a person must do or pass on by hand."""
     for record_ in outputs.get("certificate_record") or () if "hub" in touched else ():
         line = f"{record_.get('name')} {record_.get('type')} {record_.get('data')}"
@@ -77,7 +97,7 @@ def _show_outputs(outputs: dict[str, Any], touched: set[str]) -> None:
         if site["vpn"]:
             console.print(f"  {name}: our VPN addresses are {', '.join(site['vpn'])}", highlight=False)
         if site["audience"]:
-            console.print(f"  {name}: its machine signs in at {site['audience']}", highlight=False, soft_wrap=True)
+            console.print(f"  {name}: give the hospital the files in {hand_over(folder, name, site)}", highlight=False)
 
 
 def show(plan: Plan) -> None:
@@ -113,14 +133,13 @@ def examine(config: ConfigPath = CONFIG) -> None:
     wanted = configuration.load(config)
     if wanted.google is None:
         raise BadConfig("aegle.yaml has no block google; see docs/how-to/google-cloud.md")
-    table = Table("", "what", "found", "remedy")
-    missing = False
-    for check in doctor.examine(wanted.google, len(wanted.sites)):
-        missing |= not check.good
-        mark = "[green]ok[/]" if check.good else "[red]missing[/]"
-        table.add_row(mark, check.name, check.told, "" if check.good else check.remedy)
-    console.print(table)
-    if missing:
+    checks = tuple(doctor.examine(wanted.google, len(wanted.sites)))
+    rows = []
+    for check in checks:
+        mark = Text("ok", "green") if check.good else Text("missing", "red")
+        rows.append((mark, check.name, check.told, "" if check.good else check.remedy))
+    console.print(listed(("", "what", "found", "remedy"), rows, whole=("",)))
+    if not all(check.good for check in checks):
         raise typer.Exit(1)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.text import Text
 
 from aegle.cli.chosen import Options, ProfileFile, chosen, warn
+from aegle.cli.terminal import listed, terminal
 from aegle.deid import (
     REASONS,
     Decision,
@@ -30,7 +30,7 @@ from aegle.deid.treat import Task, Treated, start_crew
 from aegle.errors import NotFound
 
 app = typer.Typer(help="De-identify DICOM by PS3.15 Annex E.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 _SOME_HELD = 3
 _UNREAD_SHOWN = 20
@@ -129,12 +129,12 @@ def preview(
     decided = value_file.values_of(value_file.read(values) if values else [])
     with tempfile.TemporaryDirectory() as folder:
         found = run_dry(file, chosen(options, profile_file), pseudonyms, decided, Path(folder))
-    table = Table("tag", "name", "before", "after")
+    rows = []
     for change in found.changes:
-        words = (escape(word) for word in (change.name, change.before, change.after))
-        table.add_row(change.tag, *words, style="" if change.before != change.after else "dim")
+        style = "" if change.before != change.after else "dim"
+        rows.append([Text(word, style) for word in (change.tag, change.name, change.before, change.after)])
     if found.changes:
-        console.print(table)
+        console.print(listed(("tag", "name", "before", "after"), rows, whole=("tag",)))
     if found.held is not None:
         reason = REASONS[found.held.reason]
         console.print(f"[bold red]{found.held.reason}[/]  {reason.text} {escape(found.held.detail)}")

@@ -3,16 +3,16 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from aegle import wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import terminal
 from aegle.site.door_keys import DoorKeys
 
 app = typer.Typer(help="Give keys to programs that send to a site's door over HTTP.", no_args_is_help=True)
-console = Console()
+console = terminal()
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
 KeyName = Annotated[str, typer.Argument(help="Whose key, for example LAB-SCANNER: letters, digits, hyphens.")]
 

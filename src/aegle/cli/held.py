@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from aegle import durable, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.deid import REASONS, HoldReason
 from aegle.deid.engine import device_of
 from aegle.deid.masks import Box, Device, Keep, PixelRule
@@ -27,7 +26,7 @@ from aegle.local.home import Home
 from aegle.site.folder import SiteFolder
 
 app = typer.Typer(help="What is held at a site's door, and what becomes of it.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
 Name = Annotated[str, typer.Argument(help="The object's name in `aegle quarantine list`.")]
@@ -42,12 +41,12 @@ def show_all(
     """List what is held, latest first, with the reason."""
     place, _ = _site(home_path, site)
     record(place, Act.SITE_QUARANTINE_VIEW, site=site)
-    table = Table(Column("name", no_wrap=True), "held", "reason", "detail", "study", "state")
+    rows = []
     for entry in _quarantine(place, site).entries():
         if everything or entry.state is Settlement.OPEN:
             study, held = entry.study_alias[-12:] or "not said", f"{entry.held_at:%Y-%m-%d %H:%M}"
-            table.add_row(entry.entry_id, held, entry.reason.value, entry.detail, study, entry.state.value)
-    console.print(table)
+            rows.append((entry.entry_id, held, entry.reason.value, entry.detail, study, entry.state.value))
+    console.print(listed(("name", "held", "reason", "detail", "study", "state"), rows, whole=("name", "reason")))
 
 
 @app.command()

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from aegle import durable, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import terminal
 from aegle.errors import BadConfig, Conflict, NotFound
 from aegle.intake.spool import Spool
 from aegle.local.audit import ChainedLines
@@ -25,7 +25,7 @@ from aegle.site.receipts import Receipts
 from aegle.site.state import SiteState
 from aegle.site.unwritten import Unwritten
 
-console = Console()
+console = terminal()
 _PREFIX = "backups/"
 SiteName = Annotated[str, typer.Argument(help="Which site.")]
 

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table as Shown
 
 from aegle.cli.operator import operator, query_labels
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.errors import Conflict
 from aegle.local.enrolment import OperatorClient
 
 app = typer.Typer(help="Query and export labels. No pixels, no free text, no identity.", no_args_is_help=True)
-console = Console()
+console = terminal()
 _PAGE = 5_000
 _COLUMNS = (
     "event_id", "arrived_at", "made_at", "site", "reader", "study_uid", "series_uid", "sop_uid", "subject", "code",
@@ -36,10 +35,8 @@ def query(
     Example: `aegle labels query "SELECT site, code, count(*) AS n FROM label_current GROUP BY site, code"`
     """
     found = query_labels(operator(home(home_path)), sql, limit)
-    table = Shown(*found.columns)
-    for row in found.rows:
-        table.add_row(*("" if value is None else str(_cell(value)) for value in row))
-    console.print(table)
+    rows = [["" if value is None else str(_cell(value)) for value in row] for row in found.rows]
+    console.print(listed(found.columns, rows))
     if found.truncated:
         console.print(f"There are more rows; raise --limit above {limit}, or use `aegle labels export`.")
 

@@ -4,22 +4,22 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from aegle import access, wiring
 from aegle.access import Act, Role
 from aegle.cli.acts import record
 from aegle.cli.operator import ask, operator
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.errors import BadMessage
 from aegle.hub.people import NewPerson, Person
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.home import Home
 from aegle.pages.accounts import new_account
+from aegle.pages.people import DOES
 
 app = typer.Typer(help="People who may sign in at a site or at the hub.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 
 Site = Annotated[str, typer.Option(help="At which site.")]
@@ -50,19 +50,18 @@ def list_accounts(site: Site = "", at_hub: AtHub = False, home_path: HomePath = 
     """List the people of a site or of the hub."""
     place = home(home_path)
     _check_place(site, at_hub)
-    table = Table("name", "role")
-    for name, role in _at_hub(place) if at_hub else _at_site(place, site):
-        table.add_row(name, role.value)
-    console.print(table)
+    people = _at_hub(place) if at_hub else _at_site(place, site)
+    console.print(listed(("name", "role"), [(name, role.value) for name, role in people]))
 
 
 @app.command()
 def roles() -> None:
     """Explain the roles and what each may do."""
-    table = Table("at", "role", "may")
-    for (kind, role), acts in access.ALLOWED.items():
-        table.add_row(kind.value if kind else "hub", role.value, ", ".join(sorted(act.value for act in acts)))
-    console.print(table)
+    rows = [
+        (kind.value if kind else "hub", role.value, DOES[role], ", ".join(sorted(act.value for act in acts)))
+        for (kind, role), acts in access.ALLOWED.items()
+    ]
+    console.print(listed(("at", "role", "in short", "may, by act"), rows, whole=("at", "role")))
 
 
 def _check_place(site: str, at_hub: bool) -> None:

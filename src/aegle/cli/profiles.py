@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.chosen import Options, ProfileFile, chosen, warn
 from aegle.cli.persons import As, Password, require_person
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.deid import Option, Profile
 from aegle.deid.agreement import Agreement, Agreements
 from aegle.deid.table import REFUSED, rows
@@ -19,7 +18,7 @@ from aegle.local.home import Home
 from aegle.site.folder import SiteFolder
 
 app = typer.Typer(help="What de-identification does, row by row, and who agreed to more.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
 
@@ -30,13 +29,13 @@ def show(options: Options = None, file: ProfileFile = None) -> None:
     rules = chosen(options, file)
     used = [option for option in Option if option in rules.options]
     columns = ("tag", "keyword", "basic", *(option.value for option in used), "done")
-    table = Table(*columns, title=f"{rules.name}, digest {rules.digest[:16]}…")
+    lines = []
     for row in rows():
         said = [row.options.get(option, "") for option in used]
-        table.add_row(
-            f"{row.tag >> 16:04X},{row.tag & 0xFFFF:04X}", row.keyword, row.basic, *said, _done(rules, row.tag)
+        lines.append(
+            (f"{row.tag >> 16:04X},{row.tag & 0xFFFF:04X}", row.keyword, row.basic, *said, _done(rules, row.tag))
         )
-    console.print(table)
+    console.print(listed(columns, lines, whole=("tag",), title=f"{rules.name}, digest {rules.digest[:16]}…"))
     console.print(f"Options: {', '.join(used) or 'none'}. Every tag without a rule is removed. Digest {rules.digest}")
     warn(rules)
 
@@ -102,11 +101,13 @@ def agree(
 @app.command()
 def proposals(site: SiteName, home_path: HomePath = HOME) -> None:
     """List what was proposed for a site, by whom, and who agreed."""
-    table = Table(Column("digest", no_wrap=True), "name", "options", "reason", "proposed by", "agreed by")
-    for item in _agreements(home(home_path), site).all():
-        who = item.agreed_by or "nobody yet"
-        table.add_row(item.digest[:16], item.name, ", ".join(item.options), item.reason, item.proposed_by, who)
-    console.print(table)
+    heads = ("digest", "name", "options", "reason", "proposed by", "agreed by")
+    rows = [
+        (item.digest[:16], item.name, ", ".join(item.options), item.reason, item.proposed_by,
+         item.agreed_by or "nobody yet")
+        for item in _agreements(home(home_path), site).all()
+    ]  # fmt: skip
+    console.print(listed(heads, rows, whole=("digest",)))
 
 
 def _agreements(place: Home, site: str) -> Agreements:

@@ -2,14 +2,15 @@
 
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from aegle import logs, wiring
+from aegle import durable, logs, wiring
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import terminal
 from aegle.cli.updating import moved_on, note_running
 from aegle.demo import pacs
 from aegle.demo.pacs import DemoPacs
@@ -19,7 +20,7 @@ from aegle.local.supervisor import Supervisor
 from aegle.protocols.dimse import Target
 
 app = typer.Typer(help="One program in this process; `aegle up` starts these.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 
 def register(root: typer.Typer) -> None:
@@ -28,15 +29,18 @@ def register(root: typer.Typer) -> None:
 
 
 def up(home_path: HomePath = HOME) -> None:
-    """Start the hub, its workers and every applied site, and keep them running until Ctrl-C."""
+    """Start the hub, its workers and every applied site, and keep them running until Ctrl-C. Once for a folder."""
     place = home(home_path)
     applied = place.require_applied()
-    logs.start("up")
-    console.print(f"Hub and {len(applied.sites)} site(s) from {place.root}; logs in {place.logs}. Ctrl-C stops them.")
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    Supervisor(place).run(stopping)
+    with closing(durable.claim(place.root / "up.lock", f"{place.root} (`aegle up` runs there)", wait_seconds=1)):
+        logs.start("up")
+        console.print(
+            f"Hub and {len(applied.sites)} site(s) from {place.root}; logs in {place.logs}. Ctrl-C stops them."
+        )
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        Supervisor(place).run(stopping)
 
 
 @app.command()

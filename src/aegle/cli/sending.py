@@ -6,18 +6,18 @@ from typing import Annotated
 
 import pydicom.misc
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import terminal
 from aegle.errors import BadConfig, NotFound
 from aegle.local.home import AppliedSite
 from aegle.protocols import dimse
 from aegle.records import AuditOutcome
 
-console = Console()
+console = terminal()
 
 
 def register(root: typer.Typer) -> None:

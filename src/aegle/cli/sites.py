@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from aegle import config as configuration
 from aegle import durable
@@ -16,10 +15,12 @@ from aegle.cli import cloud, keeping, updating
 from aegle.cli.acts import record
 from aegle.cli.operator import operator
 from aegle.cli.places import CONFIG, HOME, ConfigPath, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.config import Config
 from aegle.errors import BadConfig
 from aegle.estate import Google, next_cidr
 from aegle.local.enrolment import rotate
+from aegle.local.home import Home
 from aegle.local.provisioner import LocalProvisioner
 from aegle.local.secrets import FileSecrets
 from aegle.ports import Change
@@ -27,7 +28,7 @@ from aegle.provision import site_file
 from aegle.records import SiteKind
 
 app = typer.Typer(help="Add and list sites.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 
 @app.command()
@@ -80,8 +81,9 @@ def retire(
 ) -> None:
     """Retire a site in two steps: freeze it, then take its block out. Its data stays where it is until you say otherwise.
 
-    Frozen: its programs stop and its identity is disabled; archive, vault and keys are kept. With --remove the block goes;
-    on this machine its folder stays, on Google Cloud `aegle apply` asks for --allow-delete NAME.
+    Frozen: its programs stop and its identity is disabled; archive, vault and keys are kept. To bring it back, take the
+    line `frozen: true` out of the file and run `aegle apply`. With --remove the block goes; on this machine its folder
+    stays, on Google Cloud `aegle apply` asks for --allow-delete NAME.
     """
     configuration.load(config)
     before = config.read_text(encoding="utf-8")
@@ -108,10 +110,15 @@ def _changed(path: Path, before: str, after: str, home_path: Path, *, dry_run: b
 def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
     """List the sites of aegle.yaml and what was applied of them."""
     wanted, applied = configuration.load(config), home(home_path).applied()
+    if not wanted.sites:
+        console.print(
+            f"No site in {config} yet. Add one: [bold]aegle site add NAME --kind hospital[/], or [bold]lab[/]"
+        )
+        return
     if wanted.target == "gcp":
         console.print(_on_google(wanted))
         return
-    table = Table("site", "kind", "state", Column("DICOM door", overflow="fold"), Column("pages", overflow="fold"))
+    rows = []
     for name, site in wanted.sites.items():
         known = applied.sites.get(name) if applied else None
         state = (
@@ -125,18 +132,19 @@ def list_sites(config: ConfigPath = CONFIG, home_path: HomePath = HOME) -> None:
         )
         title = site.door.ae_title or name.upper()[:16]
         door = f"{title} @ 127.0.0.1:{known.door_port}" if known else "-"
-        table.add_row(name, site.kind, state, door, f"http://{name}.localhost:{known.pages_port}" if known else "-")
-    console.print(table)
+        pages = f"http://{name}.localhost:{known.pages_port}" if known else "-"
+        rows.append((name, site.kind.value, state, door, pages))
+    console.print(listed(("site", "kind", "state", "DICOM door", "pages"), rows, whole=("site", "pages")))
 
 
 def _on_google(config: Config) -> Table:
-    table = Table("site", "kind", "state", "gateway", "network", Column("operators", overflow="fold"))
-    for name, site in config.sites.items():
-        if site.google is not None:
-            state = "frozen" if site.frozen else "live"
-            people = ", ".join(site.google.operators)
-            table.add_row(name, site.kind, state, site.google.gateway, site.google.cidr, people)
-    return table
+    heads = ("site", "kind", "state", "gateway", "network", "operators")
+    rows = [
+        (name, site.kind.value, "frozen" if site.frozen else "live", site.google.gateway, site.google.cidr,
+         ", ".join(site.google.operators))
+        for name, site in config.sites.items() if site.google is not None
+    ]  # fmt: skip
+    return listed(heads, rows, whole=("site", "network"))
 
 
 @app.command("rotate-credential")
@@ -183,6 +191,7 @@ def plan(
         run = cloud.rollout(wanted, config, home_path, tuple(allow_delete or ()))
         cloud.plan_google(run, foundation=foundation)
         return
+    _refuse_on_one_machine(home(home_path), foundation=foundation, allow_delete=allow_delete)
     changes = LocalProvisioner(wanted, home(home_path)).plan()
     _tell(changes)
     if changes:
@@ -206,11 +215,22 @@ def apply(
         cloud.apply_google(run, home_path, foundation=foundation, yes=yes)
         return
     place = home(home_path)
+    _refuse_on_one_machine(place, foundation=foundation, allow_delete=allow_delete)
     changes = LocalProvisioner(wanted, place).apply()
     _tell(changes)
     if changes:
         record(place, Act.CLI_CONFIG_APPLY, count=len(changes))
         console.print("Done. [bold]aegle up[/] starts what is not running; a running one has picked this up.")
+
+
+def _refuse_on_one_machine(place: Home, *, foundation: bool, allow_delete: list[str] | None) -> None:
+    if foundation:
+        raise BadConfig("--foundation is for Google Cloud; with `target: local` there is none")
+    if allow_delete:
+        folders = ", ".join(str(place.site(name)) for name in allow_delete)
+        raise BadConfig(
+            f"nothing on this machine is deleted for you. Back up what must stay, then remove by hand: {folders}"
+        )
 
 
 def _tell(changes: Sequence[Change]) -> None:

@@ -3,15 +3,15 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from aegle.cli.operator import operator, overview
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.hub.overview import Overview, SiteLine, age, by_state
 from aegle.records import RequestState
 
-console = Console()
+console = terminal()
 
 
 def register(root: typer.Typer) -> None:
@@ -42,10 +42,11 @@ def status(
 
 
 def _health(seen: Overview, lines: tuple[SiteLine, ...]) -> Table:
-    table = Table("site", "kind", "last hello", "held", "coming in", "undelivered", "disk free", "software", "model")
+    rows = []
     for line in lines:
         status, hello = line.status, line.status.hello
         told = age(seen.taken_at - status.hello_at) + " ago" if status.hello_at else "never"
+        told = "frozen" if status.frozen else told
         point = f" at {line.operating_point.threshold:.3f}" if line.operating_point else ""
         model = f"{line.bundle.name} {line.bundle.version}{point}" if line.bundle else "-"
         health = (
@@ -53,16 +54,17 @@ def _health(seen: Overview, lines: tuple[SiteLine, ...]) -> Table:
             if hello
             else ("-",) * 4
         )
-        table.add_row(status.name, status.kind.value, told, *health, hello.software if hello else "-", model)
-    return table
+        rows.append((status.name, status.kind.value, told, *health, hello.software if hello else "-", model))
+    heads = ("site", "kind", "last hello", "held", "coming in", "to deliver", "disk free", "software", "model")
+    return listed(heads, rows, whole=("site", "kind"))
 
 
 def _requests(seen: Overview, lines: tuple[SiteLine, ...]) -> Table:
-    table = Table("requests", *(line.status.name for line in lines), "all", "oldest")
+    rows = []
     for state, (total, oldest) in by_state(lines).items():
         counts = [str(_of(line, state)) for line in lines]
-        table.add_row(state.value, *counts, str(total), age(seen.taken_at - oldest) if oldest else "-")
-    return table
+        rows.append((state.value, *counts, str(total), age(seen.taken_at - oldest) if oldest else "-"))
+    return listed(("requests", *(line.status.name for line in lines), "all", "oldest"), rows)
 
 
 def _of(line: SiteLine, state: RequestState) -> int:

@@ -3,19 +3,18 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from aegle import wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.local.audit import Fault
 from aegle.local.trails import Proof, newest, prove, trails
 from aegle.records import AuditOutcome
 
 app = typer.Typer(help="Prove and read the audit trails.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 
 @app.command("verify")
@@ -54,19 +53,25 @@ def show(
     Example: `aegle audit show --site st-anna`
     """
     place = home(home_path)
-    if site not in ("", "hub"):
+    if site not in ("", "hub") or not place.hub.exists():  # beside a `target: gcp` there is the commands' trail alone
         place.require_applied().site(site)
     record(place, Act.CLI_AUDIT_SHOW, site=site if site != "hub" else "", count=count)
-    table = Table("when", "chain", "act", "outcome", "who", "of what")
-    for chain, event in newest(trails(place, (), site), count):
-        when = event.happened_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(when, chain, event.act, event.outcome.value, event.principal, event.subject[-24:])
-    console.print(table)
+    rows = [
+        (f"{event.happened_at.astimezone():%Y-%m-%d %H:%M:%S}", chain, event.act, event.outcome.value, event.principal,
+         event.subject[-24:])
+        for chain, event in newest(trails(place, (), site), count)
+    ]  # fmt: skip
+    console.print(listed(("when", "chain", "act", "outcome", "who", "of what"), rows, whole=("act",)))
 
 
 def _show_proofs(proofs: list[Proof]) -> None:
-    table = Table("chain", "lines proved", "other party holds", "newer")
-    for proof in proofs:
-        held = f"line {proof.witnessed}" if proof.witnessed else "nothing yet"
-        table.add_row(proof.chain, str(proof.lines), held, str(proof.newer))
-    console.print(table)
+    rows = [
+        (
+            proof.chain,
+            str(proof.lines),
+            f"line {proof.witnessed}" if proof.witnessed else "nothing yet",
+            str(proof.newer),
+        )
+        for proof in proofs
+    ]
+    console.print(listed(("chain", "lines proved", "other party holds", "newer"), rows, whole=("chain",)))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from aegle import __version__, durable, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.keeping import SiteName
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import terminal
 from aegle.errors import BadConfig, Conflict, NotFound, Unavailable
 from aegle.local import forms
 from aegle.local.checking import look
@@ -25,7 +25,7 @@ from aegle.local.home import Home
 from aegle.provision.releases import Releases
 from aegle.records import AuditOutcome
 
-console = Console()
+console = terminal()
 _NOTE = "running.json"
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 

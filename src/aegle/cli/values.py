@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.deid import Decision, value_file
 from aegle.deid.value_book import ValueBook
 from aegle.deid.value_file import Line
@@ -25,7 +23,7 @@ app = typer.Typer(
     help="Decide about words in kept attributes that nobody has seen before. The list may hold patients' data.",
     no_args_is_help=True,
 )
-console = Console()
+console = terminal()
 
 Site = Annotated[str, typer.Option("--site", help="A site's list.")]
 File = Annotated[Path | None, typer.Option("--values", help="The CSV of a run over a folder.")]
@@ -63,9 +61,8 @@ def show(
     """
     with _opened(site, values, home_path, Act.SITE_VALUES_VIEW) as found:
         words = [word for word in found.words if everything or word.decision is Decision.PENDING]
-    table = Table(Column("name", no_wrap=True), "attribute", "value", "decision")
-    for word in words:
-        table.add_row(word.name, word.keyword, escape(word.value), word.decision.value)
+    rows = [(word.name, word.keyword, word.value, word.decision.value) for word in words]
+    table = listed(("name", "attribute", "value", "decision"), rows, whole=("name",))
     console.print(table if words else "Nothing waits for a decision.")
     if any(word.decision is Decision.PENDING for word in words):
         where = f"--site {site}" if site else f"--values {values}"

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from aegle import wiring
@@ -16,6 +14,7 @@ from aegle.cli.acts import record
 from aegle.cli.keeping import stopped
 from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.terminal import listed, terminal
 from aegle.deid import Vault, vault_upkeep
 from aegle.errors import Forbidden, NotFound
 from aegle.local.home import Home
@@ -24,7 +23,7 @@ from aegle.site.folder import SiteFolder
 app = typer.Typer(
     help="A site's map from aliases to patients: backed up, under another key, undone.", no_args_is_help=True
 )
-console = Console()
+console = terminal()
 KEY = "vault-key"
 
 SiteName = Annotated[str, typer.Option("--site", help="Which site.")]
@@ -69,7 +68,9 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
         current = vault_upkeep.is_rotated(folder.vault, keys)
     console.print(f"The vault of {back.made_at:%Y-%m-%d %H:%M} UTC is back: {back.instances} instance(s).")
     if not current:
-        console.print("It is sealed under an older key. Seal it under the present one: aegle vault rotate")
+        console.print(
+            "It is sealed under an older key. Seal it under the present one: aegle vault rotate --site " + site
+        )
 
 
 @app.command()
@@ -121,27 +122,24 @@ def _identities(vault: Vault, patient_alias: str) -> Table:
     studies = vault.studies_of(patient_alias)
     if not studies:
         raise NotFound("the vault does not know this patient")
-    table = Table("what", "original")
-    for study in studies:
-        _add_study(table, vault, study)
-    return table
+    return _originals([row for study in studies for row in _of_study(vault, study)])
 
 
 def _uid(vault: Vault, alias: str) -> Table:
     """The original UID, and its patient where the alias is a study's."""
-    table = Table("what", "original")
     try:
-        _add_study(table, vault, alias)
+        return _originals(_of_study(vault, alias))
     except NotFound:
-        table.add_row(alias, vault.original_uid(alias))
-    return table
+        return _originals([(alias, vault.original_uid(alias))])
 
 
-def _add_study(table: Table, vault: Vault, study: str) -> None:
+def _of_study(vault: Vault, study: str) -> list[tuple[str, str]]:
     identity = vault.identity(study)
-    table.add_row(study, vault.original_uid(study))
-    for tag, name in _SHOWN.items():
-        table.add_row(f"  {name}", escape(identity.text(tag)))
+    return [(study, vault.original_uid(study)), *((f"  {name}", identity.text(tag)) for tag, name in _SHOWN.items())]
+
+
+def _originals(rows: list[tuple[str, str]]) -> Table:
+    return listed(("what", "original"), rows)
 
 
 def _opened(home_path: Path, site: str) -> tuple[Home, SiteFolder, list[bytes]]:

@@ -1,7 +1,7 @@
 """The slow and sure reading of a header, by pydicom, within a bound of bytes: for what the scan is not sure of."""
 
 import io
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import pydicom
 from pydicom.dataelem import DataElement
@@ -14,6 +14,7 @@ from aegle.dicom.scan import BULK_MIN_BYTES, EXTENDED_OFFSETS, PIXELS
 from aegle.errors import BadDicom
 
 HEADER_MAX_BYTES = 16 << 20  #: read of one file on the way to its pixels
+READS_MAX = 1_000_000  #: of pieces of one file: a header, a value; an element takes one to three
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _META_BYTES = 64 << 10
 
@@ -40,7 +41,7 @@ def read(stream: BinaryIO) -> LibraryRead:
 
 def read_inflated(content: bytes) -> LibraryRead:
     """Of a data set that was deflated. Raises BadDicom."""
-    stream = io.BytesIO(content)
+    stream = cast("BinaryIO", _Bounded(io.BytesIO(content)))
     with _Hostile():
         made = read_dataset(stream, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels)
         return _told(made, DEFLATED, stream.tell())
@@ -84,15 +85,18 @@ def _element(element: DataElement, path: str) -> Header:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream of which no more than the bound is read. Raises BadDicom where more is asked for."""
+    """A stream of which no more than the bounds is read. Raises BadDicom where more is asked for."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
-        self._stream, self._left = stream, HEADER_MAX_BYTES
+        self._stream, self._left, self._reads = stream, HEADER_MAX_BYTES, READS_MAX
 
     def read(self, size: int = -1) -> bytes:
         """As a file does."""
         self._left -= max(size, 0)
+        self._reads -= 1
+        if self._reads < 0:
+            raise BadDicom("the header has more attributes than any real object's")
         if self._left < 0 or size < 0:
             raise BadDicom(f"the header is of more than {HEADER_MAX_BYTES >> 20} MB")
         return self._stream.read(size)

@@ -46,17 +46,19 @@ class Description:
         return dumps(self.header)
 
 
-def describe(path: Path) -> Description:
-    """Read a Part 10 file's header. Memory: the header, plus 24 bytes a frame or fragment. Raises BadDicom."""
+def describe(path: Path, *, forgets: bool = False) -> Description:
+    """Read a Part 10 file's header. Memory: the header, plus 24 bytes a frame or fragment. Raises BadDicom.
+
+    Elements stay in memory for the next header, unless it `forgets`: for objects that are not de-identified."""
     with path.open("rb") as stream:
-        made = _read(stream)
+        made = _read(stream, forgets)
         try:
             return _describe(made, stream)
         except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
             raise BadDicom(f"the header lacks what names the object ({type(error).__name__})") from None
 
 
-def _read(stream: BinaryIO) -> LibraryRead:
+def _read(stream: BinaryIO, forgets: bool) -> LibraryRead:
     """By the fast scan, or by pydicom where that one is not sure."""
     try:
         data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -66,23 +68,23 @@ def _read(stream: BinaryIO) -> LibraryRead:
         try:
             syntax, start = scan.meta(data)
             if syntax == DEFLATED:
-                return _inflated(data[start:])
+                return _inflated(data[start:], forgets)
             if syntax != ExplicitVRBigEndian:
-                found = scan.scan(data, start, explicit=syntax != ImplicitVRLittleEndian)
+                found = scan.scan(data, start, explicit=syntax != ImplicitVRLittleEndian, forgets=forgets)
                 return LibraryRead(syntax, *found)
         except Unsure:
             pass
     return by_library.read(stream)
 
 
-def _inflated(deflated: bytes) -> LibraryRead:
+def _inflated(deflated: bytes, forgets: bool) -> LibraryRead:
     """Of a deflated data set (PS3.5 §A.5), as much as holds a header."""
     try:
         content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, by_library.HEADER_MAX_BYTES)
     except zlib.error:
         raise BadDicom("the deflated data set does not inflate") from None
     try:
-        found = scan.scan(content, 0, explicit=True)
+        found = scan.scan(content, 0, explicit=True, forgets=forgets)
     except Unsure:
         return by_library.read_inflated(content)
     return LibraryRead(DEFLATED, *found)

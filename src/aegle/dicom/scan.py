@@ -6,9 +6,10 @@ binary values, which are left where they are and told by where to ask for them, 
 
 import base64
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 from aegle.dicom.many_items import FOLDED, ManyItems
 from aegle.dicom.plain import UID, Header, Unsure, readers
@@ -19,6 +20,7 @@ from aegle.dicom.walk import (
     ITEM_END,
     MAX_DEPTH,
     SEQUENCE_END,
+    SHORT_VRS,
     UNDEFINED,
     BrokenEncoding,
     Buffer,
@@ -26,17 +28,22 @@ from aegle.dicom.walk import (
     Flaw,
     Head,
 )
+from aegle.errors import BadDicom
 
 EXTENDED_OFFSETS = 0x7FE00001
 BULK_MIN_BYTES = 4_096  #: a binary value from here on is told by its BulkDataURI
 OFFSETS_MAX_BYTES = 32 << 20  #: of an Extended Offset Table: 4 million frames
 ITEMS_MAX_BYTES = 128 << 20  #: of functional groups' JSON text: some 300,000 frames of a sparse slide
 ITEMS_MAX = 100_000  #: of any other sequence
+ELEMENTS_MAX = 500_000  #: of a header, at all depths, that are held as objects: 200 MB
 AT_ONCE_MAX_BYTES = 1 << 20  #: of a value that is no bulk data
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  #: pixel data of integers and floats end a header
 BINARY = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"})
+MET_MAX_BYTES = 64  #: of a value that may be held for the next header
+MET_MOST = 4_096  #: elements that are held
 _LONG = frozenset({"52009230/"})  #: Per-Frame Functional Groups Sequence
 _CHARACTER_SET = 0x00080005
+_PIXEL_REPRESENTATION = "00280103"
 #: Python's names for the character sets that are plain; another one is pydicom's to read
 _PLAIN_SETS = {"": "latin-1", "ISO_IR 6": "latin-1", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
 
@@ -69,14 +76,14 @@ class Scanned(NamedTuple):
     offsets: bytes
 
 
-def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
-    """The header of a little endian data set from `start`.
+def scan(data: Buffer, start: int, *, explicit: bool, forgets: bool = False) -> Scanned:
+    """The header of a little endian data set from `start`; `forgets` keeps nothing of it in memory for the next one.
 
-    Raises Unsure, and BrokenEncoding for sequences nested too deep for anybody."""
+    Raises Unsure, BrokenEncoding for sequences nested too deep for anybody, BadDicom for more elements than anybody has."""
     sniffed = data[start + 4 : start + 6]  # files lie about being implicit; pydicom finds out in its own way
     if not explicit and sniffed.isalpha() and sniffed.isupper():
         raise Unsure
-    scanner = _Scanner(data, EXPLICIT_LE if explicit else IMPLICIT_LE)
+    scanner = _Scanner(data, EXPLICIT_LE if explicit else IMPLICIT_LE, forgets)
     try:
         header, end = scanner.level(start, len(data), None, "")
     except BrokenEncoding as error:
@@ -86,17 +93,58 @@ def scan(data: Buffer, start: int, *, explicit: bool) -> Scanned:
     return Scanned(header, end, scanner.offsets)
 
 
+class _Met:
+    """Elements that were read lately, by their bytes: most of a slice's are those of the slice before. One of these for each
+    way in which the same bytes are read alike."""
+
+    def __init__(self, explicit: bool, character_set: str) -> None:
+        self._form = Struct("<4x2sH" if explicit else "<4xL")
+        self._explicit = explicit
+        self.held: dict[bytes, tuple[int, str, Header]] = {}
+
+    def get(self, data: Buffer, pos: int, end: int) -> tuple[int, str, Header, int] | None:
+        """Tag, its name, the element, and where the next one starts; None for one that was not met, or is never held."""
+        if pos + 8 > end:
+            return None
+        if self._explicit:
+            vr, length = self._form.unpack_from(data, pos)
+            if vr not in SHORT_VRS:
+                return None
+        else:
+            (length,) = self._form.unpack_from(data, pos)
+        after = pos + 8 + length
+        if length > MET_MAX_BYTES or after > end:
+            return None
+        held = self.held.get(data[pos:after])
+        return held and (*held, after)
+
+    def keep(self, raw: bytes, tag: int, name: str, element: Header) -> None:
+        """Of an element whose reading depends on nothing but its bytes."""
+        if len(self.held) >= MET_MOST:
+            self.held.clear()
+        self.held[raw] = (tag, name, element)
+
+
+#: What was read in this encoding and character set.
+met_before = lru_cache(maxsize=8)(_Met)
+
+
 class _Scanner:
-    def __init__(self, data: Buffer, encoding: Encoding) -> None:
-        self._data, self._encoding = data, encoding
-        self._text = readers("latin-1")
-        self._set = ""
+    def __init__(self, data: Buffer, encoding: Encoding, forgets: bool) -> None:
+        self._data, self._encoding, self._forgets = data, encoding, forgets
+        self._left = ELEMENTS_MAX
         self.offsets = b""
+        self._use("")
 
     def level(self, pos: int, end: int, closed_by: int | None, path: str) -> tuple[Header, int]:
         """One data set or item; `path` of an item leads to it: TAG/NUMBER/ for each sequence it lies in."""
         found, last, data, encoding = Header(), -1, self._data, self._encoding
         while pos < end:
+            met = self._met.get(data, pos, end)
+            if met is not None and met[0] > last:
+                last, name, found[name], pos = met
+                self._left -= 1
+                continue
             head = encoding.head(data, pos, end)
             tag, vr, _, value, length = head
             if tag == closed_by:
@@ -105,7 +153,9 @@ class _Scanner:
                 raise Unsure
             if not path and tag in PIXELS:
                 return found, pos
-            vr, last, name = vr or _implied(tag), tag, f"{tag:08X}"
+            last, name = tag, f"{tag:08X}"
+            vr, is_plain = (vr, True) if vr and vr != b"UN" else _looked_up(head, found, path)
+            self._spend()
             if vr == b"SQ":
                 found[name], pos = self._sequence(head, end, f"{path}{name}/")
                 continue
@@ -115,21 +165,29 @@ class _Scanner:
             if not tag & 0xFFFF:  # a group's length is not told (PS3.18 §F.2.2)
                 continue
             found[name] = self._value(head, vr, path) if length else {"vr": vr.decode()}
+            if is_plain and vr in SHORT_VRS and length <= MET_MAX_BYTES and tag != _CHARACTER_SET:
+                self._met.keep(data[head.start : pos], tag, name, found[name])
         if closed_by is not None:
             raise Unsure
         return found, pos
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise BadDicom(f"a header of more than {ELEMENTS_MAX:,} attributes")
 
     def _sequence(self, head: Head, end: int, path: str) -> tuple[Header, int]:
         if path.count("/") > 2 * MAX_DEPTH:
             raise BrokenEncoding(Flaw.NESTING, f"sequences nest deeper than {MAX_DEPTH}")
         items, many, pos = list[Header](), ManyItems(), head.value
-        stop = end if head.length == UNDEFINED else pos + head.length
+        stop, left = end if head.length == UNDEFINED else pos + head.length, self._left
         while pos < stop:
             item = self._encoding.head(self._data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
                 return _told(items, many), item.value
             if item.tag != ITEM:
                 raise Unsure
+            self._spend()
             inside = f"{path}{many.count + len(items)}/"
             if item.length == UNDEFINED:
                 made, pos = self.level(item.value, stop, ITEM_END, inside)
@@ -139,6 +197,7 @@ class _Scanner:
             if len(items) == FOLDED and path in _LONG:
                 many.add(items)
                 items.clear()
+                self._left = left
             if len(many.text) > ITEMS_MAX_BYTES or len(items) > ITEMS_MAX:
                 raise Unsure
         if head.length == UNDEFINED:
@@ -146,7 +205,7 @@ class _Scanner:
         return _told(items, many), pos
 
     def _value(self, head: Head, vr: bytes, path: str) -> Header:
-        if vr in BINARY:
+        if vr in BINARY or vr == b"UN":
             return self._binary(head, vr, path)
         if head.length > AT_ONCE_MAX_BYTES:
             raise Unsure
@@ -173,7 +232,11 @@ class _Scanner:
         name = raw.decode("latin-1").rstrip(" \0")
         if name not in _PLAIN_SETS or (path and name != self._set):
             raise Unsure
+        self._use(name)
+
+    def _use(self, name: str) -> None:
         self._set, self._text = name, readers(_PLAIN_SETS[name])
+        self._met = (_Met if self._forgets else met_before)(self._encoding.explicit, name)
 
 
 def _told(items: list[Header], many: ManyItems) -> Header:
@@ -182,13 +245,46 @@ def _told(items: list[Header], many: ManyItems) -> Header:
     return {"vr": "SQ", "Value": many if many.count else items}
 
 
-@lru_cache(maxsize=8_192)
-def _implied(tag: int) -> bytes:
-    """VR of an element in implicit VR. Raises Unsure for private ones and those whose VR depends on another attribute."""
-    try:
-        vr = dictionary_VR(tag).encode()
-    except KeyError:
-        raise Unsure from None
+def _looked_up(head: Head, found: Header, path: str) -> tuple[bytes, bool]:
+    """The VR of an element that does not say it, and whether it follows from the tag alone, not from the elements before it.
+    Raises Unsure."""
+    if head.tag >> 16 & 1:
+        return _private(head.tag, found), False
+    if head.vr:  # a standard one that says UN
+        raise Unsure
+    vr = _in_dictionary(head.tag)
+    if vr == b"US or SS" and not path and "Value" in found.get(_PIXEL_REPRESENTATION, {}):
+        return b"SS" if found[_PIXEL_REPRESENTATION]["Value"][0] else b"US", False
     if len(vr) != 2 or vr == b"UN":
         raise Unsure
+    return vr, True
+
+
+@lru_cache(maxsize=8_192)
+def _in_dictionary(tag: int) -> bytes:
+    try:
+        return dictionary_VR(tag).encode()
+    except KeyError:
+        raise Unsure from None
+
+
+def _private(tag: int, found: Header) -> bytes:
+    """As pydicom knows it by its creator (PS3.5 §7.8.1); UN for one that it does not know."""
+    block = tag >> 8 & 0xFF
+    if not block:
+        return b"LO" if tag & 0xFFFF >= 0x0010 else b"UN"
+    creator = found.get(f"{tag >> 16:04X}{block:04X}", {}).get("Value", [""])
+    if len(creator) > 1 or not isinstance(creator[0], str):
+        raise Unsure
+    vr = _of_creator(tag, creator[0])
+    if len(vr) != 2 or vr == b"SQ":
+        raise Unsure
     return vr
+
+
+@lru_cache(maxsize=1_024)
+def _of_creator(tag: int, creator: str) -> bytes:
+    try:
+        return private_dictionary_VR(tag, creator).encode()
+    except KeyError:
+        return b"UN"

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 
 import httpx
-from google.auth import credentials as base
 from google.auth import jwt
 from google.auth.exceptions import GoogleAuthError
 from google.oauth2 import id_token
 
 from aegle.errors import PeerUnreachable, Unauthenticated
+from aegle.google.federation import IAM_CREDENTIALS, federated
 from aegle.google.transport import HttpxRequest
 
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
@@ -25,14 +25,14 @@ CERTIFICATES_S = 3600.0  #: Google's keys live for days and are published a day 
 CERTIFICATES_SOONEST_S = 60.0  #: no unknown key makes us ask more often than this
 
 
-def site_token(audience: str, client: httpx.Client) -> Callable[[], str]:
+def site_token(audience: str, client: httpx.Client, lender: str = IAM_CREDENTIALS) -> Callable[[], str]:
     """What gives this machine's ID token for the hub at `audience`, renewed before it ends (they last an hour).
 
     Raises Unauthenticated when the machine has no Google identity."""
     request = HttpxRequest(client)
     try:
-        found: base.Credentials = id_token.fetch_id_token_credentials(audience, request=request)
-    except GoogleAuthError:
+        found = federated(audience, lender) or id_token.fetch_id_token_credentials(audience, request=request)
+    except (GoogleAuthError, OSError, ValueError, KeyError):
         raise Unauthenticated("this machine has no Google identity to sign in with at the hub") from None
     turn = threading.Lock()
 

@@ -1,6 +1,8 @@
 """httpx as the transport of google-auth, so that one HTTP client, with its proxies and timeouts, does all calls."""
 
+import ssl
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import httpx
 from google.auth import exceptions, transport
@@ -19,14 +21,24 @@ class HttpxRequest(transport.Request):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        cert: tuple[str, str] | None = None,
         **_: object,
     ) -> transport.Response:
-        """One request. Raises TransportError, as google-auth expects."""
+        """One request; with `cert` (paths of certificate and key) over TLS that shows it. Raises TransportError, as
+        google-auth expects."""
         try:
-            answer = self._client.request(method, url, content=body, headers=headers, timeout=timeout or 30)
-        except httpx.HTTPError as error:
+            with self._showing(cert) as client:
+                answer = client.request(method, url, content=body, headers=headers, timeout=timeout or 30)
+        except (httpx.HTTPError, OSError) as error:  # OSError: the certificate or its key cannot be read
             raise exceptions.TransportError(type(error).__name__) from error
         return _Answer(answer)
+
+    def _showing(self, cert: tuple[str, str] | None) -> AbstractContextManager[httpx.Client]:
+        if cert is None:
+            return nullcontext(self._client)
+        context = ssl.create_default_context()
+        context.load_cert_chain(*cert)
+        return httpx.Client(verify=context)
 
 
 class _Answer(transport.Response):

@@ -60,7 +60,8 @@ class HubStatus:
 def _enroll(services: Services, call: Call) -> Answer:
     name, enrolment = call.path["name"], call.message
     sites.enroll(services.database, name, enrolment)
-    return Answer(message=_site(services, name), subject=name, facts={"kind": enrolment.kind.value})
+    state = "frozen" if enrolment.frozen else "live"
+    return Answer(message=_site(services, name), subject=name, facts={"kind": enrolment.kind.value, "state": state})
 
 
 def _pin(services: Services, call: Call) -> Answer:
@@ -159,7 +160,7 @@ ADMIN_ROUTES = tuple(
     )
     for method, path, act, handle, takes, gives, query, summary in (
         ("PUT", "/sites/{name}", Act.HUB_SITE_ENROLL, _enroll, sites.Enrolment, sites.SiteStatus, (),
-         "Enrol a site, or change its archive address and operating point. Idempotent."),
+         "Enrol a site, change its archive address and operating point, freeze it or thaw it. Idempotent."),
         ("PUT", "/sites/{name}/bundle", Act.HUB_POLICY_CHANGE, _pin, Pin, sites.SiteStatus, (),
          "Read a site's studies with one bundle, or with the latest promoted (null)."),
         ("POST", "/sites/{name}/credential", Act.HUB_CREDENTIAL_ROTATE, _rotate, None, NewCredential, (),

@@ -129,7 +129,8 @@ def find_alerts(lines: Sequence[SiteLine], workers: int, now: datetime) -> Itera
             remedy="Set hub.workers in aegle.yaml, run `aegle apply`, and look into the workers' logs.",
         )  # fmt: skip
     for line in lines:
-        yield from _site_alerts(line, now)
+        if not line.status.frozen:
+            yield from _site_alerts(line, now)
 
 
 def _site_alerts(line: SiteLine, now: datetime) -> Iterator[Alert]:

@@ -31,7 +31,8 @@ def _heard(overview: Overview) -> int:
 
 
 def _held(overview: Overview) -> int:
-    return sum(line.status.hello.held for line in overview.sites if line.status.hello is not None)
+    alive = (line.status for line in overview.sites if not line.status.frozen)
+    return sum(status.hello.held for status in alive if status.hello is not None)
 
 
 def _failed(overview: Overview) -> int:

@@ -1,21 +1,22 @@
 -- Every statement of the hub, by name. `%(x)s` are bound values.
 
 -- name: site
-SELECT name, kind, archive_url FROM site WHERE name = %(site)s
+SELECT name, kind, archive_url, frozen FROM site WHERE name = %(site)s
 
 -- name: hold_site
 SELECT name, kind, archive_url FROM site WHERE name = %(site)s FOR NO KEY UPDATE
 
 -- name: enroll_site
-INSERT INTO site (name, kind, archive_url, account) VALUES (%(site)s, %(kind)s, %(archive_url)s, %(account)s)
-ON CONFLICT (name) DO UPDATE SET archive_url = excluded.archive_url, account = excluded.account
+INSERT INTO site (name, kind, archive_url, account, frozen)
+VALUES (%(site)s, %(kind)s, %(archive_url)s, %(account)s, %(frozen)s)
+ON CONFLICT (name) DO UPDATE SET archive_url = excluded.archive_url, account = excluded.account, frozen = excluded.frozen
 RETURNING kind
 
 -- name: site_of_account
-SELECT name, kind FROM site WHERE account = %(account)s
+SELECT name, kind, frozen FROM site WHERE account = %(account)s
 
 -- name: sites
-SELECT s.name, s.kind, s.archive_url, s.account, s.enrolled_at, s.hello, s.hello_at, p.revision, p.bundle_digest, p.threshold,
+SELECT s.name, s.kind, s.archive_url, s.account, s.frozen, s.enrolled_at, s.hello, s.hello_at, p.revision, p.bundle_digest, p.threshold,
        (SELECT max(made_at) FROM site_credential c WHERE c.site = s.name) AS credential_made_at
 FROM site s
 LEFT JOIN LATERAL (SELECT * FROM site_policy WHERE site = s.name ORDER BY revision DESC LIMIT 1) p ON true

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from psycopg.errors import UniqueViolation
 
 from aegle import __version__, api
-from aegle.config import SITE_NAME
+from aegle.config import RESERVED, SITE_NAME
 from aegle.errors import BadMessage, Conflict, NotFound, Unauthenticated
 from aegle.hub.bundles import bundle_in_force
 from aegle.hub.database import Database, Transaction, changed, every, one
@@ -33,6 +34,7 @@ class Enrolment:
     archive_url: str  #: where workers read this site's studies
     operating_point: float | None = None  #: threshold of this site; None: the bundle's own
     account: str = ""  #: the Google service account it signs in as; empty: it has a credential of ours
+    frozen: bool = False  #: stopped on purpose: it is let in no more, and no hello is waited for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +52,11 @@ class SiteStatus:
     threshold: float | None  #: set for this site; None: the bundle's own
     hello: api.Hello | None
     hello_at: datetime | None
+    frozen: bool = False  #: stopped on purpose
 
 
 def enroll(database: Database, name: str, enrolment: Enrolment) -> None:
-    """Make the site known, or change its archive address and operating point. Idempotent.
+    """Make the site known, or change its archive address and operating point, freeze or thaw it. Idempotent.
 
     Raises BadMessage, and Conflict for another kind (a hospital never becomes a laboratory) or another site's account."""
     _check(name, enrolment)
@@ -68,7 +71,9 @@ def enroll(database: Database, name: str, enrolment: Enrolment) -> None:
 def _enrolled(transaction: Transaction, name: str, enrolment: Enrolment) -> dict[str, Any] | None:
     kind, url, account = enrolment.kind, enrolment.archive_url, enrolment.account or None
     try:
-        return one(transaction, "enroll_site", site=name, kind=kind, archive_url=url, account=account)
+        return one(
+            transaction, "enroll_site", site=name, kind=kind, archive_url=url, account=account, frozen=enrolment.frozen
+        )
     except UniqueViolation:
         raise Conflict("another site signs in as this account. Give each site its own") from None
 
@@ -105,7 +110,7 @@ def authenticate(database: Database, name: str, secret: str) -> Site:
     matches = [hmac.compare_digest(given, digest) for digest in digests]
     if row is None or not any(matches):
         raise Unauthenticated("the credential does not hold. Rotate it: aegle site rotate-credential NAME")
-    return Site(name=row["name"], kind=SiteKind(row["kind"]))
+    return _alive(row)
 
 
 def authenticate_account(database: Database, account: str) -> Site:
@@ -114,6 +119,12 @@ def authenticate_account(database: Database, account: str) -> Site:
         row = one(transaction, "site_of_account", account=account)
     if row is None:
         raise Unauthenticated("no site signs in as this account. Enroll it: aegle apply")
+    return _alive(row)
+
+
+def _alive(row: Mapping[str, Any]) -> Site:
+    if row["frozen"]:
+        raise Unauthenticated("this site is frozen. Take `frozen: true` out of its block, then run `aegle apply`")
     return Site(name=row["name"], kind=SiteKind(row["kind"]))
 
 
@@ -152,13 +163,14 @@ def list_sites(database: Database) -> tuple[SiteStatus, ...]:
             account=row["account"] or "", enrolled_at=row["enrolled_at"], credential_made_at=row["credential_made_at"],
             policy_revision=row["revision"] or 0, bundle_digest=row["bundle_digest"], threshold=row["threshold"],
             hello=api.decode(api.Hello, row["hello"]) if row["hello"] else None, hello_at=row["hello_at"],
+            frozen=row["frozen"],
         )
         for row in rows
     )  # fmt: skip
 
 
 def _check(name: str, enrolment: Enrolment) -> None:
-    if not SITE_NAME.fullmatch(name) or name in ("hub", "operator"):
+    if not SITE_NAME.fullmatch(name) or name in RESERVED:
         raise BadMessage("name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter, and not hub or operator")
     point = enrolment.operating_point
     if point is not None and not (math.isfinite(point) and 0 < point < 1):

@@ -1,5 +1,7 @@
 """Makes a site known to the running hub and gives the site its credential, through the hub's operator API."""
 
+from collections.abc import Collection
+
 import httpx
 
 from aegle.errors import PeerUnreachable
@@ -47,6 +49,15 @@ def enroll(home: Home, client: OperatorClient, name: str, site: AppliedSite) -> 
     secrets = FileSecrets(home.site(name) / "secrets")
     if not secrets.versions(CREDENTIAL):
         rotate(client, secrets, name)
+
+
+def freeze_others(client: OperatorClient, running: Collection[str]) -> None:
+    """Have the hub refuse every site that is not to run, and wait for no hello of it. Idempotent."""
+    for known in client.call("GET", "/v1/admin/sites").json():
+        if known["name"] not in running and not known["frozen"]:
+            body = {key: known[key] for key in ("kind", "archive_url", "account")}
+            more = {"operating_point": known["threshold"], "frozen": True}
+            client.call("PUT", f"/v1/admin/sites/{known['name']}", body | more)
 
 
 def rotate(client: OperatorClient, secrets: FileSecrets, name: str) -> None:

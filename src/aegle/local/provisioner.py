@@ -8,6 +8,7 @@ from aegle.config import Config, SiteConfig
 from aegle.deid import agreement
 from aegle.deid.agreement import Agreements
 from aegle.deid.profile import configured
+from aegle.errors import BadConfig
 from aegle.local.home import Applied, AppliedHub, AppliedSite, Home, same_hub
 from aegle.local.secrets import FileSecrets
 from aegle.ports import Change
@@ -24,7 +25,8 @@ class LocalProvisioner:
         self._config, self._home = config, home
 
     def plan(self) -> Sequence[Change]:
-        """What differs between aegle.yaml and what is there. Changes nothing."""
+        """What differs between aegle.yaml and what is there. Changes nothing. Raises BadConfig for a site that shall become
+        another kind."""
         applied = self._home.applied()
         changes = []
         if not same_hub(self._config, applied):
@@ -32,7 +34,7 @@ class LocalProvisioner:
             changes.append(Change(site="", what=what, why="the hub with its database, keys and ports on this machine"))
         before = applied.sites if applied else {}
         for name, site in self._config.sites.items():
-            changes.extend(_difference(name, site, before.get(name)))
+            changes.extend(_difference(name, site, before.get(name), self._home.site(name).exists()))
         for name in before.keys() - self._config.sites.keys():
             why = "no longer in aegle.yaml: its program stops, its archive, vault and keys stay where they are"
             changes.append(Change(site=name, what="retire", why=why))
@@ -81,17 +83,23 @@ class LocalProvisioner:
         )
 
 
-def _difference(name: str, site: SiteConfig, before: AppliedSite | None) -> list[Change]:
+def _difference(name: str, site: SiteConfig, before: AppliedSite | None, has_folder: bool) -> list[Change]:
     if before is None:
-        why = f"a {site.kind} with a folder, keys, archive, door and pages of its own"
+        back = (
+            "; it finds the archive, vault, keys and people of the site that had this name before" if has_folder else ""
+        )
+        why = f"a {site.kind} with a folder, keys, archive, door and pages of its own{back}"
         return [Change(site=name, what="create", why=why)]
+    if before.config.kind != site.kind:
+        raise BadConfig(
+            f"{name} was applied as a {before.config.kind} and stays one; add the {site.kind} under another name"
+        )
     if before.config != site:
         if site.frozen and not before.config.frozen:
-            return [
-                Change(
-                    site=name, what="freeze", why="its program stops; its archive, vault and keys stay where they are"
-                )
-            ]
+            why = "its program stops; its archive, vault and keys stay where they are"
+            return [Change(site=name, what="freeze", why=why)]
+        if before.config.frozen and not site.frozen:
+            return [Change(site=name, what="thaw", why="no longer frozen: its program starts, with all that was there")]
         changed = [key for key in SiteConfig.model_fields if getattr(before.config, key) != getattr(site, key)]
         return [Change(site=name, what="change", why=f"{', '.join(changed)} in aegle.yaml; its program restarts")]
     return []

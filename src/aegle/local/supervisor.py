@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aegle import logs
 from aegle.errors import AegleError
-from aegle.local.enrolment import OperatorClient, enroll
+from aegle.local.enrolment import OperatorClient, enroll, freeze_others
 from aegle.local.home import Applied, AppliedSite, Home
 from aegle.local.processes import Kept
 
@@ -22,6 +22,7 @@ class Supervisor:
         self._operator: OperatorClient | None = None
         self._workers: list[Kept] = []
         self._sites: dict[str, tuple[AppliedSite, Kept]] = {}
+        self._settled: frozenset[str] | None = None  #: the sites that run, all others being frozen at the hub
 
     def run(self, stopping: threading.Event) -> None:
         """Until `stopping` is set; then everything is stopped, sites first."""
@@ -45,6 +46,9 @@ class Supervisor:
                 self._tend_site(client, name, site)
         for name in self._sites.keys() - wanted.keys():
             self._sites.pop(name)[1].stop()
+            self._settled = None
+        if self._settled != wanted.keys() and client.is_ready():
+            self._freeze_others(client, frozenset(wanted))
         for _, process in self._sites.values():
             process.keep()
 
@@ -91,6 +95,15 @@ class Supervisor:
         if known is not None:
             known[1].stop()
         self._sites[name] = (site, self._kept(name, "run", "site", name))
+
+    def _freeze_others(self, client: OperatorClient, wanted: frozenset[str]) -> None:
+        """Tell the hub, once for each set of sites; also of one that was retired while nothing ran here."""
+        try:
+            freeze_others(client, wanted)
+        except AegleError as error:
+            logs.error("frozen sites not told to the hub", code=error.meaning.code)
+            return
+        self._settled = wanted
 
     def _kept(self, name: str, *arguments: str) -> Kept:
         return Kept(name, [*arguments, "--home", str(self._home.root)], Path(self._home.logs) / f"{name}.log")

@@ -14,7 +14,7 @@ from aegle.pages.accounts import Account, SignIn, new_account
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.ports import AuditSink
 
-_DOES: dict[Role, str] = {
+DOES: dict[Role, str] = {
     Role.ADMINISTRATOR: "adds people, settles what is held, reads the audit trail",
     Role.CLINICIAN: "reads studies and results, with the patient's name",
     Role.CYTOLOGIST: "uploads, views and labels slides",
@@ -124,7 +124,7 @@ class PeoplePages:
             status,
             people=self.sign_in.store.all(),
             roles=[
-                (role.value, _DOES[role]) for role in reversed(ROLES_OF[self.sign_in.kind])
+                (role.value, DOES[role]) for role in reversed(ROLES_OF[self.sign_in.kind])
             ],  # an administrator is never the first choice
             told=told,
             problem=problem,

@@ -4,6 +4,7 @@ A page that is not in the table does not exist; an act a role does not have is r
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,29 +12,26 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from aegle import access
 from aegle.access import Act, Novelty, Principal
-from aegle.errors import MEANING, AegleError, Forbidden, Unauthenticated, Unavailable
+from aegle.errors import MEANING, AegleError, Forbidden, NotFound, Unauthenticated, Unavailable
 from aegle.pages.accounts import SignIn
+from aegle.pages.wrappers import KnownHosts, SmallBodies, StrictHeaders
 from aegle.ports import AuditSink
 from aegle.records import AuditOutcome, SiteKind
 
-_LARGEST_BODY = 1_000_000  #: bytes of a form or of one label
 ASSETS = Path(__file__).parent / "assets"
 TEMPLATES = Path(__file__).parent / "templates"
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +89,7 @@ class Shell:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["commands"] = _with_commands
         self.pages = tuple(pages(self))
 
     def application(self) -> ASGIApp:
@@ -102,9 +101,10 @@ class Shell:
             Route("/sign-out", self._sign_out, methods=["POST"]),
         ]
         mounted = [*routes, Mount("/assets", StaticFiles(directory=ASSETS, check_dir=False))]
-        starlette = Starlette(routes=mounted, exception_handlers=dict.fromkeys(MEANING, self._refuse))
-        application = _SmallBodies(starlette, {page.path for page in self.pages if page.streams})
-        return _StrictHeaders(_KnownHosts(application, self.place.site, self._refuse_stranger))
+        refusals = {**dict.fromkeys(MEANING, self._refuse), HTTPException: self._refuse_route}
+        starlette = Starlette(routes=mounted, exception_handlers=refusals)
+        application = SmallBodies(starlette, {page.path for page in self.pages if page.streams})
+        return StrictHeaders(KnownHosts(application, self.place.site, self._refuse_stranger))
 
     def show(self, visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page of this shell from a template."""
@@ -262,81 +262,28 @@ class Shell:
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, AegleError)  # noqa: S101  (only these are registered)
-        meaning = error.meaning
+        return self._refusal(request, error.meaning.http, error.meaning.code, str(error))
+
+    async def _refuse_route(self, request: Request, error: Exception) -> Response:
+        """No page of this address, or none that takes this method."""
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return self._refusal(request, status, NotFound("").meaning.code, "There is no such page.")
+
+    def _refusal(self, request: Request, status: int, code: str, detail: str) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
-            return JSONResponse({"code": meaning.code, "detail": str(error)}, meaning.http)
-        return self._render("refused.html", meaning.http, principal=None, code=meaning.code, detail=str(error))
+            return JSONResponse({"code": code, "detail": detail}, status)
+        return self._render("refused.html", status, principal=None, code=code, detail=detail)
 
     def _render(self, template: str, status: int, **values: Any) -> HTMLResponse:
         context: Mapping[str, Any] = {"place": self.place, "navigation": (), "here": "", **values}
         return HTMLResponse(self._environment.get_template(template).render(context), status)
 
 
+def _with_commands(text: str) -> Markup:
+    """Words as HTML; what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped just before)
+
+
 def _local(path: str) -> str:
     """A path of this site and nothing else, so that signing in cannot lead elsewhere."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
-
-
-class _StrictHeaders:
-    """Adds the headers every answer has."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = _POLICY
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
-                headers["Cross-Origin-Opener-Policy"] = "same-origin"
-                headers["Cross-Origin-Resource-Policy"] = "same-origin"
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self._application(scope, receive, with_headers)
-
-
-class _SmallBodies:
-    """Cuts a body off at a bound before anybody is signed in, so that a form cannot fill memory or disk."""
-
-    def __init__(self, application: ASGIApp, streaming: set[str]) -> None:
-        self._application, self._streaming = application, streaming
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._streaming:
-            await self._application(scope, receive, send)
-            return
-        size = 0
-
-        async def bounded() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > _LARGEST_BODY:
-                return {"type": "http.disconnect"}
-            return message
-
-        length = Request(scope).headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST_BODY:
-            await JSONResponse({"code": "TOO_LARGE", "detail": "The form is too large."}, 413)(scope, receive, send)
-            return
-        await self._application(scope, bounded, send)
-
-
-class _KnownHosts:
-    """Answers only to the site's own names, so that a foreign name cannot be pointed at it (DNS rebinding)."""
-
-    def __init__(self, application: ASGIApp, site: str, refused: Callable[[str, str, str], None]) -> None:
-        self._application, self._refused = application, refused
-        self._names = {f"{site}.localhost", "localhost", "127.0.0.1"}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            host = Request(scope).headers.get("host", "").rpartition(":")[0] or Request(scope).headers.get("host", "")
-            if host not in self._names:
-                await run_in_threadpool(self._refused, "any", scope["method"], "FOREIGN_HOST")
-                await Response("No site of this name here.", 421)(scope, receive, send)
-                return
-        await self._application(scope, receive, send)

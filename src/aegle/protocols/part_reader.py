@@ -18,6 +18,7 @@ from aegle.protocols.ahead import Ahead
 from aegle.protocols.multipart import boundary_of
 
 HEADERS_MAX_BYTES = 8 << 10  #: of one part, and of what comes before the first
+PADDING_MAX = 256  #: blanks behind a boundary
 PARTS_MAX = 10_000
 _BUFFER_BYTES = 1 << 18
 _SPARES = 16
@@ -147,8 +148,8 @@ class PartReader:
         if start == b"--":
             self._at, self._state = self._at + 2, _State.CLOSED
             return True
-        if len(start) == 2 and start != b"\r\n":
-            raise BadMessage("a multipart body is not divided where it says")
+        if start == b"-" or not self._ends_its_line():
+            return False
         end = self._buffer.find(b"\r\n\r\n", self._at, self._end)
         if end < 0:
             self._bound_headers()
@@ -177,11 +178,20 @@ class PartReader:
 
     def _close_body(self) -> bool:
         """After the last boundary comes a line end, or nothing."""
-        start = self._buffer[self._at : min(self._at + 2, self._end)]
+        if self._ends_its_line():
+            self._state = _State.END
+        return self._state is _State.END
+
+    def _ends_its_line(self) -> bool:
+        """Whether a boundary's line is at its end, which then comes next. Blanks before it are padding (RFC 2046 §5.1.1)."""
+        at = self._at
+        while at < min(self._end, self._at + PADDING_MAX) and self._buffer[at] in b" \t":
+            at += 1
+        start = self._buffer[at : min(at + 2, self._end)]
         if not b"\r\n".startswith(start):
             raise BadMessage("a multipart body is not divided where it says")
         if len(start) == 2:
-            self._state = _State.END
+            self._at = at
         return len(start) == 2
 
     def _copy(self) -> bool:

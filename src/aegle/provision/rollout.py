@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -122,14 +122,15 @@ class Rollout:
                     f"the keys of {site} are never destroyed: `aegle apply --allow-delete {site}` leaves them in Cloud KMS"
                 )
 
-    def leave_keys(self) -> list[str]:
-        """Take the keys of removed sites that may be destroyed out of terraform's hands; they stay in Cloud KMS."""
-        terraform = self.terraform("platform")
-        estate, gone = self.removed(terraform)
+    def keys_to_leave(self) -> list[str]:
+        """Addresses of the keys of removed sites that may be destroyed."""
+        estate, gone = self.removed(self.terraform("platform"))
         leaving = {site for site in gone if site in self.allowed and estate.frozen(site)}
-        keys = [item.address for item in estate.of(*_KEYS) if item.owner in leaving]
-        terraform.forget(keys)
-        return keys
+        return [item.address for item in estate.of(*_KEYS) if item.owner in leaving]
+
+    def leave(self, keys: Sequence[str]) -> None:
+        """Take keys out of terraform's hands; they stay in Cloud KMS."""
+        self.terraform("platform").forget(keys)
 
 
 def progress(messages: Iterator[Mapping[str, Any]], total: int) -> Iterator[str]:

@@ -6,13 +6,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from aegle.config import SITE_NAME
+from aegle.config import RESERVED, SITE_NAME
 from aegle.errors import BadConfig, Conflict, NotFound
 
 
 def add_site(text: str, name: str, block: Mapping[str, Any]) -> str:
     """The file with one site more at the end of its sites. Raises BadConfig for a bad name and a known one."""
-    if not SITE_NAME.fullmatch(name) or name == "hub":
+    if name in RESERVED:
+        raise BadConfig(f"{name!r} names a part of the hub; choose another name for the site")
+    if not SITE_NAME.fullmatch(name):
         raise BadConfig(f"{name!r} is not a site name: 2 to 31 of a-z, 0-9 and hyphen, starting with a letter")
     document = _document(text)
     sites = document.get("sites")

@@ -67,6 +67,11 @@ _WORDS: Final = MappingProxyType(
         "google_monitoring_alert_policy": "alert",
         "google_billing_budget": "budget",
         "google_org_policy_policy": "organisation policy",
+        "google_compute_resource_policy": "snapshot schedule",
+        "google_os_config_patch_deployment": "patching",
+        "google_compute_route": "route",
+        "google_dns_managed_zone": "DNS zone",
+        "google_storage_bucket_object": "file",
     }
 )
 

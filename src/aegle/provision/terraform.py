@@ -95,7 +95,10 @@ class Terraform:
                     errors.append(_error_of(message))
                 yield message
         if process.returncode:
-            raise ProvisionFailed("\n".join(errors) or "terraform apply failed")
+            said = "\n".join(errors) or "terraform apply failed"
+            raise ProvisionFailed(
+                f"{said}\nWhat was made stands. Mend this, then run the same command: it goes on from here"
+            )
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self._run(*arguments).stdout)

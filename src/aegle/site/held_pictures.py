@@ -57,7 +57,7 @@ class HeldPictures:
 
     def _first_frame(self, path: Path) -> NDArray[np.uint8]:
         try:
-            described = describe(path)
+            described = describe(path, forgets=True)
         except AegleError:
             raise NotFound("this object's header cannot be read, so it has no picture") from None
         if described.table is None or not len(described.table):

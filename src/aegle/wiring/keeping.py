@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def site_secrets(home: Home, name: str) -> Iterator[Secrets]:
-    """A site's secrets: files beside it, or Secret Manager on Google Cloud."""
+    """A site's secrets: files beside it, or Secret Manager for a machine on Google Cloud."""
     cloud = home.require_applied().site(name).config.cloud
     with ExitStack() as stack:
-        if cloud is None:
+        if cloud is None or cloud.keys_here:
             yield FileSecrets(home.site(name) / "secrets")
             return
         session, _ = google_session(stack)

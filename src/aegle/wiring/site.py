@@ -126,9 +126,11 @@ def _on_google(
     trail = CloudTrail(chain, copied, session, cloud.project, at("logging", "v2"))
     lender = at("iamcredentials", "v1")
     return _Own(
-        secrets=SecretManager(session, cloud.project, folder.root.name, at("secretmanager", "v1")),
+        secrets=FileSecrets(folder.secrets)
+        if cloud.keys_here
+        else SecretManager(session, cloud.project, folder.root.name, at("secretmanager", "v1")),
         audit=trail,
-        hub=HttpHub(cloud.hub_url, site_token(cloud.hub_url, client)),
+        hub=HttpHub(cloud.hub_url, site_token(cloud.hub_url, client, lender)),
         lender=ReaderToken(session, cloud.reader, archive.url, lender) if cloud.reader and archive else None,
         copy_audit=lambda: trail.ship() > 0,
     )

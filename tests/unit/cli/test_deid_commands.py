@@ -33,7 +33,7 @@ def run(aegle: Aegle) -> Result:
 
 
 def name_of(value: str, listed: str) -> str:
-    return next(line.split("│")[1].strip() for line in listed.splitlines() if value in line)
+    return next(line.split()[0] for line in listed.splitlines() if value in line)
 
 
 def test_a_folder_is_completed_in_two_runs_with_the_decisions_between(aegle: Aegle) -> None:

@@ -30,6 +30,8 @@ PICTURE = np.full((192, 256, 3), 240, np.uint8)
 LIT_CORNER = base64.b64encode(b"\xff\0\0\0").decode()  # the top left quarter
 PIXELMED = [
     "java",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # a short run, most of which would go into compiling well
     "-Djdk.xml.xpathTotalOpLimit=0",
     "-Djdk.xml.xpathExprOpLimit=0",
     "-Djdk.xml.xpathExprGrpLimit=0",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.data import get_testdata_file
 from pydicom.dataelem import DataElement
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from aegle.dicom import by_library, describe, frames, scan
@@ -143,6 +144,46 @@ def test_every_vr_is_told_as_pydicom_tells_it(tmp_path: Path) -> None:
     assert found[1].header["00110017"]["Value"] == [1.5, "NaN"]
 
 
+def test_a_header_reads_alike_whatever_was_read_before_it() -> None:
+    contents = [path.read_bytes() for path in SHIPPED if path.stat().st_size < 1 << 20]
+
+    def told() -> Iterator[tuple[str, int, bytes] | None]:
+        for content in contents:
+            found = scanned(content)
+            yield found and (text(found[1].header), *found[1][1:])
+
+    alone = []
+    for each in told():
+        alone.append(each)
+        scan.met_before.cache_clear()
+    assert list(told()) == alone
+    assert list(told()) == alone
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_the_same_bytes_in_another_character_set_are_other_text(tmp_path: Path, syntax: str) -> None:
+    told = []
+    for name, said in (("ISO_IR 100", "M\xc3\xbcller"), ("ISO_IR 192", "M\xfcller"), ("ISO_IR 100", "M\xc3\xbcller")):
+        made = Dataset()
+        made.SOPClassUID, made.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+        made.SpecificCharacterSet, made.StudyDescription = name, said
+        made.file_meta = FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+        made.save_as(tmp_path / "made.dcm", enforce_file_format=True)
+        found = scanned((tmp_path / "made.dcm").read_bytes())
+        told.append(found and found[1].header["00081030"]["Value"] == [said])
+    assert told == [True, True, True]
+
+
+def test_what_is_held_of_headers_read_before_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MET_MOST", 4)
+    scan.met_before.cache_clear()
+    for path in SHIPPED[:40]:
+        scanned(path.read_bytes())
+    held = [len(scan.met_before(explicit, name).held) for explicit in (True, False) for name in ("", "ISO_IR 100")]
+    assert max(held) == 4
+
+
 @pytest.mark.parametrize("length", ["defined", "undefined"])
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 def test_sequences_of_either_length_are_read_in_full(tmp_path: Path, length: str, syntax: str) -> None:
@@ -266,6 +307,73 @@ def test_places_beyond_the_bound_are_not_read_into_memory(monkeypatch: pytest.Mo
     monkeypatch.setattr(scan, "ITEMS_MAX_BYTES", 500)
     with pytest.raises(Unsure):
         scan.scan(sparse(30), scan.meta(sparse(30))[1], explicit=True)
+
+
+def test_nothing_stays_in_memory_of_an_object_that_is_not_deidentified() -> None:
+    scan.met_before.cache_clear()
+    describe.describe(CT, forgets=True)
+    assert scan.met_before.cache_info().currsize == 0
+    describe.describe(CT)
+    assert scan.met_before.cache_info().currsize > 0
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_an_implicit_slice_with_private_blocks_is_read_fast(tmp_path: Path, signed: int) -> None:
+    made = pydicom.dcmread(CT)  # of a maker whose attributes pydicom knows
+    made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    made.PixelRepresentation = signed
+    made.SmallestImagePixelValue, made.PixelPaddingValue = -signed, 7
+    block = made.private_block(0x0051, "OF NOBODY WE KNOW", create=True)
+    block.add_new(1, "LO", "what it says")
+    block.add_new(2, "SL", -5)
+    made.add_new(0x00530001, "LO", "without a block")
+    made.save_as(tmp_path / "made.dcm")
+    content = (tmp_path / "made.dcm").read_bytes()
+    found = scanned(content)
+    assert found is not None
+    assert text(found[1].header) == text(by_pydicom(content).header)
+    assert {found[1].header[tag]["vr"] for tag in ("00280106", "00280120")} == {"SS" if signed else "US"}
+
+
+def crowded(elements: int, last: bytes) -> bytes:
+    """A slice with as many more elements, empty but for the last one."""
+    made = pydicom.dcmread(CT)
+    for element in list(made):
+        if element.tag.group > 0x0008:
+            del made[element.tag]
+    stream = io.BytesIO()
+    made.save_as(stream)
+    tags = [(0x0021 + 2 * (number // 60_000), number % 60_000 + 1) for number in range(elements)]
+    empty = b"".join(struct.pack("<HH2sH", *tag, b"LO", 0) for tag in tags)
+    return stream.getvalue() + empty + struct.pack("<HH2sH", 0x7001, 1, b"LO", len(last)) + last
+
+
+@pytest.mark.parametrize("last", [b"plain ", b"\x1b$ "], ids=["fast", "pydicom"])
+def test_more_elements_than_any_header_has_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bytes
+) -> None:
+    monkeypatch.setattr(scan, "ELEMENTS_MAX", 1_000)
+    monkeypatch.setattr(by_library, "READS_MAX", 1_000)
+    (tmp_path / "crowded.dcm").write_bytes(crowded(1_000, last))
+    with pytest.raises(BadDicom, match="attributes"):
+        describe.describe(tmp_path / "crowded.dcm")
+
+
+def test_pydicom_is_given_no_more_pieces_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = crowded(1_000, b"\x1b$ ")
+    assert scanned(content) is None
+    monkeypatch.setattr(by_library, "READS_MAX", 1_000)
+    with pytest.raises(BadDicom, match="attributes"):
+        by_pydicom(content)
+
+
+def test_elements_of_many_frames_that_became_text_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "FOLDED", 10)
+    monkeypatch.setattr(scan, "ELEMENTS_MAX", 400)
+    found = scanned(sparse(1_000))
+    assert found is not None
+    many = found[1].header["52009230"]["Value"]
+    assert isinstance(many, ManyItems) and many.count == 1_000
 
 
 def test_other_long_sequences_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

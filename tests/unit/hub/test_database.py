@@ -18,6 +18,7 @@ def test_migrations_are_taken_once_in_order(empty_url: str) -> None:
         "0004_people",
         "0005_site_account",
         "0006_warehouse_due",
+        "0007_site_frozen",
     )
     assert migrate(database) == ()
     database.close()
@@ -33,7 +34,7 @@ def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
         thread.join()
     assert sorted(name for names in taken for name in names) == [
         "0001_sites_and_bundles", "0002_requests", "0003_procrastinate", "0004_people",
-        "0005_site_account", "0006_warehouse_due",
+        "0005_site_account", "0006_warehouse_due", "0007_site_frozen",
     ]  # fmt: skip
     database.close()
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from aegle.pages.shell import _LARGEST_BODY, _SmallBodies
+from aegle.pages.wrappers import LARGEST_BODY, SmallBodies
 
 seen: list[int] = []
 
@@ -34,7 +34,7 @@ async def blocks(total: int) -> AsyncIterator[bytes]:
 
 def post(path: str, total: int, *, says_length: bool) -> httpx.Response:
     routes = [Route(name, count, methods=["POST"]) for name in ("/sign-in", "/upload")]
-    application = _SmallBodies(Starlette(routes=routes), {"/upload"})
+    application = SmallBodies(Starlette(routes=routes), {"/upload"})
 
     async def run() -> httpx.Response:
         transport = httpx.ASGITransport(application)
@@ -51,15 +51,15 @@ def test_a_small_form_passes() -> None:
 
 
 def test_a_large_one_is_refused_by_what_it_says_before_it_is_read() -> None:
-    assert post("/sign-in", _LARGEST_BODY + 1, says_length=True).status_code == 413
+    assert post("/sign-in", LARGEST_BODY + 1, says_length=True).status_code == 413
     assert seen == []
 
 
 def test_one_that_does_not_say_is_cut_off() -> None:
-    assert post("/sign-in", 5 * _LARGEST_BODY, says_length=False).status_code == 400
+    assert post("/sign-in", 5 * LARGEST_BODY, says_length=False).status_code == 400
     assert seen == [-1]
 
 
 @pytest.mark.parametrize("says_length", [True, False])
 def test_the_upload_streams(says_length: bool) -> None:
-    assert post("/upload", 5 * _LARGEST_BODY, says_length=says_length).text == str(5 * _LARGEST_BODY)
+    assert post("/upload", 5 * LARGEST_BODY, says_length=says_length).text == str(5 * LARGEST_BODY)

@@ -15,7 +15,7 @@ from aegle.access import Act, Role
 from aegle.local.accounts import SqliteAccounts
 from aegle.pages.accounts import Account, SignIn, new_account
 from aegle.pages.people import PeoplePages
-from aegle.pages.shell import TEMPLATES, Page, Place, Shell, Visit
+from aegle.pages.shell import TEMPLATES, Page, Place, Shell, Visit, _with_commands
 from aegle.records import AuditEvent, AuditHead, AuditOutcome, SiteKind
 
 PASSWORD = "a password for tests"
@@ -217,6 +217,25 @@ def test_a_foreign_host_name_gets_nothing_and_is_audited(browser: Browser, trail
     assert answer.status_code == 421
     assert "clara" not in answer.text
     assert trail.refused()[-1].facts["reason"] == "FOREIGN_HOST"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/studies", "/assets/nothing.js"])
+def test_an_address_without_a_page_is_answered_by_a_page_with_the_way_back(browser: Browser, path: str) -> None:
+    page = browser.get(path, headers={"accept": "text/html"})
+    assert page.status_code == 404
+    assert "There is no such page" in page.text and 'href="/"' in page.text and "st-anna" in page.text
+    assert browser.get(path, headers={"accept": "*/*"}).json() == {
+        "code": "NOT_FOUND",
+        "detail": "There is no such page.",
+    }
+
+
+def test_a_method_that_no_page_takes_is_refused_in_the_same_way(browser: Browser) -> None:
+    assert browser.post("/", headers={"accept": "text/html"}).status_code == 405
+
+
+def test_words_between_backticks_are_shown_as_code_and_nothing_else_is_html() -> None:
+    assert _with_commands("run `aegle plan` <b>") == "run <code>aegle plan</code> &lt;b&gt;"
 
 
 @pytest.mark.parametrize(

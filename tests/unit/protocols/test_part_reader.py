@@ -58,6 +58,8 @@ def test_no_body_breaks_it_or_leaves_a_file(tmp_path: Path, pieces: list[bytes],
         (b"--x-y\r\n" + b"a" * 9_000, BadMessage),
         (b"a" * 9_000, BadMessage),
         (b"--x-yz\r\n\r\nabc", BadMessage),
+        (b"--x-y" + b" " * 257 + b"\r\n\r\nabc\r\n--x-y--", BadMessage),
+        (b"--x-y -\r\n\r\nabc\r\n--x-y--", BadMessage),
         (b"--x-y\r\n\r\n" + b"a" * 101 + b"\r\n--x-y--", TooLarge),
     ],
 )

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from aegle import durable
@@ -14,7 +15,7 @@ from aegle.dicom.describe import Description
 from aegle.dicom.frames import FrameTable
 from aegle.errors import NotFound
 from aegle.local.archive import schema
-from aegle.local.archive.known import Known
+from aegle.local.archive.known import MOST, Known
 from aegle.local.archive.search import search
 from aegle.records import Found, Query, StoredInstance
 
@@ -27,22 +28,32 @@ class Entry:
     """One instance as it goes into the index, made ready by whoever brings it, before its turn to write."""
 
     def __init__(
-        self, stored: StoredInstance, description: Description, *, instead: bool = False, folder: Path | None = None
+        self,
+        stored: StoredInstance,
+        description: Description,
+        *,
+        instead: bool = False,
+        folder: Path | None = None,
+        is_series_known: bool = False,
     ) -> None:
         """`instead` puts it in place of what was known of it. The entries of `folder`, where its file was moved to, are forced
-        to the disk before: once for all who wait together."""
+        to the disk before: once for all who wait together. Of a series that is known, what it says is not made ready."""
         row = {name: getattr(stored, name) for name in _FIELDS.split(", ")}
         row["metadata"] = description.metadata
         row["frame_table"] = description.table.to_bytes() if description.table else None
-        self._rows = schema.rows_of(row, description.header)
-        self.instead, self.sop_uid = instead, stored.sop_uid
-        self.folder = folder
+        self.instead, self.folder, self.sop_uid = instead, folder, stored.sop_uid
+        self.series = (stored.study_uid, stored.series_uid)
+        self._above = partial(schema.rows_above, row, description.header)
+        self._made_above = None if is_series_known else self._above()
+        self._own = schema.row_of(row, description.header)
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Into the open transaction."""
+    def write(self, connection: sqlite3.Connection, *, is_series_known: bool) -> None:
+        """Into the open transaction; `is_series_known` as of now, which may be another answer than before."""
         if self.instead:
             connection.execute("DELETE FROM instance WHERE sop_uid = ?", (self.sop_uid,))
-        schema.insert(connection, self._rows)
+        if self.instead or not is_series_known:
+            schema.insert(connection, self._made_above or self._above())
+        schema.insert(connection, self._own)
 
 
 class Index:
@@ -55,12 +66,17 @@ class Index:
         self._open: list[sqlite3.Connection] = []
         self._free: list[sqlite3.Connection] = []
         self._known = Known()
+        self._series: set[tuple[str, str]] = set()  #: some of those that are in the tables
         self._writer = self._connect()
         schema.prepare(self._writer)
 
     def add(self, entry: Entry) -> None:
         """Index one instance; a second time changes nothing."""
         self._together.add(entry)
+
+    def knows_series(self, study_uid: str, series_uid: str) -> bool:
+        """Whether the series is known to be in the tables just now, without asking them."""
+        return (study_uid, series_uid) in self._series
 
     def add_all(self, several: Iterable[tuple[StoredInstance, Description]]) -> None:
         """Index several in one commit: all of them, or none. Takes 64 MB more memory from the first call on."""
@@ -73,6 +89,7 @@ class Index:
         with self._writing:
             self._writer.execute("DELETE FROM instance WHERE sop_uid = ?", (sop_uid,))
             self._known.forget(sop_uid)
+            self._series.clear()  # that may have been the last of its series
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         for folder in {entry.folder for entry in entries if entry.folder}:
@@ -86,15 +103,19 @@ class Index:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for entry in entries:
-                entry.write(connection)
+                entry.write(connection, is_series_known=entry.series in self._series)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        if len(self._series) > MOST or any(entry.instead for entry in entries):
+            self._series.clear()
         for entry in entries:
             if entry.instead:
                 self._known.forget(entry.sop_uid)
+            else:
+                self._series.add(entry.series)
 
     def search(self, query: Query) -> Sequence[Found]:
         """What matches, in the order of the query. Raises TooLarge for a search that takes too much work."""

@@ -146,15 +146,25 @@ Rows = list[tuple[str, tuple[Any, ...]]]  #: statements with their values
 
 def rows_of(row: dict[str, Any], header: dict[str, Any]) -> Rows:
     """What one instance puts into the tables, with the study and the series it makes."""
-    rows: Rows = []
-    for level in Level:
-        values = {name: row[name] for name in UIDS[level]} | {"facts": _json(facts(header, level))}
-        values |= {key.column: indexed(header, key) for key in _COMPARED[level]}
-        values = values | row if level is Level.INSTANCE else values
-        rows.append(_row(level.value, values))
-        if level is Level.SERIES:
-            rows.append(_row("study_modality", {"modality": values["modality"], "study_uid": row["study_uid"]}))
-    return rows
+    return rows_above(row, header) + row_of(row, header)
+
+
+def rows_above(row: dict[str, Any], header: dict[str, Any]) -> Rows:
+    """The study and the series that an instance makes where they are not there yet."""
+    series = _values(row, header, Level.SERIES)
+    modality = {"modality": series["modality"], "study_uid": row["study_uid"]}
+    study = _values(row, header, Level.STUDY)
+    return [_row("study", study), _row("series", series), _row("study_modality", modality)]
+
+
+def row_of(row: dict[str, Any], header: dict[str, Any]) -> Rows:
+    """The instance alone."""
+    return [_row("instance", _values(row, header, Level.INSTANCE) | row)]
+
+
+def _values(row: dict[str, Any], header: dict[str, Any], level: Level) -> dict[str, Any]:
+    values = {name: row[name] for name in UIDS[level]} | {"facts": _json(facts(header, level))}
+    return values | {key.column: indexed(header, key) for key in _COMPARED[level]}
 
 
 def insert(connection: sqlite3.Connection, rows: Rows) -> None:

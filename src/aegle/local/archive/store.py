@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +117,10 @@ class FileArchive:
             if accept is not None:
                 accept(description.instance, description.header)
             stored = stored_as(description, slot, digest or _digest(slot))
-            entry = Entry(stored, description)
+            is_known = self._index.knows_series(stored.study_uid, stored.series_uid)
+            entry = Entry(stored, description, is_series_known=is_known)
         finally:
-            wait((synced,))
+            synced.exception()  # the slot is nobody else's before it is over
         with self._turns[hash(stored.sop_uid) % _TURNS]:
             known = self._index.find(stored.sop_uid)
             if known is not None:
@@ -225,6 +226,7 @@ class FileArchive:
 
     def close(self) -> None:
         """Close the index and let another process use the archive."""
+        self._ready.close()
         self._syncing.shutdown()
         self._index.close()
         self._lock.close()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from aegle.errors import BadConfig
 from aegle.provision.policy import data, database, exits, identity, machines, network, people, watching
 from aegle.provision.policy.estate import Estate, Finding, Findings, read
 
@@ -72,6 +73,11 @@ ASSERTIONS: Final[tuple[Callable[[Estate], Findings], ...]] = (
 
 
 def examine(*documents: Mapping[str, Any]) -> dict[str, list[Finding]]:
-    """What each assertion found, by its name; empty lists where everything holds. Raises BadConfig."""
+    """What each assertion found, by its name; empty lists where everything holds. Raises BadConfig, also where nothing stands:
+    of nothing, every assertion would hold."""
     estate = read(*documents)
+    if not estate.resources:
+        raise BadConfig(
+            "there is nothing to judge: no resource stands yet. Run `aegle apply --foundation`, then `aegle apply`"
+        )
     return {assertion.__name__: list(assertion(estate)) for assertion in ASSERTIONS}
