@@ -7,19 +7,22 @@ the object in the PACS cannot be joined by anybody else. The same input gives th
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from pydicom import Dataset, FileDataset, dcmread, dcmwrite
 from pydicom.dataelem import DataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
-from aegle.deid.dates import moved
+from aegle.deid.dates import Shift, moved, passing_midnight
 from aegle.deid.identifiers import texts
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from aegle.deid.pseudonyms import Pseudonyms, is_public
-from aegle.deid.vault import Vault
 from aegle.errors import BadDicom, NotFound
+
+if TYPE_CHECKING:
+    from aegle.deid.vault import Vault
 
 _UNICODE = "ISO_IR 192"
 
@@ -27,13 +30,14 @@ _UNICODE = "ISO_IR 192"
 _ALIAS_MARKS = (0x00120062, 0x00120063, 0x00120064, 0x00280303)
 
 #: Dates a result copies from its sources; every other date in it is the result's own and was never moved.
-_SOURCE_DATES = frozenset({0x00080022, 0x0008002A, 0x00189074, 0x00189151})
+_ACQUISITION_TIME = 0x00080032
+_SOURCE_DATES = frozenset({0x00080022, _ACQUISITION_TIME, 0x0008002A, 0x00189074, 0x00189151})
 _REQUIRED = frozenset(
     {0x00080020, 0x00080030, 0x00080050, 0x00080090, 0x00100010, 0x00100020, 0x00100030, 0x00100040, 0x00200010}
 )  # Type 2 in the patient and general study modules: present, empty where unknown
 
 
-def restore(alias_object: bytes, vault: Vault, pseudonyms: Pseudonyms) -> bytes:
+def restore(alias_object: bytes, vault: "Vault", pseudonyms: Pseudonyms) -> bytes:
     """The Part 10 result under its real patient. Deterministic.
 
     Raises NotFound when the vault does not know the study, BadDicom when the object cannot be read, Unreadable when
@@ -42,12 +46,14 @@ def restore(alias_object: bytes, vault: Vault, pseudonyms: Pseudonyms) -> bytes:
     result = _read(alias_object)
     study_alias = str(result.get("StudyInstanceUID", ""))
     identity = vault.identity(study_alias)
-    days = pseudonyms.shift_days(vault.patient_alias(study_alias))
+    back = pseudonyms.shift(vault.patient_alias(study_alias)).back
     for item in _levels(result):
         item.decode()
         _use_unicode(item, top=item is result)
+        late = passing_midnight({_ACQUISITION_TIME: str(item.get("AcquisitionTime") or "")}, back)
         for element in item:
-            _restore_element(element, days, vault, pseudonyms)
+            days = back.days - late.get(int(element.tag), 0)
+            _restore_element(element, back._replace(days=days), vault, pseudonyms)
     _restore_identity(result, identity)
     return _written(result)
 
@@ -75,16 +81,16 @@ def _use_unicode(item: Dataset, *, top: bool) -> None:
         del item.SpecificCharacterSet
 
 
-def _restore_element(element: DataElement, days: int, vault: Vault, pseudonyms: Pseudonyms) -> None:
+def _restore_element(element: DataElement, back: Shift, vault: "Vault", pseudonyms: Pseudonyms) -> None:
     if element.VR == "UI" and element.value:
         several = element.VM > 1
         values = [_original(str(uid), vault, pseudonyms) for uid in (element.value if several else [element.value])]
         element.value = values if several else values[0]
     elif element.tag in _SOURCE_DATES and element.value:
-        element.value = moved(element.VR, str(element.value), -days)
+        element.value = moved(element.VR, str(element.value), back)
 
 
-def _original(alias: str, vault: Vault, pseudonyms: Pseudonyms) -> UID:
+def _original(alias: str, vault: "Vault", pseudonyms: Pseudonyms) -> UID:
     if is_public(alias):
         return UID(alias)
     try:

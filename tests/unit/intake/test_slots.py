@@ -1,5 +1,6 @@
 """Objects that arrive in slots: one wait for the disk each, and found again whatever a crash left of their names."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ from rawslot import received
 from aegle import durable
 from aegle.deid import Pseudonyms
 from aegle.dicom import arrival
+from aegle.errors import StorageFull
 from aegle.intake.slots import is_slot
 from aegle.intake.spool import Door, Spool
 
@@ -45,6 +47,37 @@ def test_slots_are_made_many_at_once_and_nobody_gets_the_same(spool: Spool) -> N
         thread.join()
     assert len(set(taken)) == 200
     assert all(is_slot(path) and path.stat().st_size == 0 for path in taken)
+
+
+def test_more_slots_are_made_before_the_last_is_taken_and_whoever_receives_does_not_wait(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers, really = list[str](), durable.sync_folder
+    monkeypatch.setattr(
+        durable, "sync_folder", lambda path: (makers.append(threading.current_thread().name), really(path))
+    )
+    for _ in range(100):
+        spool.slots.take()
+        spool.slots.close()  # as if the next came when the disk was ready
+    assert makers == [threading.current_thread().name, "slots", "slots", "slots"]
+
+
+def test_a_full_disk_is_told_to_one_who_needs_a_slot_and_leaves_no_half_made_ones(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = [spool.slots.take() for _ in range(16)]
+
+    def no_room(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(durable.os, "fsync", no_room)
+        taken += [spool.slots.take() for _ in range(16)]  # those that were there
+        spool.slots.close()
+        with pytest.raises(StorageFull):
+            spool.slots.take()
+    assert sorted(spool.incoming.iterdir()) == sorted(taken)
+    assert spool.slots.take() not in taken
 
 
 def test_a_whole_object_whose_new_name_the_power_took_is_taken_in_and_nothing_half_is(spool: Spool) -> None:

@@ -226,6 +226,7 @@ class FileArchive:
 
     def close(self) -> None:
         """Close the index and let another process use the archive."""
+        self._ready.close()
         self._syncing.shutdown()
         self._index.close()
         self._lock.close()
