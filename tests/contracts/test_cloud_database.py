@@ -1,6 +1,6 @@
 """The hub's database on Cloud SQL: TLS of its own authority, no password, tokens that end, and who waits for whom."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -110,13 +110,12 @@ def test_hub_and_workers_wait_until_the_owner_has_migrated(cloud: Cloud, databas
         closing(Database(hub_url, connections=1)) as hub,
         closing(Database(owner_url, connections=1)) as owner,
     ):
-
-        def migrate_meanwhile(_: float) -> None:
-            migrate(owner)
-            let_in(owner, USER.format("hub"), USER.format("worker"))
-
-        await_schema(hub, lambda: told.append("waits"), migrate_meanwhile)
-        assert told == ["waits"]
+        steps: list[Callable[[], object]] = [
+            lambda: migrate(owner),  # between the two, the tables are there and closed to the hub
+            lambda: let_in(owner, USER.format("hub"), USER.format("worker")),
+        ]
+        await_schema(hub, lambda: told.append("waits"), lambda _: steps.pop(0)())
+        assert told == ["waits"] and not steps
         assert migrate(owner) == ()
         let_in(owner, USER.format("hub"), USER.format("worker"))  # a second time changes nothing
         await_schema(hub, lambda: told.append("waits"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 
 from aegle.errors import Unavailable
 from aegle.hub.database import Database, Transaction, steps
@@ -70,6 +71,6 @@ def _is_current(database: Database) -> bool:
             if not there or not there["there"]:
                 return False
             taken: Sequence[str] = [row["name"] for row in transaction.execute("SELECT name FROM migration").fetchall()]
-    except Unavailable:
+    except (Unavailable, InsufficientPrivilege):  # migrated a moment ago, and not let in yet
         return False
     return {name for name, _ in steps()} <= set(taken)
