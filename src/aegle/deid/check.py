@@ -20,8 +20,9 @@ from aegle.deid.reading import Part, Reading, may_nest, opened
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
 from aegle.deid.rules import Action
+from aegle.deid.spare_bits import SpareBits
 from aegle.deid.survey import MARK
-from aegle.deid.sweep import same_pixels, sweep
+from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
 from aegle.deid.verdicts import identifiers, in_output, is_identifying
 
@@ -29,6 +30,7 @@ from aegle.deid.verdicts import identifiers, in_output, is_identifying
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
 _SOP_INSTANCE, _PATIENT_ID = 0x00080018, 0x00100020
+_HOUR_ALONE = 2  #: digits of a time that says no minutes; it stays
 
 
 def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
@@ -48,11 +50,14 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
         fault = next(faults, None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
+        spare = SpareBits(written)
         if done.painted:
             if not painted_well(source, target, done.painted):
                 return Held(reason=HoldReason.CHECK_FAILED, detail="the picture differs beside what was painted over")
-        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0):
+        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0, spare=spare):
             return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
+        if hidden_bits(written.pixels, spare, met=not done.painted):
+            return Held(reason=HoldReason.HIDDEN_BITS, detail="bits beside those that Bits Stored names are in use")
         charset = original.header.character_set
         found = _identifiers(original, profile, done)
         where = _left_in(texts, Search(found, charset)) or sweep(
@@ -66,7 +71,7 @@ def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[
     yield from _meta_faults(written, done)
     for part in (written.header, written.after):
         for raw in part.elements.values():
-            found = in_output(raw, part.reader, profile)
+            found = in_output(raw, part.reader, profile, done.alias.sop_class)
             texts += found.texts
             if found.fault:
                 yield found.fault
@@ -88,12 +93,11 @@ def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
 
 
 def _unmoved_dates(original: Part, written: Part, profile: Profile) -> Iterator[str]:
-    """Dates of the top level that are the source's."""
+    """Dates and times of the top level that are the source's, and more than an hour alone."""
     for tag in written.elements.keys() & original.elements.keys():
-        rule = profile.rules.get(tag)
-        shifted = rule and rule.action is Action.SHIFT and rule.vr in {b"DA", b"DT"}
-        if shifted and original.value(tag) == written.value(tag) != b"":
-            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date"
+        rule, was = profile.rules.get(tag), original.value(tag)
+        if rule and rule.action is Action.SHIFT and len(was) > _HOUR_ALONE and was == written.value(tag):
+            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date or time"
 
 
 def _is_original(uid: str, done: Deidentified) -> bool:

@@ -13,7 +13,7 @@ _DONE: Mapping[Action, str] = {
     Action.EMPTY: "emptied",
     Action.DUMMY: "replaced by a value that is the same for everybody",
     Action.UID: "replaced by the UID's pseudonym, the same wherever the UID stands; UIDs of the standard stay",
-    Action.SHIFT: "a date moved by the patient's days, a time cut to the hour",
+    Action.SHIFT: "a date moved by the patient's days, a time by the patient's minutes",
     Action.TOKEN: "replaced by a keyed token, so that equal values stay equal",
     Action.PATIENT: "the patient's alias",
     Action.ENTER: "a sequence that stays: each attribute inside follows its own rule",
@@ -73,7 +73,7 @@ def _unlisted() -> Iterator[str]:
     yield f"standard's other attributes ({told})"
     yield "follow their VR: UIDs are mapped, dates and times moved, names and free text (PN, LT, ST, UT, UC, UR, AE) removed,"
     yield "short text (LO, SH) removed but for words of how the picture was made, numbers and"
-    yield "coded strings (CS) kept, the latter once their words are decided."
+    yield "coded strings (CS) kept, the latter once their words are decided. Waveform Data stay in waveform objects alone."
 
 
 def _classes() -> Iterator[str]:

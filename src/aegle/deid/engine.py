@@ -15,7 +15,7 @@ from typing import IO
 
 from aegle.deid.codestreams import Blank
 from aegle.deid.identifiers import Search, texts
-from aegle.deid.insertions import insertions
+from aegle.deid.insertions import insertions, late_dates
 from aegle.deid.judge import Verdict, judge
 from aegle.deid.masks import Device
 from aegle.deid.outcome import Deidentified
@@ -126,11 +126,14 @@ def _cleaned(
         encoding = SYNTAXES[origin.syntax].encoding
         rewriter = Rewriter(
             data=origin.data,
-            rules=profile.rules,
+            rules=profile.rules_of(survey.source.sop_class),
             replacements=Replacements(pseudonyms, alias, survey.character_set),
             character_set=survey.character_set,
             target=encoding,
-            insertions=insertions(encoding, alias, profile, verdict, repainted),
+            insertions={
+                **insertions(encoding, alias, profile, verdict, repainted),
+                **late_dates(encoding, survey, profile, pseudonyms.shift(alias)),
+            },
             values=values,
         )
         parts = _rewritten(rewriter, origin, survey)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
+from aegle.deid.dates import Shift, moved_date, passing_midnight
 from aegle.deid.judge import Verdict
 from aegle.deid.profile import Profile
 from aegle.deid.repaint import Repainted
-from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC
+from aegle.deid.rules import Action
+from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey
 from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
 from aegle.dicom.walk import EXPLICIT_LE, Encoding
 
@@ -29,6 +31,15 @@ def insertions(
         values[BURNED_IN] = (b"CS", b"NO")
     elements = {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
     return elements | _new_encoding(repainted) if repainted else elements
+
+
+def late_dates(encoding: Encoding, survey: Survey, profile: Profile, shift: Shift) -> Mapping[int, bytes]:
+    """Dates whose times pass midnight when they move; for most objects none."""
+    return {
+        tag: encoding.emit(tag, b"DA", moved_date(survey.text(tag), shift.days - days).encode())
+        for tag, days in passing_midnight(survey.times, shift).items()
+        if survey.text(tag) and profile.rules[tag].action is Action.SHIFT
+    }
 
 
 def _new_encoding(repainted: Repainted) -> dict[int, bytes]:

@@ -17,13 +17,19 @@ from aegle.deid.survey import (
     MARK,
     METHOD,
     RECOGNIZABLE,
+    SERIES_DESCRIPTION,
     SOP_CLASS,
     Survey,
 )
 from aegle.references import InstanceRef
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
-_CAPTURED = frozenset({"SCREEN SAVE", "SCREENSHOT", "SECONDARY CAPTURE"})
+#: Words by which devices mark a screen they saved as a picture of their own class: in Image Type (Siemens' `CT_SOM5 PROT`, a
+#: patient protocol; GE's `SCREEN SAVE`), or in the description of a derived one's series.
+_CAPTURED = re.compile(r"SCREEN(?!ING)|CAPTURE|HARDCOPY|\b(?:PROT|PROTOCOL|REPORT|SUMMARY|DOSE_INFO)\b")
+_SCREEN = re.compile(
+    r"PATIENT (?:PROTOCOL|INFO)|PROTOCOL PAGE|(?:DOSE|EXAM) (?:REPORT|INFO|SUMMARY)|SCREEN ?(?:SAVE|SHOT|CAPTURE)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +84,16 @@ def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:
     burned_in = survey.text(BURNED_IN).upper()
     if burned_in not in {"", "NO"}:
         raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is not NO")
-    captured = bool(survey.text(CONVERSION_TYPE)) or _kind(survey) & _CAPTURED
-    if not burned_in and (risk is PixelRisk.HIGH or captured):
+    if not burned_in and (risk is PixelRisk.HIGH or _is_captured(survey)):
         raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is absent in a kind of picture that may have it")
     return Verdict(certified=burned_in == "NO" or "ORIGINAL" in _kind(survey))
+
+
+def _is_captured(survey: Survey) -> bool:
+    """Whether an object of any class says that its picture was a screen's, or a film's."""
+    kind = survey.text(IMAGE_TYPE).upper()
+    described = "ORIGINAL" not in kind and _SCREEN.search(survey.text(SERIES_DESCRIPTION).upper())
+    return bool(survey.text(CONVERSION_TYPE) or described or _CAPTURED.search(kind))
 
 
 def _by_rule(survey: Survey, rule: PixelRule) -> Verdict:

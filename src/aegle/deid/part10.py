@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
+from aegle.deid.bare import bare_syntax
 from aegle.deid.reasons import FirstSeen, HoldReason
 from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Encoding
 
@@ -62,10 +63,12 @@ class Holding(Exception):
 
 
 def read_meta(data: mmap.mmap) -> tuple[str, int]:
-    """Transfer syntax UID and the position of the data set. Raises Holding, BrokenEncoding."""
-    if len(data) < 132 or data[128:132] != b"DICM":
-        raise Holding(HoldReason.NOT_DICOM, "no DICM mark at byte 128")
+    """Transfer syntax UID and the position of the data set, of a bare data set too. Raises Holding, BrokenEncoding."""
     syntax, pos = "", 132
+    if data[128:132] != b"DICM":
+        syntax, pos = bare_syntax(data), 0
+        if not syntax and data[:4] != b"\2\0\0\0":
+            raise Holding(HoldReason.NOT_DICOM, "no DICM mark at byte 128, and no data set at the first")
     while pos < len(data) and data[pos : pos + 2] == b"\2\0":
         head = EXPLICIT_LE.head(data, pos, len(data))
         if head.value + head.length > len(data):

@@ -4,14 +4,14 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from aegle.deid.classes import CLASSES
+from aegle.deid.classes import CLASSES, WAVEFORMS
 from aegle.deid.masks import Box, Keep, PixelRule
 from aegle.deid.pseudonyms import Pseudonyms
-from aegle.deid.rules import Rule, compile_rules
+from aegle.deid.rules import WAVEFORM_DATA, Rule, compile_rules
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
 from aegle.errors import BadConfig
 
@@ -36,6 +36,14 @@ class Profile:
     def __hash__(self) -> int:
         """By its digest: rules cannot be hashed."""
         return hash(self.digest)
+
+    def rules_of(self, sop_class: str) -> Mapping[int, Rule]:
+        """The rules for one kind of object: Waveform Data stay where they are no sound."""
+        return self.rules if sop_class in WAVEFORMS else self._without_waveforms
+
+    @cached_property
+    def _without_waveforms(self) -> Mapping[int, Rule]:
+        return MappingProxyType({tag: rule for tag, rule in self.rules.items() if tag != WAVEFORM_DATA})
 
     @property
     def weaker_by(self) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ enumerated, and the aliases of two sites cannot be joined. The secret is not the
 import hmac
 import mmap
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Self
 
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]
 
+from aegle.deid.dates import Shift
 from aegle.dicom.arrival import PREAMBLE, unmarked
 from aegle.dicom.walk import let_go
 from aegle.errors import BadConfig
@@ -25,6 +27,10 @@ _CODING_SCHEMES = frozenset(
 )  # LOINC, ICD-10, UCUM, SNOMED CT and their like: registered with HL7, the same for everybody
 
 
+#: Of context groups of PS3.16, which pydicom does not list; no number in it is long enough to be anybody's.
+_CONTEXT_GROUP = re.compile(r"1\.2\.840\.10008\.6\.1\.[1-9][0-9]{0,3}")
+
+
 class Pseudonyms:
     """The keyed maps of one site. Immutable; safe to share between threads."""
 
@@ -32,7 +38,7 @@ class Pseudonyms:
         self._keys = keys
         self.uid = lru_cache(maxsize=65_536)(self._uid)
         self.patient_id = lru_cache(maxsize=4096)(self._patient_id)
-        self.shift_days = lru_cache(maxsize=4096)(self._shift_days)
+        self.shift = lru_cache(maxsize=4096)(self._shift)
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Self:
@@ -59,9 +65,11 @@ class Pseudonyms:
         """The patient's alias, `AG-` and 20 hexadecimal digits. Spaces around the original do not count."""
         return f"AG-{self._mac('patient', original.strip(), issuer.strip())[:10].hex().upper()}"
 
-    def _shift_days(self, patient_alias: str) -> int:
-        """By how many days the dates of the patient with this alias move into the past: 365 to 2554."""
-        return 365 + int.from_bytes(self._mac("days", patient_alias)[:8], "big") % 2190
+    def _shift(self, patient_alias: str) -> Shift:
+        """How the dates and times of the patient with this alias move: 365 to 2554 days into the past, 1 to 59 minutes
+        later in the day."""
+        mac = self._mac("days", patient_alias)
+        return Shift(365 + int.from_bytes(mac[:8], "big") % 2190, 1 + int.from_bytes(mac[8:16], "big") % 59)
 
     def token(self, original: str) -> str:
         """14 hexadecimal digits that stand for an identifier of a thing, a specimen for example."""
@@ -95,7 +103,7 @@ def _digest_mapped(digest: hmac.HMAC, source: IO[bytes]) -> None:
 
 def is_public(uid: str) -> bool:
     """Whether a UID is the standard's or a public coding scheme's, and so names nobody."""
-    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES
+    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES or bool(_CONTEXT_GROUP.fullmatch(uid))
 
 
 def _subkey(secret: bytes, purpose: str) -> bytes:

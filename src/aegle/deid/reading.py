@@ -21,6 +21,7 @@ from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_eleme
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
+from aegle.deid.bare import bare_syntax
 from aegle.deid.part10 import DEFLATED, inflate
 from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Encoding, Fragments
 
@@ -111,6 +112,7 @@ class Reading:
     header: Part
     after: Part  #: what stands after the pixels
     pixels: Region  #: of the file, or of its data set inflated
+    is_little_endian: bool
 
 
 @contextmanager
@@ -120,8 +122,7 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
     Raises whatever pydicom does over bytes that it cannot read.
     """
     with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        preamble = data.read(132)
-        meta = _part(data, EXPLICIT_LE, _at_data_set)
+        preamble, meta = _start(data)
         if meta.value(_TRANSFER_SYNTAX) != DEFLATED.encode():
             yield _read(file, data, preamble, meta, whole=whole)
             return
@@ -130,21 +131,34 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
             yield _read(scratch, inflated, preamble, meta, whole=whole)
 
 
+def _start(data: mmap.mmap) -> tuple[bytes, Part]:
+    """Preamble and file meta group; where there is neither, a group that tells the transfer syntax found."""
+    preamble = data.read(132)
+    if preamble[128:] != b"DICM":
+        data.seek(0)
+        if syntax := bare_syntax(data).encode():
+            told = RawDataElement(BaseTag(_TRANSFER_SYNTAX), "UI", len(syntax), syntax, 0, False, True)
+            return b"", Part({_TRANSFER_SYNTAX: told}, Reader(data))
+    return preamble, _part(data, EXPLICIT_LE, _at_data_set)
+
+
 def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Part, *, whole: bool) -> Reading:
     encoding = _ENCODINGS.get(meta.value(_TRANSFER_SYNTAX), EXPLICIT_LE)
+    little = not encoding.big_endian
     header, start = _part(data, encoding, _at_pixels), data.tell()
     if start + 8 >= len(data):
         none = Region(file=file, data=data, start=len(data), end=len(data), fragments=None)
-        return Reading(preamble=preamble, meta=meta, header=header, after=Part({}, header.reader), pixels=none)
+        after = Part({}, header.reader)
+        return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=none, is_little_endian=little)
     head = encoding.head(data, start, len(data))
     fragments = Fragments.walk(data, head.value, len(data), file) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     data.seek(end)
     after = Part({}, header.reader)
     if end < len(data):
-        after = _part(data, encoding, None if whole else _at_unknown, header.reader.encodings)
+        after = _part(data, encoding, None if whole else _no_attribute, header.reader.encodings)
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
-    return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region)
+    return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region, is_little_endian=little)
 
 
 def _part(data: mmap.mmap, encoding: Encoding, stop: Stop | None, encodings: tuple[str, ...] = _DEFAULT) -> Part:
@@ -167,8 +181,9 @@ def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
     return int(tag) == PIXEL_DATA
 
 
-def _at_unknown(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return not dictionary_has_tag(tag)
+def _no_attribute(tag: BaseTag, vr: str | None, length: int) -> bool:
+    """Stray bytes behind the data set may look like a tag of an earlier group: they are no attributes."""
+    return int(tag) <= PIXEL_DATA or not dictionary_has_tag(tag)
 
 
 Key = tuple[int, str | None, bytes, bool, bool, tuple[str, ...]]  #: all that the reading of an element depends on

@@ -24,6 +24,7 @@ class HoldReason(StrEnum):
     RECOGNIZABLE = "RECOGNIZABLE"
     LABEL_IMAGE = "LABEL_IMAGE"
     PIXELS_UNPROVEN = "PIXELS_UNPROVEN"
+    HIDDEN_BITS = "HIDDEN_BITS"
     IDENTIFIER_LEFT = "IDENTIFIER_LEFT"
     CHECK_FAILED = "CHECK_FAILED"
     ALREADY_ALIASED = "ALREADY_ALIASED"
@@ -65,7 +66,7 @@ REASONS: dict[HoldReason, Reason] = {
         remedy="Give the account that runs this the right to read it, or look at the disk; then run it again.",
     ),
     HoldReason.NOT_DICOM: Reason(
-        text="The file is not a DICOM file (no DICM mark after the preamble).",
+        text="The file is not a DICOM file (no DICM mark after the preamble, nor a data set at its beginning).",
         remedy="Send the original DICOM object, or remove the file.",
         blocks_study=False,
     ),
@@ -119,6 +120,10 @@ REASONS: dict[HoldReason, Reason] = {
     HoldReason.PIXELS_UNPROVEN: Reason(
         text="The pixel data hold more, less or something other than the picture the header describes.",
         remedy="Export the object again, uncompressed if possible.",
+    ),
+    HoldReason.HIDDEN_BITS: Reason(
+        text="Bits that no viewer shows, beside those that Bits Stored names, hold something: an old overlay, or text.",
+        remedy="Export the object again with these bits cleared, or have its source state Bits Stored rightly.",
     ),
     HoldReason.IDENTIFIER_LEFT: Reason(
         text="One of the object's own identifiers was still found after de-identification.",

@@ -15,7 +15,7 @@ class Replacements:
         self.uids: dict[str, str] = {}
         self._pseudonyms = pseudonyms
         self._character_set = character_set
-        self._days = pseudonyms.shift_days(patient_alias)
+        self._shift = pseudonyms.shift(patient_alias)
         self._by_action: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
             Action.UID: self._mapped,
             Action.SHIFT: self._shifted,
@@ -41,7 +41,7 @@ class Replacements:
         return "\\".join(aliases).encode()
 
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:
-        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._days).encode("latin-1")
+        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._shift).encode("latin-1")
 
     def _token(self, rule: Rule, raw: bytes) -> bytes:
         text = raw.decode("latin-1").strip(" \0")

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
-from aegle.deid.dates import moved
+from aegle.deid.dates import Shift, moved, passing_midnight
 from aegle.deid.identifiers import texts
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -30,7 +30,8 @@ _UNICODE = "ISO_IR 192"
 _ALIAS_MARKS = (0x00120062, 0x00120063, 0x00120064, 0x00280303)
 
 #: Dates a result copies from its sources; every other date in it is the result's own and was never moved.
-_SOURCE_DATES = frozenset({0x00080022, 0x0008002A, 0x00189074, 0x00189151})
+_ACQUISITION_TIME = 0x00080032
+_SOURCE_DATES = frozenset({0x00080022, _ACQUISITION_TIME, 0x0008002A, 0x00189074, 0x00189151})
 _REQUIRED = frozenset(
     {0x00080020, 0x00080030, 0x00080050, 0x00080090, 0x00100010, 0x00100020, 0x00100030, 0x00100040, 0x00200010}
 )  # Type 2 in the patient and general study modules: present, empty where unknown
@@ -45,12 +46,14 @@ def restore(alias_object: bytes, vault: "Vault", pseudonyms: Pseudonyms) -> byte
     result = _read(alias_object)
     study_alias = str(result.get("StudyInstanceUID", ""))
     identity = vault.identity(study_alias)
-    days = pseudonyms.shift_days(vault.patient_alias(study_alias))
+    back = pseudonyms.shift(vault.patient_alias(study_alias)).back
     for item in _levels(result):
         item.decode()
         _use_unicode(item, top=item is result)
+        late = passing_midnight({_ACQUISITION_TIME: str(item.get("AcquisitionTime") or "")}, back)
         for element in item:
-            _restore_element(element, days, vault, pseudonyms)
+            days = back.days - late.get(int(element.tag), 0)
+            _restore_element(element, back._replace(days=days), vault, pseudonyms)
     _restore_identity(result, identity)
     return _written(result)
 
@@ -78,13 +81,13 @@ def _use_unicode(item: Dataset, *, top: bool) -> None:
         del item.SpecificCharacterSet
 
 
-def _restore_element(element: DataElement, days: int, vault: "Vault", pseudonyms: Pseudonyms) -> None:
+def _restore_element(element: DataElement, back: Shift, vault: "Vault", pseudonyms: Pseudonyms) -> None:
     if element.VR == "UI" and element.value:
         several = element.VM > 1
         values = [_original(str(uid), vault, pseudonyms) for uid in (element.value if several else [element.value])]
         element.value = values if several else values[0]
     elif element.tag in _SOURCE_DATES and element.value:
-        element.value = moved(element.VR, str(element.value), -days)
+        element.value = moved(element.VR, str(element.value), back)
 
 
 def _original(alias: str, vault: "Vault", pseudonyms: Pseudonyms) -> UID:

@@ -1,13 +1,13 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from struct import Struct
 
 from aegle.deid import icc
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
+from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
 from aegle.deid.part10 import Holding
 from aegle.deid.reasons import FirstSeen, HoldReason
 from aegle.deid.replacements import Replacements
@@ -34,11 +34,8 @@ VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
+_OF_PARTS = frozenset({b"AE", b"CS", b"LO", b"SH", b"UC"})  #: text of which one attribute may hold several
 _NUMBERS = frozenset({b"DS", b"IS"})
-#: The binary ones that hold so many digits.
-_BINARY: Mapping[bytes, str] = {b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "q", b"FL": "f", b"FD": "d"}
-_LONG_NUMBER = 7  #: characters from which a number may be somebody's number rather than a count
-_SHORTEST, _LONGEST = 10 ** (_LONG_NUMBER - 1), 1 << 64
 #: What a kept value of these VRs may be made of: prose under them is refused.
 _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
     **dict.fromkeys(_NUMBERS, re.compile(rb"[0-9+\-.eE \\\0]*")),
@@ -218,13 +215,15 @@ class Rewriter:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
-        if (vr in _SWEPT or vr in _BINARY or (vr in _NUMBERS and head.length >= _LONG_NUMBER)) and self._forbidden_in(
+        if (vr in _SWEPT or vr in BINARY or (vr in _NUMBERS and head.length >= LONG_NUMBER)) and self._forbidden_in(
             source, head, vr
         ):
             self.done.append((head.tag, "identifier replaced"))
-            return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
-        if self.values is not None and vr in GATED and (judged := self._judged(head, vr, self.values)) is not None:
-            return self.target.emit(head.tag, vr, judged.value)
+            return self._without_forbidden(head, vr)
+        if self.values is not None and vr in GATED:
+            judged = self._judged(head, vr, self.data[head.value : head.value + head.length])
+            if judged is not None:
+                return self.target.emit(head.tag, vr, judged.value)
         if vr == b"UI":
             self.replacements.keep_uids(self.data[head.value : head.value + head.length])
         if head.tag == _ICC:
@@ -236,18 +235,30 @@ class Rewriter:
     def _forbidden_in(self, source: Encoding, head: Head, vr: bytes) -> bool:
         """Whether kept text, or a kept number, holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
-        text = _long_numbers(raw, vr, source) if vr in _BINARY else searchable(raw, self.character_set)
+        text = in_binary(raw, vr, source) if vr in BINARY else searchable(raw, self.character_set)
         if vr in _NUMBERS:
-            text += b"\n" + _digits(map(_read, raw.split(b"\\")))
+            text += b"\n" + in_decimals(raw)
         if not text:
             return False
         self.kept_text.append(text)
         return self.forbidden is not None and self.forbidden.hits(text)
 
-    def _judged(self, head: Head, vr: bytes, values: Values) -> Judged | None:
-        """What the site's decisions make of a kept value; notes what nobody has decided about."""
-        raw = self.data[head.value : head.value + head.length]
-        judged = values.judge(head.tag, vr, raw, self.character_set)
+    def _without_forbidden(self, head: Head, vr: bytes) -> bytes:
+        """What stands for a kept value that holds an identifier: its other parts, or a dummy where there are none."""
+        raw = self.data[head.value : head.value + head.length].rstrip(b"\0 ")
+        parts = raw.split(b"\\") if vr in _OF_PARTS and raw.isascii() else []
+        left = [b"" if self.forbidden and self.forbidden.hits(part) else part for part in parts]
+        value = b"\\".join(left).rstrip(b"\\")
+        if not value or left == parts:
+            return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
+        judged = self._judged(head, vr, value)
+        return self.target.emit(head.tag, vr, value if judged is None else judged.value)
+
+    def _judged(self, head: Head, vr: bytes, raw: bytes) -> Judged | None:
+        """What the site's decisions make of a kept value; notes what nobody has decided about. None where it may stay."""
+        if self.values is None or vr not in GATED:
+            return None
+        judged = self.values.judge(head.tag, vr, raw, self.character_set)
         if judged is not None:
             self.first_seen |= judged.first_seen
             self.done.append((head.tag, "denied value emptied"))
@@ -262,26 +273,6 @@ class Rewriter:
         raw = self.data[head.value : head.value + min(head.length, 4096)]
         vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
         self.identifiers |= words(vr, texts(raw, self.character_set))
-
-
-def _long_numbers(raw: bytes, vr: bytes, source: Encoding) -> bytes:
-    """Binary numbers of seven digits and more, in digits; what is too short for a number is none."""
-    form = Struct((">" if source.big_endian else "<") + _BINARY[vr])
-    return _digits(number for (number,) in form.iter_unpack(raw[: len(raw) // form.size * form.size]))
-
-
-def _digits(numbers: Iterable[float]) -> bytes:
-    """The whole ones of seven digits and more, as somebody's number would be written."""
-    long = (abs(number) for number in numbers if _SHORTEST <= abs(number) < _LONGEST)
-    return b"\n".join(b"%d" % number for number in long if number == int(number))
-
-
-def _read(decimal: bytes) -> float:
-    """A decimal string's number (7.35E7, 73519248.0); 0 for what is none."""
-    try:
-        return float(decimal.strip(b" \0") or 0)
-    except ValueError:
-        return 0
 
 
 @lru_cache(maxsize=4096)

@@ -24,7 +24,7 @@ class Action(StrEnum):
     EMPTY = "empty"
     DUMMY = "dummy"
     UID = "uid"  #: the UID's pseudonym, standard UIDs as they are
-    SHIFT = "shift"  #: the date moved by the patient's days, the time cut to the hour
+    SHIFT = "shift"  #: the date moved by the patient's days, the time by the patient's minutes
     TOKEN = "token"  # noqa: S105 - a keyed token, so that equal values stay equal
     PATIENT = "patient"  #: the patient's alias
     ENTER = "enter"  #: a sequence: its items follow their own rules
@@ -89,6 +89,8 @@ _OURS: Mapping[int, Action] = {
     0x00280303: Action.REMOVE,
     0x00400512: Action.TOKEN,  # container and specimen: a constant would merge every slide of a study
     0x00400551: Action.TOKEN,
+    0x00620020: Action.TOKEN,  # TrackingID: its UID may not stand without it
+    0x00700081: Action.EMPTY,  # ContentDescription: Type 2 wherever it stands
     0x0040A160: Action.DUMMY,  # TextValue of a content item, required there
 }
 
@@ -99,7 +101,7 @@ _KEPT_TEXT_KEYWORDS = """
     CodingSchemeDesignator CodingSchemeRegistry CodingSchemeVersion CollimatorGridName ContrastBolusRoute
     ConvolutionKernel DetectorManufacturerName DetectorManufacturerModelName DigitalImageFormatAcquired
     DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType ImageGeometryType
-    ImagedNucleus InterventionDrugName LUTExplanation Manufacturer ManufacturerModelName
+    ImagedNucleus InterventionDrugName LUTExplanation LUTLabel Manufacturer ManufacturerModelName
     ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
     OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
     PlateType PositionReferenceIndicator PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide
@@ -116,8 +118,9 @@ _FREE_TEXT = frozenset({"PN", "LT", "ST", "UT", "UC", "UR", "AE"})
 _TIMES = frozenset({"DA", "DT", "TM"})
 _OPAQUE = frozenset({"OB", "UN"})
 _CLEANABLE = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})  # text that the gate for words judges
+WAVEFORM_DATA = 0x54001010  #: kept in waveform objects alone
 #: OB attributes whose bytes are described by the standard and cannot hold prose; ICC text is blanked by the engine.
-_OPEN_BYTES_KEPT = frozenset({0x00282000, 0x7FE00010})
+_OPEN_BYTES_KEPT = frozenset({0x00282000, WAVEFORM_DATA, 0x7FE00010})
 _OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})  # float pixels: no admitted class has them
 
 _FAMILIES = (

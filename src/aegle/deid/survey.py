@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from aegle.deid.dates import PAIRS
 from aegle.deid.masks import Box, Device
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.part10 import Holding
@@ -33,12 +34,23 @@ _STUDY_UID, _SERIES_UID, BURNED_IN, RECOGNIZABLE = 0x0020000D, 0x0020000E, 0x002
 _PATIENT_ID, _ISSUER, METHOD, LABEL_IN_IMAGE = 0x00100020, 0x00100021, 0x00120063, 0x00480010
 _MANUFACTURER, _MODEL, _MODALITY, _REGIONS = 0x00080070, 0x00081090, 0x00080060, 0x00186011
 _REGION_EDGES = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)  #: left, top, right, bottom; the last two are inside
+_TIMES = frozenset(PAIRS.values())
 _SHAPE = {"samples": 0x00280002, "frames": 0x00280008, "rows": 0x00280010, "columns": 0x00280011, "bits": 0x00280100}
-PHOTOMETRIC, CONVERSION_TYPE = 0x00280004, 0x00080064
+PHOTOMETRIC, CONVERSION_TYPE, SERIES_DESCRIPTION = 0x00280004, 0x00080064, 0x0008103E
 _WANTED = frozenset(
     {_CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, _SOP_UID, _STUDY_UID, _SERIES_UID, BURNED_IN, RECOGNIZABLE}
-    | {_PATIENT_ID, _ISSUER, METHOD, LABEL_IN_IMAGE, PHOTOMETRIC, CONVERSION_TYPE, *_SHAPE.values(), *RESTORED}
-    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006}
+    | {
+        _PATIENT_ID,
+        _ISSUER,
+        METHOD,
+        LABEL_IN_IMAGE,
+        PHOTOMETRIC,
+        CONVERSION_TYPE,
+        SERIES_DESCRIPTION,
+        *_SHAPE.values(),
+        *RESTORED,
+    }
+    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, *PAIRS, *_TIMES}
 )
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 
@@ -69,6 +81,11 @@ class Survey:
         if raw and len(raw) != 2:
             raise Holding(HoldReason.MALFORMED, "a number that describes the image has the wrong length")
         return int.from_bytes(raw, "big" if self.big_endian else "little") if raw else 1
+
+    @property
+    def times(self) -> Mapping[int, str]:
+        """Times of day that tell a moment with a date beside them, by tag."""
+        return {tag: self.text(tag) for tag in _TIMES}
 
     @cached_property
     def source(self) -> InstanceRef:

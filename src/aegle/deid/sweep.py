@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from aegle.deid.identifiers import Search
 from aegle.deid.reading import Region
+from aegle.deid.spare_bits import SpareBits
 from aegle.dicom.walk import HELD_MAX_BYTES, let_go
 
 _PIECE = 1 << 20
@@ -15,13 +16,23 @@ _FRAME_HEAD, _FRAME_TAIL = 2048, 64  #: bytes at the ends of a compressed frame 
 _DATA_FOLLOW = (b"\xff\xda", b"\xff\x93")  #: SOS of JPEG, SOD of JPEG 2000: after them stand samples
 
 
-def same_pixels(before: Region, after: Region, *, blanks: bool) -> bool:
-    """Whether both regions hold the same bytes; with `blanks`, but for bytes that became a space or zero."""
+def same_pixels(before: Region, after: Region, *, blanks: bool, spare: SpareBits) -> bool:
+    """Whether both regions hold the same bytes; with `blanks`, but for bytes that became a space or zero. On the way
+    `spare` meets what stands beside the pixels' own bits."""
     size = before.end - before.start
     if size != after.end - after.start:
         return False
-    pairs = zip(_pieces(before), _pieces(after), strict=True)
+    pieces = map(spare.met, _pieces(after)) if spare else _pieces(after)
+    pairs = zip(_pieces(before), pieces, strict=True)
     return all(old == new or (blanks and _only_blanked(old, new)) for old, new in pairs)
+
+
+def hidden_bits(region: Region, spare: SpareBits, *, met: bool) -> bool:
+    """Whether bits beside the pixels' own hold something; when all were `met` they are read again only where one was set."""
+    if spare and not met:
+        for piece in _pieces(region):
+            spare.met(piece)
+    return spare.any_set and spare.hold_more(_pieces(region))
 
 
 def _pieces(region: Region) -> Iterator[bytes]:

@@ -23,8 +23,9 @@ from aegle.deid.rules import DUMMIES, Action, Rule
 _REMEMBERED_BYTES, _REMEMBERED = 1 << 11, 4096  #: of an element, and how many of them
 _LONG_NUMBER = 7  #: digits from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
-#: What a moved value looks like; dates are compared with the source's.
-_SHIFTED = {"TM": re.compile(r"(\d\d0000)?"), "DT": re.compile(r"(\d{4,8}|\d{10}0000)?")}
+#: What a moved value looks like; that it moved is found by comparing with the source's.
+_TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
+_SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
 _BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
@@ -37,10 +38,10 @@ class Found(NamedTuple):
     uids: list[tuple[int, str]]  #: UIDs that must not be the source's, each once
 
 
-def in_output(raw: Raw, reader: Reader, profile: Profile) -> Found:
-    """What is in an element of an output. The answer is shared: it is not to be changed."""
+def in_output(raw: Raw, reader: Reader, profile: Profile, sop_class: str) -> Found:
+    """What is in an element of an output of that SOP class. The answer is shared: it is not to be changed."""
     key = reader.key(raw, _REMEMBERED_BYTES)
-    return _look(reader, raw, profile) if key is None else _remembered_look(key, profile)
+    return _look(reader, raw, profile, sop_class) if key is None else _remembered_look(key, profile, sop_class)
 
 
 def identifiers(raw: Raw, reader: Reader, profile: Profile) -> frozenset[str]:
@@ -50,8 +51,8 @@ def identifiers(raw: Raw, reader: Reader, profile: Profile) -> frozenset[str]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _remembered_look(key: Key, profile: Profile) -> Found:
-    return _look(*Reader.of_key(key), profile)
+def _remembered_look(key: Key, profile: Profile, sop_class: str) -> Found:
+    return _look(*Reader.of_key(key), profile, sop_class)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -59,14 +60,15 @@ def _remembered_identifiers(key: Key, profile: Profile) -> frozenset[str]:
     return _identifiers(*Reader.of_key(key), profile)
 
 
-def _look(reader: Reader, raw: Raw, profile: Profile) -> Found:
+def _look(reader: Reader, raw: Raw, profile: Profile, sop_class: str) -> Found:
+    rules = profile.rules_of(sop_class)
     texts: list[tuple[int, bytes]] = []
     uids: dict[tuple[int, str], None] = {}
     fault = ""
     for tag, element in reader.within(raw):
         if text := _text(element):
             texts.append((tag, text))
-        rule = profile.rules.get(tag)
+        rule = rules.get(tag)
         fault = fault or _fault(tag, element, rule)
         if rule and rule.action is not Action.KEEP and element.VR == "UI" and tag not in _OURS:
             uids.update(dict.fromkeys((tag, value) for value in values_of(element) if value))
@@ -92,12 +94,12 @@ def _what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
     if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value or "") != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
-        return "holds a time that was not cut to the hour"
+        return "holds a time that is none, or tells its offset from UTC"
     return ""
 
 
 def _moved(element: DataElement | Plain) -> bool:
-    """Whether times of day and moments are cut to the hour, without an offset from UTC."""
+    """Whether times of day and moments have their form, without an offset from UTC."""
     form = _SHIFTED.get(element.VR)
     return form is None or all(map(form.fullmatch, values_of(element)))
 

@@ -38,7 +38,7 @@ FAULTS = {
     "a name in kept text": (lambda ds: setattr(ds, "Manufacturer", "dr QUILLFEATHER"), HoldReason.IDENTIFIER_LEFT),
     "a number in a code": (lambda ds: setattr(ds, "SoftwareVersions", "MRN-4711-0815"), HoldReason.IDENTIFIER_LEFT),
     "the source's date": (lambda ds: setattr(ds, "StudyDate", "20240229"), HoldReason.CHECK_FAILED),
-    "a time to the minute": (lambda ds: setattr(ds, "StudyTime", "134500"), HoldReason.CHECK_FAILED),
+    "the source's time": (lambda ds: setattr(ds, "StudyTime", "134502.123"), HoldReason.CHECK_FAILED),
     "a moment with an offset": (
         lambda ds: setattr(ds, "AcquisitionDateTime", "20200101120000+0100"),
         HoldReason.CHECK_FAILED,

@@ -19,7 +19,7 @@ from aegle.deid.folder import REASONS_FILE, REPORT, Summary, find, load_key, req
 from aegle.deid.treat import LEDGER, WORK, Task
 from aegle.errors import BadConfig, Conflict
 
-NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "waveform_ecg.dcm", "no_meta.dcm")
+NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "SC_rgb_rle.dcm", "no_meta.dcm")
 
 
 @pytest.fixture

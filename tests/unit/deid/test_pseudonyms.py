@@ -1,18 +1,19 @@
 """Aliases are keyed, stable, valid and unlinkable."""
 
 import hmac
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import validate_value
 
 from aegle.deid import Pseudonyms
 from aegle.deid import pseudonyms as naming
-from aegle.deid.dates import moved
+from aegle.deid.dates import Shift, moved, moved_date, passing_midnight
 from aegle.errors import BadConfig
 
 ONE, TWO = Pseudonyms.from_secret(bytes(32)), Pseudonyms.from_secret(bytes([1]) * 32)
@@ -40,22 +41,43 @@ def test_patient_aliases_of_two_sites_and_two_issuers_differ(patient, issuer):
 def test_standard_uids_and_coding_schemes_are_themselves():
     assert ONE.uid(CTImageStorage) == CTImageStorage
     assert ONE.uid("2.16.840.1.113883.6.96") == "2.16.840.1.113883.6.96"
-    assert ONE.uid("1.2.840.10008.99.4711") != "1.2.840.10008.99.4711"
+    assert ONE.uid("1.2.840.10008.6.1.308") == "1.2.840.10008.6.1.308"
+    for foreign in ("1.2.840.10008.99.4711", "1.2.840.10008.6.1.4471902", "1.2.840.10008.6.1.308.1"):
+        assert ONE.uid(foreign) != foreign
 
 
 @given(st.text())
-def test_dates_move_by_one_to_seven_years(patient):
-    assert 365 <= ONE.shift_days(patient) < 365 + 2190
+def test_dates_move_by_one_to_seven_years_and_times_by_some_minutes(patient):
+    days, minutes = ONE.shift(patient)
+    assert 365 <= days < 365 + 2190 and 1 <= minutes <= 59
 
 
 def test_shifts_differ_between_patients():
-    assert len({ONE.shift_days(f"AG-{n}") for n in range(100)}) > 80
+    assert len({ONE.shift(f"AG-{n}").days for n in range(100)}) > 80
+    assert len({ONE.shift(f"AG-{n}").minutes for n in range(100)}) > 30
 
 
-@given(st.dates(min_value=__import__("datetime").date(1910, 1, 1)), st.integers(1, 3000))
-def test_moving_a_date_there_and_back_is_the_identity(day, days):
-    text = day.strftime("%Y%m%d").rjust(8, "0")
-    assert moved("DA", moved("DA", text, days), -days) == text
+@given(st.datetimes(min_value=datetime(1910, 1, 1)), st.integers(1, 3000), st.integers(1, 59))
+def test_moving_there_and_back_is_the_identity(moment, days, minutes):
+    shift = Shift(days, minutes)
+    for vr, form in (("DA", "%Y%m%d"), ("TM", "%H%M%S.%f"), ("DT", "%Y%m%d%H%M%S.%f")):
+        text = moment.strftime(form)
+        assert moved(vr, moved(vr, text, shift), shift.back) == text
+
+
+@given(st.datetimes(min_value=datetime(1910, 1, 1)), st.integers(0, 10**6), st.integers(1, 59))
+def test_the_seconds_between_two_moments_stay_what_they_are(moment, later_s, minutes):
+    """Also from one day to the next, whether a moment is told by one attribute or by a date and a time."""
+    assume(moment < datetime(9990, 1, 1))
+    shift = Shift(400, minutes)
+    moments = [moment.replace(microsecond=0), moment.replace(microsecond=0) + timedelta(seconds=later_s)]
+    told = [datetime.strptime(moved("DT", m.strftime("%Y%m%d%H%M%S"), shift), "%Y%m%d%H%M%S") for m in moments]
+    apart = []
+    for m in moments:
+        day, time = m.strftime("%Y%m%d"), m.strftime("%H%M%S")
+        late = passing_midnight({0x00080032: time}, shift).get(0x00080022, 0)
+        apart.append(datetime.strptime(moved_date(day, shift.days - late) + moved("TM", time, shift), "%Y%m%d%H%M%S"))
+    assert told == apart and told[1] - told[0] == timedelta(seconds=later_s)
 
 
 @pytest.mark.parametrize(
@@ -66,15 +88,23 @@ def test_moving_a_date_there_and_back_is_the_identity(day, days):
         ("DA", "20240301\\20240302", "20240229\\20240301"),
         ("DA", "yesterday", ""),
         ("DA", "00010101", ""),
-        ("DT", "20240301101112.123+0100", "20240229100000"),
+        ("DT", "20240301101112.123+0100", "20240229104112.123"),
+        ("DT", "20240301234500", "20240301001500"),
+        ("DT", "2024030110", "2024022910"),
         ("DT", "202403", "202402"),
-        ("TM", "235959.9", "230000"),
-        ("TM", "23:59:59", "230000"),
+        ("TM", "101112", "104112"),
+        ("TM", "1011", "1041"),
+        ("TM", "10", "10"),
+        ("TM", "235959.9", "002959.9"),
+        ("TM", "23:59:59", "002959"),
+        ("TM", "101112.1234567", "104112.123456"),
+        ("TM", "235960", "002960"),
+        ("TM", "10:11 Miller", ""),
         ("TM", "noon", ""),
     ],
 )
-def test_dates_move_and_times_are_cut_to_the_hour(vr, value, expected):
-    assert moved(vr, value, 1) == expected
+def test_a_date_moves_by_days_and_a_time_by_minutes_each_in_its_own_precision(vr, value, expected):
+    assert moved(vr, value, Shift(1, 30)) == expected
 
 
 def test_a_source_digest_is_keyed_and_over_all_bytes(tmp_path):
