@@ -15,6 +15,7 @@ from aegle.errors import Overloaded, StorageFull
 
 T = TypeVar("T")
 
+_LOOK_SECONDS, _SYNCED_BYTES = 0.02, 32 << 20  #: how often, and how much, a file that grows is forced to the disk
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
 
 _NO_ROOM_IN_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
@@ -26,6 +27,30 @@ def sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_growing(path: Path, whole: threading.Event) -> None:
+    """Force a file's bytes to the disk while another thread writes it, and all of them once `whole` is set: what is left
+    to wait for is then little. Nothing to do for a file that was never made, or is gone."""
+    if os.name == "nt":
+        whole.wait()  # it could not be removed while it is open here
+    while not path.exists() and not whole.wait(_LOOK_SECONDS):
+        pass
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return
+    try:
+        synced = 0
+        while not whole.wait(_LOOK_SECONDS):
+            size = os.fstat(descriptor).st_size
+            if size - synced >= _SYNCED_BYTES:
+                os.fsync(descriptor)
+                synced = size
+        if os.fstat(descriptor).st_nlink:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from aegle.references import InstanceRef as InstanceRef
+
 
 class SiteKind(StrEnum):
     """What a site is: a hospital sends studies and gets predictions; a laboratory uploads, views and labels."""
@@ -20,16 +22,6 @@ class Site:
 
     name: str  #: lower-case letters, digits and hyphens; also its host name under `.localhost`
     kind: SiteKind
-
-
-@dataclass(frozen=True, kw_only=True)
-class InstanceRef:
-    """One DICOM instance by its UIDs. Outside a site's intake these are always aliases."""
-
-    study_uid: str
-    series_uid: str
-    sop_uid: str
-    sop_class: str
 
 
 @dataclass(frozen=True, kw_only=True)

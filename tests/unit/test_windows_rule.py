@@ -8,7 +8,20 @@ import pytest
 
 import aegle
 
-ROOMS = ("dicom", "deid", "protocols", "intake", "site", "pages", "records.py", "durable.py", "logs.py", "config.py")
+ROOMS = (
+    "dicom",
+    "deid",
+    "protocols",
+    "intake",
+    "site",
+    "pages",
+    "records.py",
+    "references.py",
+    "late.py",
+    "durable.py",
+    "logs.py",
+    "config.py",
+)
 MODULES = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog"}
 CALLS = {"fork", "forkpty", "killpg", "setsid", "getuid", "geteuid", "setuid", "chown", "chroot", "mkfifo", "sendfile"}
 GUARDED = {"pread", "copy_file_range", "writev", "pwrite"}  # only under a check of the platform

@@ -1,111 +1,70 @@
 """The commands. `aegle --help` shows them; each is a thin caller of a room below.
 
-Only the group that is asked for is imported: all rooms together take seconds, and `aegle deid run` needs two of them.
+What reads, explains and refuses a command line (`assembly`) takes longer to load than a folder of slices takes to treat, so
+`aegle deid run` starts without it where its words are plain.
 """
 
+import gc
 import sys
-from collections.abc import Iterator, Sequence
-from importlib import import_module
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-from rich.markup import escape
-
-from aegle import __version__
-from aegle.cli.terminal import terminal
 from aegle.errors import AegleError
 
-#: Groups of commands, and the groups within them, by the words that name them.
-_GROUPS = {
-    "site": "aegle.cli.sites",
-    "account": "aegle.cli.people",
-    "infra": "aegle.cli.cloud",
-    "archive": "aegle.cli.archive",
-    "door": "aegle.cli.door",
-    "deid": "aegle.cli.deid",
-    "deid values": "aegle.cli.values",
-    "deid bench": "aegle.cli.bench",
-    "deid profile": "aegle.cli.profiles",
-    "vault": "aegle.cli.vault",
-    "quarantine": "aegle.cli.held",
-    "labels": "aegle.cli.labels",
-    "audit": "aegle.cli.trail",
-    "run": "aegle.cli.running",
-}
-_SINGLES = ("aegle.cli.sites", "aegle.cli.running", "aegle.cli.sending", "aegle.cli.status", "aegle.cli.demo")
-_HIDDEN = frozenset({"run"})
+if TYPE_CHECKING:
+    import typer
+
+    app: typer.Typer
 
 
-def assembled(*asked: str) -> typer.Typer:
-    """The root command: with what the words asked for need, or with everything."""
-    root = typer.Typer(
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
-    )
-    root.callback()(_root)
-    for path in _needed(asked):
-        group, _, name = path.partition(" ")
-        parent = import_module(_GROUPS[group]).app if name else root
-        if (name or group) not in {known.name for known in parent.registered_groups}:
-            parent.add_typer(import_module(_GROUPS[path]).app, name=name or group, hidden=path in _HIDDEN)
-    for module in () if asked and asked[0] in _GROUPS else _SINGLES:
-        import_module(module).register(root)
-    root.command()(version)
-    return root
-
-
-def _needed(asked: Sequence[str]) -> Iterator[str]:
-    group = asked[0] if asked and asked[0] in _GROUPS else ""
-    command = asked[1] if group and len(asked) > 1 and not asked[1].startswith("-") else ""
-    for path in _GROUPS:
-        first, _, second = path.partition(" ")
-        if group in {"", first} and (not second or command in {"", second}):
-            yield path
-
-
-def __getattr__(name: str) -> typer.Typer:
+def __getattr__(name: str) -> "typer.Typer":
     """`app`, the whole command line, made when somebody asks for it."""
     if name != "app":
         raise AttributeError(name)
+    from aegle.cli.assembly import assembled
+
     return assembled()
-
-
-def _end_with_version(asked: bool) -> None:
-    if asked:
-        version()
-        raise typer.Exit
-
-
-def _root(
-    told: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_end_with_version),
-    ] = False,
-) -> None:
-    """Aegle turns a medical-imaging model into a service for hospitals and laboratories."""
-
-
-def version() -> None:
-    """Print the version."""
-    print(__version__)  # noqa: T201
 
 
 def main() -> None:
     """Run a command; an error of ours is told in its own words, with a status of its own."""
     try:
-        assembled(*sys.argv[1:])()
+        _run(sys.argv[1:])
     except AegleError as error:
-        _complain(error.meaning.code, str(error))
+        _tell(error.meaning.code, str(error))
         sys.exit(75 if error.meaning.retryable else 1)  # 75: EX_TEMPFAIL, the same call may succeed later
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         if error.filename is None:
             raise
         remedy = "name another path, or give the account that runs this the right to it."
-        _complain(error.strerror or "", f"{error.filename}: {remedy}")
+        _tell(error.strerror or "", f"{error.filename}: {remedy}")
         sys.exit(1)
 
 
-def _complain(code: str, words: str) -> None:
-    terminal(errors=True).print(f"[bold red]{code}[/]  {escape(words)}", highlight=False)
+def _run(words: list[str]) -> None:
+    if words[:2] == ["deid", "run"]:
+        _start_plainly(words[2:])  # does not return where it did the work
+    from aegle import durable
+    from aegle.cli.assembly import assembled
+
+    with durable.storage():  # a full disk is told in a line, also where a database is opened
+        assembled(*words)()
+
+
+def _start_plainly(words: list[str]) -> None:
+    from aegle import late
+
+    late.put_off()  # before pydicom is loaded
+    gc.disable()  # nothing that is loaded goes away again: looking for what might costs a tenth of the start
+    from aegle.cli import plainly
+
+    gc.freeze()
+    gc.enable()
+    plainly.run(words)
+
+
+def _tell(what: str, told: str) -> None:
+    from rich.markup import escape
+
+    from aegle.cli.terminal import terminal
+
+    terminal(errors=True).print(f"[bold red]{what}[/]  {escape(told)}", highlight=False)

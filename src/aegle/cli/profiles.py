@@ -7,9 +7,10 @@ import typer
 
 from aegle.access import Act
 from aegle.cli.acts import record
-from aegle.cli.chosen import Options, ProfileFile, chosen, warn
+from aegle.cli.chosen import Options, ProfileFile
 from aegle.cli.persons import As, Password, require_person
 from aegle.cli.places import HOME, HomePath, home
+from aegle.cli.profile import chosen, warn
 from aegle.cli.terminal import listed, terminal
 from aegle.deid import Option, Profile
 from aegle.deid.agreement import Agreement, Agreements

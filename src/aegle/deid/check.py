@@ -5,46 +5,32 @@ identifiers itself, and looks for them in the output's elements and raw bytes in
 header's and, of the pixels, one piece of 1 MiB from each file.
 """
 
-import math
-import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from struct import Struct
-from typing import cast
 
-from pydicom import Dataset
-from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.tag import BaseTag
-
-from aegle.deid.identifiers import IDENTIFYING, Search, words
+from aegle.deid.identifiers import Search
 from aegle.deid.outcome import Deidentified
 from aegle.deid.part10 import IMPLEMENTATION_VERSION
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
-from aegle.deid.reading import Opaque, Reading, opened
+from aegle.deid.reading import Part, Reading, may_nest, opened
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
-from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.rules import Action
 from aegle.deid.spare_bits import SpareBits
 from aegle.deid.survey import MARK
 from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
+from aegle.deid.verdicts import identifiers, in_output, is_identifying
 
 #: What every output says about itself; a patient called like a word of it is not left in it.
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
-_LONG_NUMBER = 7  #: characters from which a number may be somebody's
-_SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
-#: What a moved value looks like; that it moved is found by comparing with the source's.
-_TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
-_SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
+_SOP_INSTANCE, _PATIENT_ID = 0x00080018, 0x00100020
 _HOUR_ALONE = 2  #: digits of a time that says no minutes; it stays
-_BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
-_OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
 def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
@@ -72,7 +58,7 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
             return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
         if hidden_bits(written.pixels, spare, met=not done.painted):
             return Held(reason=HoldReason.HIDDEN_BITS, detail="bits beside those that Bits Stored names are in use")
-        charset = _character_set(original.header)
+        charset = original.header.character_set
         found = _identifiers(original, profile, done)
         where = _left_in(texts, Search(found, charset)) or sweep(
             written.pixels, Search(found, charset, shortest=_RAW_SHORTEST)
@@ -83,136 +69,50 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
 def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]]) -> Iterator[str]:
     """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded."""
     yield from _meta_faults(written, done)
-    rules = profile.rules_of(done.alias.sop_class)
-    for tag, element in written.elements():
-        text = _text(element)
-        if text:
-            texts.append((tag, text))
-        fault = _element_fault(tag, element, done, rules)
-        if fault:
-            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {fault}"
-    if written.header.get("PatientID") != done.patient_alias:
+    for part in (written.header, written.after):
+        for raw in part.elements.values():
+            found = in_output(raw, part.reader, profile, done.alias.sop_class)
+            texts += found.texts
+            if found.fault:
+                yield found.fault
+            for tag, uid in found.uids:
+                if _is_original(uid, done):
+                    yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds a UID that was not replaced"
+    if written.header.value(_PATIENT_ID) != done.patient_alias.encode():
         yield "the patient's alias is not in its place"
-    if str(written.header.get("SOPInstanceUID")) != done.alias.sop_uid:
+    if written.header.value(_SOP_INSTANCE) != done.alias.sop_uid.encode():
         yield "the instance's alias is not in its place"
 
 
 def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
-    expected = {
-        "MediaStorageSOPClassUID": done.alias.sop_class,
-        "MediaStorageSOPInstanceUID": done.alias.sop_uid,
-        "TransferSyntaxUID": done.transfer_syntax,
-    }
-    if any(str(written.meta.get(keyword)) != value for keyword, value in expected.items()):
+    expected = {0x00020002: done.alias.sop_class, 0x00020003: done.alias.sop_uid, 0x00020010: done.transfer_syntax}
+    if any(written.meta.value(tag) != value.encode() for tag, value in expected.items()):
         yield "the file meta group does not describe the data set"
     if written.preamble != bytes(128) + b"DICM":
         yield "the preamble holds data"
 
 
-def _text(element: DataElement | Opaque) -> bytes:
-    """What an element says in letters or in a long number; empty for one that says nothing."""
-    if isinstance(element, Opaque):
-        if element.VR in _BINARY and element.raw:
-            form = Struct(("<" if element.is_little_endian else ">") + _BINARY[element.VR])
-            return _whole(number for (number,) in form.iter_unpack(element.raw))
-    elif element.VR in _SWEPT:
-        return str(element.value).lower().encode("utf-8", "replace")
-    elif element.VR in {"DS", "IS"} and len(str(element.value)) >= _LONG_NUMBER:
-        numbers = _values(element) if element.value is not None else ()
-        return str(element.value).encode() + b"\n" + _whole(float(str(number) or 0) for number in numbers)
-    return b""
-
-
-def _whole(numbers: Iterable[float]) -> bytes:
-    """Whole numbers of seven digits and more, in digits."""
-    long = (number for number in numbers if 10 ** (_LONG_NUMBER - 1) <= abs(number) < math.inf)
-    return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))
-
-
-def _element_fault(
-    tag: int, element: DataElement | Opaque, done: Deidentified, rules: Mapping[int, Rule]
-) -> str | None:
-    """What is wrong with one element of the output, if anything."""
-    rule = rules.get(tag)
-    if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
-        return "is private or unknown"
-    if tag in _OURS:
-        return None
-    if rule.action is Action.REMOVE:
-        return "should have been removed"
-    if rule.action is Action.EMPTY and not element.is_empty:
-        return "should be empty"
-    if isinstance(element, Opaque):
-        return None
-    if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value) != DUMMIES[rule.vr].decode():
-        return "should hold its dummy value"
-    if rule.action is Action.SHIFT and not _moved(element):
-        return "holds a time that is none, or tells its offset from UTC"
-    replaced = element.VR != "UI" or rule.action is Action.KEEP or not _original_uid(element, done)
-    return None if replaced else "holds a UID that was not replaced"
-
-
-def _moved(element: DataElement) -> bool:
-    """Whether times of day and moments have their form, without an offset from UTC."""
-    form = _SHIFTED.get(element.VR)
-    values = element.value if element.VM > 1 else [element.value]
-    return form is None or all(form.fullmatch(str(value or "")) for value in values)
-
-
-def _unmoved_dates(original: Dataset, written: Dataset, profile: Profile) -> Iterator[str]:
-    """Dates and times of the top level that are the source's."""
-    for tag in written.keys() & original.keys():
-        rule = profile.rules.get(int(tag))
-        if rule and rule.action is Action.SHIFT and _stays(tag, original, written):
+def _unmoved_dates(original: Part, written: Part, profile: Profile) -> Iterator[str]:
+    """Dates and times of the top level that are the source's, and more than an hour alone."""
+    for tag in written.elements.keys() & original.elements.keys():
+        rule, was = profile.rules.get(tag), original.value(tag)
+        if rule and rule.action is Action.SHIFT and len(was) > _HOUR_ALONE and was == written.value(tag):
             yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date or time"
 
 
-def _stays(tag: BaseTag, original: Dataset, written: Dataset) -> bool:
-    """Whether both hold the same value, and more than an hour alone: by their bytes, where neither was decoded yet."""
-    was, now = (cast("DataElement | RawDataElement", dataset.get_item(tag)) for dataset in (original, written))
-    if isinstance(was, RawDataElement) and isinstance(now, RawDataElement):
-        return _bare(was.value) == _bare(now.value) and len(_bare(was.value)) > _HOUR_ALONE
-    before, after = (str(dataset[tag].value).strip() for dataset in (original, written))
-    return before == after and len(before) > _HOUR_ALONE
-
-
-def _bare(value: bytes | None) -> bytes:
-    return (value or b"").strip(b"\0 ")
-
-
-def _original_uid(element: DataElement, done: Deidentified) -> bool:
-    values = element.value if element.VM > 1 else [element.value]
-    return any(
-        value and not is_public(str(value)) and done.uids.get(str(value), str(value)) == str(value)
-        for value in values or ()
-    )
-
-
-def _character_set(dataset: Dataset) -> tuple[str, ...]:
-    value = dataset.get("SpecificCharacterSet") or ""
-    return (value,) if isinstance(value, str) else tuple(str(term) for term in value)
+def _is_original(uid: str, done: Deidentified) -> bool:
+    """Whether a UID of the output is the source's own."""
+    return not is_public(uid) and done.uids.get(uid, uid) == uid
 
 
 def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set[str]:
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
-
-    def identifying(tag: int, vr: str) -> bool:
-        return vr == "PN" or tag in IDENTIFYING
-
-    for tag, element in original.elements(identifying):
-        rule = profile.rules.get(tag)
-        if (rule and rule.action is Action.KEEP) or element.is_empty:
-            continue
-        if identifying(tag, element.VR):
-            found |= {word for value in _values(element) for word in words(element.VR, str(value))}
+    for part in (original.header, original.after):
+        for tag, raw in part.elements.items():
+            if may_nest(raw) or is_identifying(tag, raw.VR or ""):
+                found |= identifiers(raw, part.reader, profile)
     return {word for word in found if not _is_ours(word) and word != done.patient_alias}
-
-
-def _values(element: DataElement | Opaque) -> Iterable[object]:
-    if isinstance(element, Opaque):
-        return [(element.raw or b"").decode("latin-1")]
-    return element.value if element.VM > 1 else [element.value]
 
 
 @lru_cache(maxsize=4096)

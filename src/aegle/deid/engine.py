@@ -33,7 +33,7 @@ from aegle.deid.splice import Content, write, write_deflated
 from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
@@ -186,16 +186,18 @@ def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _P
         return blanks
 
     if origin.syntax == DEFLATED:
-        return write_deflated(target, meta, Content(head=header, pixels=pixels, tail=tail, proof=proof), origin.data)
-    return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=proof), origin.file)
+        content = Content(head=header, pixels=pixels, tail=tail, data=origin.data, proof=proof)
+        return write_deflated(target, meta, content)
+    content = Content(head=meta + header, pixels=pixels, tail=tail, data=origin.data, proof=proof)
+    return write(target, content, origin.file)
 
 
 def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Parts) -> int:
     """Write the file with the painted element in place of the source's."""
     header, _, tail = parts
-    with repainted.path.open("rb", buffering=0) as file:
-        pixels = Extent(start=0, value=12, end=os.fstat(file.fileno()).st_size, swapped=False, fragments=None)
-        return write(target, Content(head=meta + header, pixels=pixels, tail=tail, proof=tuple), file)
+    with repainted.path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        pixels = Extent(start=0, value=12, end=len(data), swapped=False, fragments=None)
+        return write(target, Content(head=meta + header, pixels=pixels, tail=tail, data=data, proof=tuple), file)
 
 
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
@@ -214,7 +216,8 @@ def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     header = rewriter.header(survey.heads)
     if not survey.has_pixels:
         return header, None, b""
-    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax])
+    mapped = origin.file if origin.syntax != DEFLATED else None
+    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax], mapped)
     return header, pixels, rewriter.tail(pixels.end)
 
 

@@ -12,17 +12,22 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aegle import durable
 from aegle.deid import standard, value_file
 from aegle.deid.ledger import Ledger
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, report
-from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, treat_all
+from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, treat
+from aegle.deid.values import load_list
 from aegle.errors import BadConfig, Conflict
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 REPORT, REASONS_FILE = "report.json", "reasons.json"
 _BATCH, _BATCH_SECONDS = 16, 0.2  #: files that are settled together at least, if they come within so long
@@ -48,7 +53,7 @@ def run_folder(
     quarantine: Path | None,
     jobs: int,
     told: Callable[[Treated], None] = lambda _: None,
-    crew: ProcessPoolExecutor | None = None,
+    crew: "ProcessPoolExecutor | None" = None,
 ) -> Summary:
     """Treat files, `jobs` at a time, by the processes of `crew` where it was started. Held ones are copied to
     `quarantine` with a table of reasons, where one is named.
@@ -60,7 +65,7 @@ def run_folder(
     decisions = value_file.read(task.values) if task.values else []
     work = durable.private_folder(task.output / WORK)
     shutil.rmtree(work)
-    value_file.write(durable.private_folder(work) / VALUES, decisions)
+    (durable.private_folder(work) / VALUES).write_bytes(value_file.encoded(decisions))
     ledger = Ledger(task.output / LEDGER)
     try:
         _require_same_run(ledger, task)
@@ -68,7 +73,7 @@ def run_folder(
         found, opinion, unreadable = [0, 0, 0], standard.Opinion(), dict[Path, str]()
         with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(_SYNCS) as disk:
             desk = _Desk(task=task, ledger=ledger, quarantine=quarantine, disk=disk)
-            for treated, outcome in _settled_beside(treat_all(sources, task, jobs, crew), desk, beside):
+            for treated, outcome in _settled_beside(_treated(sources, task, jobs, crew), desk, beside):
                 opinion.add(treated.new_errors)
                 if treated.unreadable:
                     unreadable[treated.source] = treated.unreadable
@@ -92,6 +97,27 @@ def run_folder(
         ledger.close()
         close_reader(task)
         shutil.rmtree(work, ignore_errors=True)
+
+
+def start_crew(jobs: int) -> "ProcessPoolExecutor | None":
+    """Processes that work from their first moment, as `crew.start_crew` says; None where one is enough."""
+    if jobs == 1:
+        return None
+    from aegle.deid import crew  # what makes processes is not loaded for a single one
+
+    load_list()
+    return crew.start_crew(jobs)
+
+
+def _treated(
+    sources: Sequence[Path], task: Task, jobs: int, started: "ProcessPoolExecutor | None"
+) -> Iterator[Treated]:
+    """In this process when one is enough; else in others."""
+    if jobs == 1:
+        return (treat(path, task) for path in sources)
+    from aegle.deid import crew
+
+    return crew.treat_all(sources, task, jobs, started)
 
 
 def _settled_beside(
@@ -226,8 +252,9 @@ def _is_no_file(path: Path) -> bool:
 def _require_same_run(ledger: Ledger, task: Task) -> None:
     """Aliases of two keys, or objects of two profiles, must not mix in one folder."""
     keyed = hashlib.sha256(b"aegle deid run|" + task.key).hexdigest()
-    for name, value in (("key", keyed), ("profile", task.profile.digest)):
-        if ledger.require(name, value) != value:
+    facts = {"key": keyed, "profile": task.profile.digest}
+    for name, known in ledger.require(**facts).items():
+        if known != facts[name]:
             raise BadConfig(
                 f"this output folder was begun with another {name}; choose another folder, or use the same {name}"
             )

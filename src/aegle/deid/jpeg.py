@@ -3,12 +3,12 @@
 Peak memory: one window.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from struct import Struct
 
-import numpy as np
-
+from aegle import late
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
@@ -20,11 +20,10 @@ _JPEG_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0,
 _SIZE, _NO_LINES = Struct(">HH"), b"\0\0"  #: lines may be told after the first scan (DNL, §B.2.5)
 _HEAD_MAX_BYTES = 1 << 16  #: of a header that is remembered
 _JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
-#: The second byte of a marker in entropy-coded data: not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
 _PLAIN_ENDS = frozenset({b"\xff\xd9", b"\xff\xd9\0"})  #: EOI, and the pad of an image of odd length
-_ENDS_DATA = np.zeros(256, bool)
-_ENDS_DATA[0x80:0xFF] = True
-_ENDS_DATA[0xD0:0xD8] = False
+#: A marker in entropy-coded data: its second byte is not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
+_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+_WORTH_NUMPY = 1 << 30  #: bytes of an object from which NumPy's better speed is worth its loading
 
 
 class Markers:
@@ -32,6 +31,7 @@ class Markers:
 
     def __init__(self, data: Buffer) -> None:
         self._data = data
+        self._markers_in = by_numpy if len(data) >= _WORTH_NUMPY or late.is_loaded("numpy") else by_pattern
         self._start = self._stop = 0
         self._found: list[int] = []
 
@@ -48,10 +48,24 @@ class Markers:
 
     def _look(self, pos: int) -> None:
         stop = min(pos + WINDOW, len(self._data))
-        view = np.frombuffer(self._data, np.uint8, min(stop + 1, len(self._data)) - pos, pos)
-        at = np.flatnonzero(view[:-1] == 0xFF)
-        self._found = (at[_ENDS_DATA[view[at + 1]]] + pos).tolist()
+        self._found = self._markers_in(self._data, pos, min(stop + 1, len(self._data)))
         self._start, self._stop = pos, stop
+
+
+def by_pattern(data: Buffer, start: int, stop: int) -> list[int]:
+    """Where the markers begin that lie in `[start, stop)`."""
+    return [found.start() for found in _MARKER.finditer(data, start, stop)]
+
+
+def by_numpy(data: Buffer, start: int, stop: int) -> list[int]:
+    """The same, a third faster."""
+    import numpy as np  # a tenth of a second
+
+    view = np.frombuffer(data, np.uint8, stop - start, start)
+    at = np.flatnonzero(view[:-1] == 0xFF)
+    second = view[at + 1]
+    found: list[int] = (at[(second >= 0x80) & (second < 0xFF) & (second & 0xF8 != 0xD0)] + start).tolist()
+    return found
 
 
 class JpegScan:
@@ -67,15 +81,15 @@ class JpegScan:
 
     def __call__(self, pos: int, end: int) -> Sequence[Blank]:
         """Of the image at `pos`. Raises Holding when it is not one."""
-        size = len(self._head)
-        if not size or self._data[pos : min(pos + size, end)] != self._head:
+        data, start = self._data, pos + len(self._head)
+        if start > end or data[pos:start] != self._head or start == pos:
             found = list[Blank]()
             return self._scans(self._header(pos, end, found), end, found)
         found = [(pos + at, length, fill) for at, length, fill in self._head_blanks]
-        at = self._markers.find(pos + size, end)
-        if self._data[at:end] in _PLAIN_ENDS:  # one scan up to the end, as nearly every image has it
+        at = self._markers.find(start, end)
+        if data[at:end] in _PLAIN_ENDS:  # one scan up to the end, as nearly every image has it
             return found
-        return self._scans(pos + size, end, found)
+        return self._scans(start, end, found)
 
     def _header(self, pos: int, end: int, found: list[Blank]) -> int:
         """Up to the data of the first scan."""

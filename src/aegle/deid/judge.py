@@ -21,7 +21,7 @@ from aegle.deid.survey import (
     SOP_CLASS,
     Survey,
 )
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 #: Words by which devices mark a screen they saved as a picture of their own class: in Image Type (Siemens' `CT_SOM5 PROT`, a

@@ -13,7 +13,7 @@ from aegle.deid.report import Settled
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (
     source_digest TEXT PRIMARY KEY,   -- keyed, so it tells nothing to anybody without the key
-    name TEXT NOT NULL,               -- of the written file below the output folder; empty where held
+    name TEXT NOT NULL,               -- of the written file below the output folder, empty where held
     reason TEXT NOT NULL, detail TEXT NOT NULL, counts TEXT NOT NULL,
     study TEXT NOT NULL DEFAULT '', certified INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -30,21 +30,27 @@ class Ledger:
         self._database = sqlite3.connect(location, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
         self._together = durable.Together(self._settle)
         if not read_only:
-            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + _SCHEMA)
+            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
             self._bring_forward()
 
     def _bring_forward(self) -> None:
-        """A file of the first form told no study."""
-        if "study" not in {row[1] for row in self._database.execute("PRAGMA table_info(settled)")}:
-            self._database.execute("ALTER TABLE settled ADD COLUMN study TEXT NOT NULL DEFAULT ''")
-            self._database.execute("ALTER TABLE settled ADD COLUMN certified INTEGER NOT NULL DEFAULT 0")
-        self._database.execute("CREATE INDEX IF NOT EXISTS settled_study ON settled (study)")
+        """A new file gets its tables, in one wait for the disk; a file of the first form told no study."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA.split(";"):
+                self._database.execute(statement)
+            if "study" not in {row[1] for row in self._database.execute("PRAGMA table_info(settled)")}:
+                self._database.execute("ALTER TABLE settled ADD COLUMN study TEXT NOT NULL DEFAULT ''")
+                self._database.execute("ALTER TABLE settled ADD COLUMN certified INTEGER NOT NULL DEFAULT 0")
+            self._database.execute("CREATE INDEX IF NOT EXISTS settled_study ON settled (study)")
 
-    def require(self, name: str, value: str) -> str:
-        """Remember a fact of the run the first time; afterwards the value remembered, which may be another."""
-        self._database.execute("INSERT OR IGNORE INTO fact VALUES (?, ?)", (name, value))
-        (known,) = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return str(known)
+    def require(self, **facts: str) -> dict[str, str]:
+        """Remember facts of the run the first time; afterwards the values remembered, which may be others."""
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("INSERT OR IGNORE INTO fact VALUES (?, ?)", facts.items())
+        known: dict[str, str] = dict(self._database.execute("SELECT name, value FROM fact"))
+        return {name: known[name] for name in facts}
 
     def holds_any(self) -> bool:
         """Whether an earlier run settled something."""

@@ -2,13 +2,13 @@
 
 from array import array
 from collections.abc import Sequence
-
-import numpy as np
+from struct import Struct
 
 from aegle.deid.codestreams import unproven
 from aegle.dicom.walk import Buffer, Fragments, Head
 
 _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
+_ENTRY = Struct("<Q")
 
 
 def require_basic(data: Buffer, fragments: Fragments) -> None:
@@ -25,12 +25,13 @@ def require_extended(data: Buffer, heads: Sequence[Head], fragments: Fragments, 
     tables = {head.tag: head for head in heads if head.tag in {_OFFSETS, _LENGTHS}}
     if not tables:
         return
-    starts, lengths = (np.array(part, np.uint64) for part in zip(*fragments, strict=True))
-    expected = {_OFFSETS: starts[list(firsts)] - starts[0], _LENGTHS: lengths}
     for tag, head in tables.items():
         raw = data[head.value : head.value + head.length]
         if len(raw) != 8 * len(firsts) or len(firsts) != len(fragments):
             raise unproven("an extended offset table other than the frames'")
-        surplus = expected[tag] - np.frombuffer(raw, "<u8")  # of lengths: a byte of padding may be left out
-        if (surplus > (tag == _LENGTHS)).any():
+        expected = fragments.offsets() if tag == _OFFSETS else (length for _, length in fragments)
+        spare = int(tag == _LENGTHS)  # of lengths a byte of padding may be left out
+        if not all(
+            0 <= known - entry <= spare for known, (entry,) in zip(expected, _ENTRY.iter_unpack(raw), strict=True)
+        ):
             raise unproven("an extended offset table other than the frames'")

@@ -9,7 +9,7 @@ from typing import Self
 from pydicom.charset import convert_encodings, decode_bytes
 
 from aegle.deid.masks import Box
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 #: Patient and study attributes that the vault keeps so that a result can be put under the real patient.
 RESTORED: Mapping[int, str] = {

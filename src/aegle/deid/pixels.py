@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from aegle.deid.codestreams import Blank, Scan, unproven
 from aegle.deid.jpeg import JpegScan
@@ -53,12 +54,12 @@ class Blanks(Collection[Blank]):
         return any(blank == each for each in self)
 
 
-def locate(data: Buffer, head: Head, syntax: Syntax) -> Extent:
-    """Find the element's extent. Raises Holding, BrokenEncoding."""
+def locate(data: Buffer, head: Head, syntax: Syntax, file: IO[bytes] | None = None) -> Extent:
+    """Find the element's extent; `file` is what `data` maps, where it does. Raises Holding, BrokenEncoding."""
     encapsulated = head.length == UNDEFINED
     if encapsulated == (syntax.codec == "native"):
         raise unproven("fragments in an uncompressed transfer syntax, or none in a compressed one")
-    fragments = Fragments.walk(data, head.value, len(data)) if encapsulated else None
+    fragments = Fragments.walk(data, head.value, len(data), file) if encapsulated else None
     end = fragments.end if fragments else head.value + head.length
     swapped = syntax.encoding.big_endian and head.vr == b"OW"
     return Extent(start=head.start, value=head.value, end=end, swapped=swapped, fragments=fragments)
@@ -86,14 +87,14 @@ def _native(data: Buffer, extent: Extent, survey: Survey) -> Collection[Blank]:
 def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Survey) -> Collection[Blank]:
     blanks, scan = Blanks(), _scan(data, syntax.codec, survey)
     firsts, held = array("L"), fragments.table[0]
-    for first, last in _frames(data, fragments, _MAGIC.get(syntax.codec, b"")):
+    for first, last, start, end in _frames(data, fragments, _MAGIC.get(syntax.codec, b"")):
         firsts.append(first)
-        start, length = fragments[first]
         if start - held > HELD_MAX_BYTES:
             let_go(data, held, start)
             held = start
         if last - first == 1:
-            blanks.add(scan(start, start + length))
+            if found := scan(start, end):
+                blanks.add(found)
         else:
             parts = [fragments[number] for number in range(first, last)]
             joined = _joined(data, parts)
@@ -129,18 +130,20 @@ class _RawScan:
         return [(end - 1, 1, b"\0")] if end - pos > self._frame_bytes else []
 
 
-def _frames(data: Buffer, fragments: Fragments, magic: bytes) -> Iterator[tuple[int, int]]:
-    """Runs of fragments that make one frame: a frame begins where its codec's magic number stands."""
-    first = 0
-    for number, (start, _) in enumerate(fragments):
-        if magic and data[start : start + len(magic)] != magic:
+def _frames(data: Buffer, fragments: Fragments, magic: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Runs of fragments that make one frame, and where the first of them lies: a frame begins where its codec's magic
+    number stands."""
+    size = len(magic)
+    first, begin, end = 0, *fragments[0][:1], sum(fragments[0])
+    for number, (start, length) in enumerate(fragments):
+        if size and data[start : start + size] != magic:
             if not number:
                 raise unproven("the first fragment does not begin a frame")
             continue
         if number:
-            yield first, number
-        first = number
-    yield first, len(fragments)
+            yield first, number, begin, end
+        first, begin, end = number, start, start + length
+    yield first, len(fragments), begin, end
 
 
 def _joined(data: Buffer, parts: Sequence[tuple[int, int]]) -> bytes:

@@ -33,6 +33,10 @@ class Profile:
     pixel_rules: tuple[PixelRule, ...]  #: what is known of devices' pictures
     digest: str  #: SHA-256 over edition, options, rules, pixel rules and admitted SOP classes
 
+    def __hash__(self) -> int:
+        """By its digest: rules cannot be hashed."""
+        return hash(self.digest)
+
     def rules_of(self, sop_class: str) -> Mapping[int, Rule]:
         """The rules for one kind of object: Waveform Data stay where they are no sound."""
         return self.rules if sop_class in WAVEFORMS else self._without_waveforms

@@ -7,9 +7,9 @@ the files anew from pydicom's table, which comes from the standard.
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 
 from aegle.deid.fold import folded
+from aegle.deid.table import DATA
 
 CODES, MEANINGS = "ps316_codes.txt", "ps316_meanings.txt"
 
@@ -27,7 +27,7 @@ def is_meaning(word: str) -> bool:
 @cache
 def _lines(name: str) -> str:
     """A file of the data folder, its first line empty so that each word stands between two line ends."""
-    return files("aegle.deid").joinpath("data", name).read_text(encoding="utf-8")
+    return (DATA / name).read_text(encoding="utf-8")
 
 
 def from_pydicom() -> dict[str, str]:

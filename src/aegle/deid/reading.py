@@ -5,7 +5,7 @@ Peak memory: the header's. A deflated data set is inflated into a file without a
 
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,23 +18,25 @@ from pydicom import Dataset
 from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
-from pydicom.filereader import data_element_generator, read_dataset
+from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 
 from aegle.deid.bare import bare_syntax
 from aegle.deid.part10 import DEFLATED, inflate
-from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Fragments
+from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Encoding, Fragments
 
-Only = Callable[[BaseTag], bool]  #: whether to read on at a tag
+Stop = Callable[[BaseTag, str | None, int], bool]  #: whether to stop before an element: by tag, VR and length
 Wanted = Callable[[int, str], bool]  #: whether an element matters
 
 _DEFER_BYTES = 1 << 20
 #: Of a value whose decoded form is remembered: the slices of a series repeat most of theirs.
 _REMEMBERED_BYTES = 1 << 10
 _BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+_PLAIN = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _MAY_NEST = frozenset({"SQ", "UN", None})
-_CHARACTER_SET, _DEFAULT = 0x00080005, "iso8859"
-_ENCODINGS = {"1.2.840.10008.1.2": IMPLICIT_LE, "1.2.840.10008.1.2.2": EXPLICIT_BE}
+_CHARACTER_SET, _TRANSFER_SYNTAX = 0x00080005, 0x00020010
+_DEFAULT: tuple[str, ...] = ("iso8859",)
+_ENCODINGS = {b"1.2.840.10008.1.2": IMPLICIT_LE, b"1.2.840.10008.1.2.2": EXPLICIT_BE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,44 @@ class Opaque(NamedTuple):
         return self.raw == b""
 
 
-Found = tuple[int, DataElement | Opaque]  #: an element with its tag
+class Plain(NamedTuple):
+    """An element whose value is of the default repertoire whatever the character set: a code, a date, a number, a UID."""
+
+    VR: str
+    value: str  #: without padding
+
+    @property
+    def values(self) -> list[str]:
+        """Each value."""
+        return [value.strip("\0 ") for value in self.value.split("\\")]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no value."""
+        return not self.value
+
+
+Raw = RawDataElement | DataElement  #: an element as pydicom's walk answers it
+Element = DataElement | Opaque | Plain
+Found = tuple[int, Element]  #: an element with its tag
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of elements of the top level, by tag."""
+
+    elements: Mapping[int, Raw]
+    reader: "Reader"
+
+    def value(self, tag: int) -> bytes:
+        """The bytes of an element, without padding; empty where it has none, or items."""
+        element = self.elements.get(tag)
+        return (element.value or b"").strip(b"\0 ") if isinstance(element, RawDataElement) else b""
+
+    @property
+    def character_set(self) -> tuple[str, ...]:
+        """Specific Character Set, one term a value."""
+        return _terms(self.value(_CHARACTER_SET))
 
 
 @dataclass(kw_only=True)
@@ -69,18 +108,11 @@ class Reading:
     """A file as read."""
 
     preamble: bytes
-    meta: Dataset
-    header: Dataset
-    after: Dataset  #: what stands after the pixels
+    meta: Part
+    header: Part
+    after: Part  #: what stands after the pixels
     pixels: Region  #: of the file, or of its data set inflated
     is_little_endian: bool
-
-    def elements(self, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
-        """Tag and element of everything at every depth, read anew each time: memory is an item's. Values beyond 1 MB that
-        are no sequences are not read. `wanted` is asked by tag and VR what to leave out; of what may hold items, never.
-        """
-        for part in (self.header, self.after):
-            yield from _Elements(self.pixels.data, wanted).of_dataset(part)
 
 
 @contextmanager
@@ -91,92 +123,119 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
     """
     with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         preamble, meta = _start(data)
-        if meta.TransferSyntaxUID != DEFLATED:
-            yield _read(file, data, preamble, meta, _any if whole else _after_pixels)
+        if meta.value(_TRANSFER_SYNTAX) != DEFLATED.encode():
+            yield _read(file, data, preamble, meta, whole=whole)
             return
         start = data.tell()
         with tempfile.TemporaryFile(dir=path.parent, buffering=0) as scratch, inflate(data, start, scratch) as inflated:
-            yield _read(scratch, inflated, preamble, meta, _any if whole else _after_pixels)
+            yield _read(scratch, inflated, preamble, meta, whole=whole)
 
 
-def _start(data: mmap.mmap) -> tuple[bytes, Dataset]:
+def _start(data: mmap.mmap) -> tuple[bytes, Part]:
     """Preamble and file meta group; where there is neither, a group that tells the transfer syntax found."""
     preamble = data.read(132)
     if preamble[128:] != b"DICM":
         data.seek(0)
-        if syntax := bare_syntax(data):
-            meta = Dataset()
-            meta.TransferSyntaxUID = syntax
-            return b"", meta
-    return preamble, _dataset(data, little=True, implicit=False, only=_in_meta)
+        if syntax := bare_syntax(data).encode():
+            told = RawDataElement(BaseTag(_TRANSFER_SYNTAX), "UI", len(syntax), syntax, 0, False, True)
+            return b"", Part({_TRANSFER_SYNTAX: told}, Reader(data))
+    return preamble, _part(data, EXPLICIT_LE, _at_data_set)
 
 
-def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Dataset, trailing: Only) -> Reading:
-    encoding = _ENCODINGS.get(str(meta.TransferSyntaxUID), EXPLICIT_LE)
+def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Part, *, whole: bool) -> Reading:
+    encoding = _ENCODINGS.get(meta.value(_TRANSFER_SYNTAX), EXPLICIT_LE)
     little = not encoding.big_endian
-    form = {"implicit": not encoding.explicit, "little": little}
-    header, start = _dataset(data, **form, only=_before_pixels), data.tell()
+    header, start = _part(data, encoding, _at_pixels), data.tell()
     if start + 8 >= len(data):
         none = Region(file=file, data=data, start=len(data), end=len(data), fragments=None)
-        return Reading(
-            preamble=preamble, meta=meta, header=header, after=Dataset(), pixels=none, is_little_endian=little
-        )
+        after = Part({}, header.reader)
+        return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=none, is_little_endian=little)
     head = encoding.head(data, start, len(data))
-    fragments = Fragments.walk(data, head.value, len(data)) if head.length == UNDEFINED else None
+    fragments = Fragments.walk(data, head.value, len(data), file) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     data.seek(end)
-    after = _dataset(data, **form, only=trailing) if end < len(data) else Dataset()
+    after = Part({}, header.reader)
+    if end < len(data):
+        after = _part(data, encoding, None if whole else _no_attribute, header.reader.encodings)
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
     return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region, is_little_endian=little)
 
 
-def _dataset(data: mmap.mmap, *, implicit: bool, little: bool, only: Only) -> Dataset:
-    return read_dataset(
-        cast("Any", data), implicit, little, defer_size=_DEFER_BYTES, stop_when=lambda tag, *_: not only(tag)
-    )
+def _part(data: mmap.mmap, encoding: Encoding, stop: Stop | None, encodings: tuple[str, ...] = _DEFAULT) -> Part:
+    """From where the map stands up to where `stop` says; the map stands there then."""
+    elements = {
+        int(element.tag): element
+        for element in data_element_generator(
+            cast("Any", data), not encoding.explicit, not encoding.big_endian, stop, _DEFER_BYTES, list(encodings)
+        )
+    }
+    said = elements.get(_CHARACTER_SET)
+    return Part(elements, Reader(data, encodings if said is None else _python_names((said.value or b"").strip(b"\0 "))))
 
 
-def _in_meta(tag: BaseTag) -> bool:
-    return int(tag) >> 16 == 2
+def _at_data_set(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return int(tag) >> 16 != 2
 
 
-def _before_pixels(tag: BaseTag) -> bool:
-    return int(tag) != PIXEL_DATA
+def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return int(tag) == PIXEL_DATA
 
 
-def _after_pixels(tag: BaseTag) -> bool:
+def _no_attribute(tag: BaseTag, vr: str | None, length: int) -> bool:
     """Stray bytes behind the data set may look like a tag of an earlier group: they are no attributes."""
-    return int(tag) > PIXEL_DATA and dictionary_has_tag(tag)
+    return int(tag) <= PIXEL_DATA or not dictionary_has_tag(tag)
 
 
-def _any(tag: BaseTag) -> bool:
-    return True
+Key = tuple[int, str | None, bytes, bool, bool, tuple[str, ...]]  #: all that the reading of an element depends on
 
 
 @dataclass(frozen=True)
-class _Elements:
-    """Everything in a file, one element after the other; what is not `wanted` is passed by unread."""
+class Reader:
+    """Reads an element and what lies in it. Values beyond 1 MB that are no sequences are not read."""
 
-    data: mmap.mmap
+    data: mmap.mmap | None  #: the file; None where every value is in memory
+    encodings: tuple[str, ...] = _DEFAULT  #: Python's names for the character set
+
+    def key(self, raw: Raw, most_bytes: int) -> Key | None:
+        """By which what is found in an element may be remembered; None for one that is longer, or was read already."""
+        if not isinstance(raw, RawDataElement) or raw.value is None or len(raw.value) > most_bytes:
+            return None
+        return int(raw.tag), raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, self.encodings
+
+    @classmethod
+    def of_key(cls, key: Key) -> "tuple[Reader, RawDataElement]":
+        """A reader and an element to which `key` answers so."""
+        tag, vr, value, implicit, little, encodings = key
+        return cls(None, encodings), RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit, little)
+
+    def within(self, raw: Raw, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
+        """Tag and element of an element and of everything in it, read anew each time: memory is an item's. `wanted` is asked
+        by tag and VR what to leave out; of what may hold items, never."""
+        if isinstance(raw, RawDataElement):
+            if raw.VR not in _MAY_NEST and raw.value is not None:  # nearly all of them
+                if wanted(int(raw.tag), raw.VR or ""):
+                    yield int(raw.tag), _read_one(raw, self.encodings)
+                return
+            if raw.value is None and raw.length:
+                if not _holds_items(raw) or self.data is None:
+                    yield int(raw.tag), Opaque(raw.VR or _dictionary_vr(int(raw.tag)), None, raw.is_little_endian)
+                    return
+                raw = raw._replace(value=self.data[raw.value_tell : raw.value_tell + raw.length])
+        yield from _Nested(wanted).of_element(raw, self.encodings)
+
+
+def may_nest(raw: Raw) -> bool:
+    """Whether there may be items in an element."""
+    return raw.VR in _MAY_NEST
+
+
+@dataclass(frozen=True)
+class _Nested:
+    """An element and what lies in it; what is not `wanted` is passed by unread."""
+
     wanted: Wanted
 
-    def of_dataset(self, dataset: Dataset) -> Iterator[Found]:
-        known = dataset.original_character_set or _DEFAULT
-        character_set = (known,) if isinstance(known, str) else tuple(known)
-        for tag, raw in dataset.items():  # as they are: iterating the dataset itself would read deferred values
-            if isinstance(raw, RawDataElement):
-                if raw.VR not in _MAY_NEST and raw.value is not None:  # nearly all of them
-                    if self.wanted(int(tag), raw.VR or ""):
-                        yield int(tag), _read_one(raw, character_set)
-                    continue
-                if raw.value is None and raw.length:
-                    if not _holds_items(raw):
-                        continue
-                    raw = raw._replace(value=self.data[raw.value_tell : raw.value_tell + raw.length])
-            yield from self._of_element(raw, character_set)
-
-    def _of_element(self, raw: RawDataElement | DataElement, character_set: tuple[str, ...]) -> Iterator[Found]:
-        """An element and what lies in it."""
+    def of_element(self, raw: Raw, character_set: tuple[str, ...]) -> Iterator[Found]:
         if isinstance(raw, RawDataElement) and _holds_items(raw):
             yield int(raw.tag), Opaque("SQ", raw.value, raw.is_little_endian)
             yield from self._of_items(raw, character_set)
@@ -187,7 +246,12 @@ class _Elements:
         yield int(raw.tag), element
         if isinstance(element, DataElement) and element.VR == "SQ":  # of undefined length
             for item in element.value or ():
-                yield from self.of_dataset(item)
+                yield from self._of_dataset(item)
+
+    def _of_dataset(self, dataset: Dataset) -> Iterator[Found]:
+        known = dataset.original_character_set or _DEFAULT
+        for raw in dataset.values():  # as they are: iterating the dataset itself would read deferred values
+            yield from self.of_element(raw, (known,) if isinstance(known, str) else tuple(known))
 
     def _of_items(self, sequence: RawDataElement, character_set: tuple[str, ...]) -> Iterator[Found]:
         """What lies in a sequence of defined length, an item at a time: a slide has a hundred thousand of them."""
@@ -199,7 +263,7 @@ class _Elements:
                 raise ValueError("a sequence holds something other than items")
             if length == UNDEFINED:  # pydicom finds its end, and has the whole sequence in memory
                 whole = convert_raw_data_element(sequence, encoding=list(character_set))
-                yield from self._of_element(whole, character_set)
+                yield from self.of_element(whole, character_set)
                 return
             yield from self._of_item(value[at + 8 : at + 8 + length], length, sequence, character_set)
             at += 8 + length
@@ -212,19 +276,31 @@ class _Elements:
         for raw in data_element_generator(stream, implicit, sequence.is_little_endian):
             ended = stream.tell()
             if int(raw.tag) == _CHARACTER_SET and isinstance(raw, RawDataElement):
-                character_set = tuple(convert_encodings((raw.value or b"").decode("ascii").split("\\")))
-            yield from self._of_element(raw, character_set)
+                character_set = _python_names((raw.value or b"").strip(b"\0 "))
+            yield from self.of_element(raw, character_set)
         if ended != length:
             raise ValueError("an item that does not end where it says")
 
 
-def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> DataElement | Opaque:
+def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> Element:
     tag, vr, length, value, _, implicit, little, *_ = raw
     vr = vr or _dictionary_vr(tag)
     if vr in _BINARY:
         return Opaque(vr, value or b"", little)
+    if vr in _PLAIN:
+        return Plain(vr, (value or b"").strip(b"\0 ").decode("latin-1"))
     read = _decoded if length <= _REMEMBERED_BYTES else _decoded.__wrapped__
     return read(tag, raw.VR, value, implicit, little, character_set)
+
+
+def _terms(value: bytes) -> tuple[str, ...]:
+    return tuple(term.strip() for term in value.decode("ascii").split("\\"))
+
+
+@lru_cache(maxsize=64)
+def _python_names(value: bytes) -> tuple[str, ...]:
+    """For the value of a Specific Character Set."""
+    return tuple(convert_encodings(list(_terms(value))))
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 
 class HoldReason(StrEnum):

@@ -7,6 +7,7 @@ the object in the PACS cannot be joined by anybody else. The same input gives th
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from pydicom import Dataset, FileDataset, dcmread, dcmwrite
 from pydicom.dataelem import DataElement
@@ -18,8 +19,10 @@ from aegle.deid.identifiers import texts
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from aegle.deid.pseudonyms import Pseudonyms, is_public
-from aegle.deid.vault import Vault
 from aegle.errors import BadDicom, NotFound
+
+if TYPE_CHECKING:
+    from aegle.deid.vault import Vault
 
 _UNICODE = "ISO_IR 192"
 
@@ -34,7 +37,7 @@ _REQUIRED = frozenset(
 )  # Type 2 in the patient and general study modules: present, empty where unknown
 
 
-def restore(alias_object: bytes, vault: Vault, pseudonyms: Pseudonyms) -> bytes:
+def restore(alias_object: bytes, vault: "Vault", pseudonyms: Pseudonyms) -> bytes:
     """The Part 10 result under its real patient. Deterministic.
 
     Raises NotFound when the vault does not know the study, BadDicom when the object cannot be read, Unreadable when
@@ -78,7 +81,7 @@ def _use_unicode(item: Dataset, *, top: bool) -> None:
         del item.SpecificCharacterSet
 
 
-def _restore_element(element: DataElement, back: Shift, vault: Vault, pseudonyms: Pseudonyms) -> None:
+def _restore_element(element: DataElement, back: Shift, vault: "Vault", pseudonyms: Pseudonyms) -> None:
     if element.VR == "UI" and element.value:
         several = element.VM > 1
         values = [_original(str(uid), vault, pseudonyms) for uid in (element.value if several else [element.value])]
@@ -87,7 +90,7 @@ def _restore_element(element: DataElement, back: Shift, vault: Vault, pseudonyms
         element.value = moved(element.VR, str(element.value), back)
 
 
-def _original(alias: str, vault: Vault, pseudonyms: Pseudonyms) -> UID:
+def _original(alias: str, vault: "Vault", pseudonyms: Pseudonyms) -> UID:
     if is_public(alias):
         return UID(alias)
     try:

@@ -5,14 +5,15 @@ An overlay was put there until 2004, with a name in it as well as anything; so c
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 
-from aegle.deid.reading import Reading
+from aegle.deid.reading import Part, Reading
+
+if TYPE_CHECKING:  # NumPy takes longer to load than many a run: only where there are spare bits
+    import numpy as np
+    from numpy.typing import NDArray
 
 Order = Literal["little", "big"]  #: of a number's bytes
 
@@ -43,6 +44,8 @@ class SpareBits:
 
     def met(self, piece: bytes) -> bytes:
         """The same piece, met: cheap, and not yet a verdict."""
+        import numpy as np
+
         for order in self._orders:
             self._met[order] |= int(np.bitwise_or.reduce(self._pixels(piece, order), initial=0))
         return piece
@@ -61,7 +64,9 @@ class SpareBits:
                 return True
         return False
 
-    def _strange(self, pixels: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    def _strange(self, pixels: "NDArray[np.unsignedinteger]") -> "NDArray[np.bool_]":
+        import numpy as np
+
         above = np.uint64(self._mask >> (self._high + 1) << (self._high + 1))
         wide = pixels.astype(np.uint64)
         spare = wide & np.uint64(self._mask)
@@ -71,7 +76,9 @@ class SpareBits:
         strange: NDArray[np.bool_] = (spare != 0) & ~extended & ~padding
         return strange
 
-    def _pixels(self, piece: bytes, order: Order) -> NDArray[np.unsignedinteger]:
+    def _pixels(self, piece: bytes, order: Order) -> "NDArray[np.unsignedinteger]":
+        import numpy as np
+
         whole = len(piece) // self._size * self._size
         return np.frombuffer(memoryview(piece)[:whole], _TYPES[order] + str(self._size))
 
@@ -91,7 +98,7 @@ class SpareBits:
         return int.from_bytes(raw[:2], self._header_order)
 
 
-def _raw(header: Dataset, tag: int) -> bytes:
+def _raw(header: Part, tag: int) -> bytes:
     """A US or SS value as it stands in the file; empty where there is none."""
-    element = header.get_item(tag) if tag in header else None
+    element = header.elements.get(tag)
     return element.value or b"" if isinstance(element, RawDataElement) else b""

@@ -35,6 +35,7 @@ class Content:
     head: bytes
     pixels: Extent | None
     tail: bytes
+    data: Buffer  #: in which the pixels lie
     proof: Callable[[], Collection[Blank]]
 
 
@@ -49,7 +50,8 @@ def write(target: Path, content: Content, source: IO[bytes]) -> int:
     with _created(target) as file:
         _write_all(file, content.head)
         if pixels is not None and little:
-            _copy(source, file, pixels, Event(), by_the_system=False)
+            with memoryview(content.data) as data, data[pixels.start : pixels.end] as piece:
+                _write_all(file, piece)
         elif pixels is not None:
             with _copying(source, file, pixels):
                 blanks = content.proof()
@@ -59,14 +61,14 @@ def write(target: Path, content: Content, source: IO[bytes]) -> int:
     return len(blanks)
 
 
-def write_deflated(target: Path, meta: bytes, content: Content, data: Buffer) -> int:
-    """As `write`, the data set deflated (PS3.5 §A.5); the source is inflated already, in `data`."""
+def write_deflated(target: Path, meta: bytes, content: Content) -> int:
+    """As `write`, the data set deflated (PS3.5 §A.5); the source is inflated already."""
     blanks = content.proof()
     packer = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
     written = 0
     with _created(target) as file:
         _write_all(file, meta)
-        for piece in _pieces(content, data, blanks):
+        for piece in _pieces(content, blanks):
             packed = packer.compress(piece)
             _write_all(file, packed)
             written += len(packed)
@@ -102,10 +104,10 @@ def _copying(source: IO[bytes], target: IO[bytes], pixels: Extent) -> Iterator[N
         copied.result()
 
 
-def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event, *, by_the_system: bool = True) -> None:
+def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> None:
     left = pixels.end - pixels.start
     source.seek(pixels.start)
-    copied = _copier(source, target, by_the_system=by_the_system)
+    copied = _copier(source, target)
     while left and not stop.is_set():
         size = copied(left)
         if not size:
@@ -113,9 +115,8 @@ def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event, *, 
         left -= size
 
 
-def _copier(source: IO[bytes], target: IO[bytes], *, by_the_system: bool) -> Callable[[int], int]:
-    """What copies up to so many bytes from where both files stand, and answers how many it did. The system's own copy leaves
-    other threads alone, and takes longer than ours where it is little."""
+def _copier(source: IO[bytes], target: IO[bytes]) -> Callable[[int], int]:
+    """What copies up to so many bytes from where both files stand, and answers how many it did."""
 
     buffer = memoryview(bytearray(_BUFFER))
 
@@ -125,7 +126,7 @@ def _copier(source: IO[bytes], target: IO[bytes], *, by_the_system: bool) -> Cal
         return size
 
     in_kernel: Callable[[int, int, int], int] | None = getattr(os, "copy_file_range", None)
-    if in_kernel is None or not by_the_system:  # Linux alone has it
+    if in_kernel is None:  # Linux alone has it
         return through_memory
 
     def in_one_call(left: int) -> int:
@@ -154,12 +155,12 @@ def _write_all(file: IO[bytes], data: bytes | memoryview) -> None:
         view = view[file.write(view) :]
 
 
-def _pieces(content: Content, data: Buffer, blanks: Collection[Blank]) -> Iterator[bytes]:
+def _pieces(content: Content, blanks: Collection[Blank]) -> Iterator[bytes]:
     yield content.head
     if content.pixels:
         for at in range(content.pixels.start, content.pixels.end, _CHUNK):
             stop = min(at + _CHUNK, content.pixels.end)
-            piece = bytearray(data[at:stop])
+            piece = bytearray(content.data[at:stop])
             for begin, length, fill in blanks:
                 low, high = max(begin, at), min(begin + length, stop)
                 if low < high:

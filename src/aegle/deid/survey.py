@@ -23,7 +23,7 @@ from aegle.dicom.walk import (
     item_end,
     value_end,
 )
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 _TERM = re.compile(r"[A-Za-z0-9_ .\-]*")
 ELEMENTS_MAX = 65_536  #: attributes of the top level; real objects have hundreds

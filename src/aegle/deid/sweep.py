@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from aegle.deid.identifiers import Search
 from aegle.deid.reading import Region
 from aegle.deid.spare_bits import SpareBits
@@ -44,6 +42,8 @@ def _pieces(region: Region) -> Iterator[bytes]:
 
 
 def _only_blanked(old: bytes, new: bytes) -> bool:
+    import numpy as np  # where something was blanked, and nowhere else
+
     was, now = np.frombuffer(old, np.uint8), np.frombuffer(new, np.uint8)
     changed = now[was != now]
     return bool(np.isin(changed, (0x00, 0x20)).all())
@@ -63,24 +63,27 @@ def sweep(region: Region, search: Search) -> str | None:
 
 def _frame_ends(region: Region) -> Iterator[bytes]:
     """What could hold words in frames, joined to pieces of about a megabyte; a head like the one before it once."""
-    parts, size, last, held = [], 0, b"", region.start
+    data, parts, size, known, held = region.data, list[bytes](), 0, b"", region.start
     for start, length in region.fragments or ():
         stop = start + length
-        head = _words_of(region.data[start : min(stop, start + _FRAME_HEAD)])
-        if head != last:
-            parts.append(head)
-            size, last = size + len(head), head
-        parts.append(region.data[max(start, stop - _FRAME_TAIL) : stop])
+        if not known or length < len(known) or data[start : start + len(known)] != known:
+            head = data[start : min(stop, start + _FRAME_HEAD)]
+            known = _before_samples(head)
+            parts.append(known or head)
+            size += len(known or head)
+        parts.append(data[max(start, stop - _FRAME_TAIL) : stop])
         size += _FRAME_TAIL
         if size > _PIECE:
             yield b"\n".join(parts)
             parts, size = [], 0
         if stop - held > HELD_MAX_BYTES:
-            let_go(region.data, held, stop)
+            let_go(data, held, stop)
             held = stop
     yield b"\n".join(parts)
 
 
-def _words_of(head: bytes) -> bytes:
-    ends = [at for mark in _DATA_FOLLOW if (at := head.find(mark)) >= 0]
-    return head[: min(ends)] if ends else head
+def _before_samples(head: bytes) -> bytes:
+    """The head up to the mark before its samples, and with it; empty where it has none. A frame that begins so has no other
+    words in its head."""
+    ends = [at + len(mark) for mark in _DATA_FOLLOW if (at := head.find(mark)) >= 0]
+    return head[: min(ends, default=0)]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 EDITION = "2026d"
+DATA = Path(__file__).with_name("data")  #: the files of this room
 
 
 class Option(StrEnum):
@@ -92,7 +93,7 @@ def ranges() -> tuple[Range, ...]:
 
 
 def _lines() -> list[dict[str, str]]:
-    text = files("aegle.deid").joinpath("data", "ps315_e1_1.csv").read_text(encoding="utf-8")
+    text = (DATA / "ps315_e1_1.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

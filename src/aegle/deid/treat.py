@@ -1,17 +1,14 @@
-"""One file of a folder de-identified and checked, in this process or in others, which may die."""
+"""One file of a folder de-identified and checked, in this process or another."""
 
-import multiprocessing
 import os
-import platform
 import secrets
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
-from multiprocessing.context import BaseContext
 from pathlib import Path
+from threading import Event
 from typing import ParamSpec, TypeVar
 
 from aegle import durable
@@ -23,17 +20,15 @@ from aegle.deid.masks import PixelRule
 from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
-from aegle.deid.reasons import FirstSeen
+from aegle.deid.reasons import FirstSeen, Held
 from aegle.deid.report import Settled, held_back, written
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
 from aegle.deid.values import Values
-from aegle.errors import Unavailable
 
 LEDGER = ".aegle-deid.db"
 WORK = ".aegle-work"
 VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
-_MOST_DEATHS = 20
 _WORTH_A_THREAD = 8 << 20  #: bytes from which a file is digested and synced beside the work
 
 
@@ -75,88 +70,46 @@ class Treated:
     unreadable: str = ""  #: why the system does not let it be read; it is tried again by the next run
 
 
-def treat_all(
-    sources: Sequence[Path], task: Task, jobs: int, crew: ProcessPoolExecutor | None = None
-) -> Iterator[Treated]:
-    """In this process when one is enough; else in others, which may die: in those of `crew` while they live."""
-    if jobs == 1:
-        yield from (treat(path, task) for path in sources)
-        return
-    left, deaths = dict.fromkeys(sources), 0
-    while left:
-        with crew or ProcessPoolExecutor(
-            min(jobs, len(left)), mp_context=_processes(), initializer=_end_with_parent
-        ) as pool:
-            crew = None
-            asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
-            try:
-                for future in as_completed(asked):
-                    treated = future.result()
-                    del left[treated.source]
-                    yield treated
-            except BrokenProcessPool:
-                deaths += 1
-                if deaths > _MOST_DEATHS:
-                    raise Unavailable(
-                        "processes keep dying; give the machine more memory or use fewer --jobs"
-                    ) from None
-
-
-def start_crew(jobs: int) -> ProcessPoolExecutor | None:
-    """Processes that work from their first moment, as copies of this one; None where copies are not safe.
-
-    Ask for them before a file is opened that must not be in them, a database above all, and before any thread runs."""
-    if jobs == 1 or platform.system() != "Linux" or threading.active_count() > 1:
-        return None
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"), initializer=_end_with_parent)
-    pool.submit(os.getpid).result()
-    return pool
-
-
-def _end_with_parent() -> None:
-    """A process that waits for work would never learn that nobody is left to give it any: the secret is in its memory."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _processes() -> BaseContext:
-    """Processes that are made from scratch; on Linux from one that has imported what they need, and nothing else."""
-    linux = platform.system() == "Linux"
-    context: BaseContext = multiprocessing.get_context("forkserver" if linux else "spawn")
-    if linux:
-        context.set_forkserver_preload([__name__])
-    return context
-
-
 def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
     try:
         large = _size(source) >= _WORTH_A_THREAD
     except OSError as error:
         return Treated(source=source, settled=None, unreadable=os.strerror(error.errno or 0))
-    with ThreadPoolExecutor(1) if large else _Here() as beside:
+    with ThreadPoolExecutor(2) if large else _Here() as beside:
         digest = beside.submit(_pseudonyms(task.key).source_digest, source)
         if (task.resumed or not large) and _ledger(task.output / LEDGER).is_settled(digest.result()):
             return Treated(source=source, settled=None)
         target = task.output / WORK / f"{secrets.token_hex(8)}.dcm"
-        done = deidentify(source, target, task.profile, _pseudonyms(task.key), task.values_in_force)
+        with _synced(target, beside) if large else nullcontext(Event()) as whole:
+            done = deidentify(source, target, task.profile, _pseudonyms(task.key), task.values_in_force)
+            whole.set()
+            doubt = _doubt(source, target, done, task) if isinstance(done, Deidentified) else None
         if isinstance(done, Deidentified):
-            synced = beside.submit(durable.sync_file, target) if large else None  # the disk is the slowest of all
-            doubt = check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
-            if synced:
-                synced.result()  # an error is told once: whoever keeps the target syncs it again, and would not see it
             if doubt is None:
                 return _clean(source, target, done, digest.result(), task)
             target.unlink()
             done = doubt
         settled = held_back(done, digest.result(), task.profile.naming(_pseudonyms(task.key)))
         return Treated(source=source, settled=settled, first_seen=done.first_seen)
+
+
+@contextmanager
+def _synced(target: Path, beside: Executor) -> Iterator[Event]:
+    """Sends the target to the disk while it is written and checked: the disk is the slowest of all. Whoever has written all
+    of it sets the event."""
+    whole = Event()
+    synced = beside.submit(durable.sync_growing, target, whole)
+    try:
+        yield whole
+    finally:
+        whole.set()
+    synced.result()  # an error is told once: whoever keeps the target syncs it again, and would not see it
+
+
+def _doubt(source: Path, target: Path, done: Deidentified, task: Task) -> Held | None:
+    """Why what was written must not leave, if anything."""
+    return check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
 
 
 def _size(source: Path) -> int:

@@ -86,10 +86,15 @@ def _pending(first_seen: Collection[FirstSeen]) -> Iterator[Line]:
 
 def write(path: Path, lines: Iterable[Line]) -> None:
     """Write the file anew, for its owner's eyes only. Durable on return."""
+    durable.write(path, encoded(lines))
+
+
+def encoded(lines: Iterable[Line]) -> bytes:
+    """The file's content."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for line in lines:
         guard = "'" if line.value.startswith(_FORMULA) else ""
         writer.writerow((line.keyword, guard + line.value, line.decision.value))
-    durable.write(path, text.getvalue().encode("utf-8"))
+    return text.getvalue().encode("utf-8")

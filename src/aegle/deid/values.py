@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 
 from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
 
@@ -22,7 +21,7 @@ from aegle.deid import ps316
 from aegle.deid.fold import folded, shown
 from aegle.deid.identifiers import texts
 from aegle.deid.reasons import FirstSeen
-from aegle.deid.table import rows
+from aegle.deid.table import DATA, rows
 
 GATED = frozenset({b"AE", b"CS", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT"})
 ANY = "*"  #: stands for a keyword: a term of the standard, approved in every CS attribute
@@ -115,6 +114,11 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
     ).rstrip(b"\\")
 
 
+def load_list() -> None:
+    """Read the list that we ship, for whoever is about to make copies of this process."""
+    _terms()
+
+
 @cache
 def keyword_of(tag: int) -> str:
     """The keyword of an attribute, from the dictionary or from Table E.1-1; else its eight digits."""
@@ -137,8 +141,9 @@ def _shipped() -> Mapping[str, frozenset[str]]:
     """The approved list by keyword, folded."""
     found: dict[str, set[str]] = {}
     for keywords, value in _lines():
+        word = folded(value)
         for keyword in keywords:
-            found.setdefault(keyword, set()).add(folded(value))
+            found.setdefault(keyword, set()).add(word)
     return {keyword: frozenset(values) for keyword, values in found.items()}
 
 
@@ -150,7 +155,7 @@ def _terms() -> frozenset[str]:
 
 def _lines() -> Iterator[tuple[Sequence[str], str]]:
     """Each value of the list with the keywords of its section."""
-    text = files("aegle.deid").joinpath("data", "approved_values.txt").read_text(encoding="utf-8")
+    text = (DATA / "approved_values.txt").read_text(encoding="utf-8")
     keywords: Sequence[str] = ()
     for line in text.splitlines():
         if line.startswith("[") and line.endswith("]"):

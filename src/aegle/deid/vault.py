@@ -17,7 +17,7 @@ from typing import Any
 from aegle.deid.outcome import Deidentified, Identity
 from aegle.deid.seals import Seals
 from aegle.errors import Conflict, NotFound, StorageFull, Unreadable
-from aegle.records import InstanceRef
+from aegle.references import InstanceRef
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seal (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -7,12 +7,13 @@ Every function takes a buffer (bytes or a memory map) and positions in it, check
 from __future__ import annotations  # array[int] cannot be evaluated before Python 3.12
 
 import mmap
+import os
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from struct import Struct
-from typing import NamedTuple, Self
+from typing import IO, NamedTuple, Self
 
 from aegle.errors import MEANING, BadDicom, Meaning
 
@@ -197,6 +198,30 @@ def let_go(data: Buffer, start: int, stop: int) -> None:
 _AROUND = 1 << 20
 
 
+def _heads(data: Buffer, size: int, file: IO[bytes] | None) -> Callable[[int], tuple[int, int]]:
+    """What reads tag and length of an item."""
+    if sys.platform != "win32" and file is not None and size > HELD_MAX_BYTES:
+        unpack, handle = _ITEM_HEAD.unpack, file.fileno()
+
+        def read(pos: int) -> tuple[int, int]:
+            raw = os.pread(handle, 8, pos)
+            if len(raw) < 8:
+                raise BrokenEncoding(Flaw.TRUNCATED, "encapsulated data is cut short")
+            return unpack(raw)
+
+        return read
+    held = 0
+
+    def look(pos: int) -> tuple[int, int]:
+        nonlocal held
+        if pos - held > HELD_MAX_BYTES:
+            let_go(data, held, pos)
+            held = pos
+        return _ITEM_HEAD.unpack_from(data, pos)
+
+    return look
+
+
 class Fragments:
     """Where the fragments of encapsulated data (PS3.5 §A.4) lie: (start, length) of each value. 16 bytes of memory each."""
 
@@ -205,20 +230,19 @@ class Fragments:
         self.end = end  #: after the delimiter
 
     @classmethod
-    def walk(cls, data: Buffer, pos: int, end: int) -> Self:
-        """Of the items from `pos`, the offset table first. Raises BrokenEncoding."""
-        spans, held = array("Q"), pos
+    def walk(cls, data: Buffer, pos: int, end: int, file: IO[bytes] | None = None) -> Self:
+        """Of the items from `pos`, the offset table first. `file` is what `data` maps: a large one is then read item by item,
+        which takes less time than mapping all of it and giving it back. Raises BrokenEncoding."""
+        spans, head = array("Q"), _heads(data, end - pos, file)
         while pos + 8 <= end:
-            if pos - held > HELD_MAX_BYTES:
-                let_go(data, held, pos)
-                held = pos
-            tag, length = _ITEM_HEAD.unpack_from(data, pos)
+            tag, length = head(pos)
             pos += 8
-            if tag == _SEQUENCE_END_HEAD and spans:
-                return cls(spans, pos)
             if tag != _ITEM_HEAD_TAG or length == UNDEFINED:
+                if tag == _SEQUENCE_END_HEAD and spans:
+                    return cls(spans, pos)
                 raise BrokenEncoding(Flaw.MALFORMED, "encapsulated data holds something other than fragments")
-            spans.extend((pos, length))
+            spans.append(pos)
+            spans.append(length)
             pos += length
         raise BrokenEncoding(Flaw.TRUNCATED, "encapsulated data is cut short")
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from aegle import cli
 from aegle.access import Act, event
-from aegle.cli import app
+from aegle.cli import app, assembly
 from aegle.cli.terminal import listed, terminal
 from aegle.errors import BadConfig
 from aegle.local.audit import ChainedLines
@@ -44,7 +44,7 @@ def test_an_error_that_quotes_square_brackets_is_told_whole(
     def refuse(*_: str) -> None:
         raise BadConfig("door.allow [red] is not a list [/]")
 
-    monkeypatch.setattr(cli, "assembled", lambda *_: refuse)
+    monkeypatch.setattr(assembly, "assembled", lambda *_: refuse)
     with pytest.raises(SystemExit):
         cli.main()
     assert "door.allow [red] is not a list [/]" in capsys.readouterr().err

@@ -1,12 +1,18 @@
 """The check finds what an engine gone wrong would leave: each fault planted into a clean output."""
 
+import mmap
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
 
-from aegle.deid import HoldReason, check, default_profile
+from aegle.deid import HoldReason, Option, check, default_profile, profile
+from aegle.deid.identifiers import Search
+from aegle.deid.reading import Region
+from aegle.deid.sweep import sweep
+from aegle.dicom.walk import Fragments
 
 
 def private(ds: Dataset) -> None:
@@ -105,6 +111,72 @@ def test_it_does_not_trust_the_uid_map(still, run):
     outcome = run(still())
     lying = replace(outcome.done, uids={})
     assert check(outcome.source, outcome.target, lying, default_profile()).reason is HoldReason.CHECK_FAILED
+
+
+@pytest.mark.parametrize("length", [8, 64, 3000])
+def test_words_in_the_head_of_a_frame_that_begins_like_the_one_before_are_found(length: int, tmp_path: Path):
+    frames = [
+        b"\xff\xd8same beginning"[:length].ljust(length, b"."),
+        b"\xff\xd8same beginning"[:length].ljust(length, b"."),
+    ]
+    frames[1] += b"Quillfeather" + bytes(4000)
+    path = tmp_path / "frames"
+    path.write_bytes(b"".join(frames))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        spans = array("Q", [0, 0, 0, len(frames[0]), len(frames[0]), len(frames[1])])
+        region = Region(file=file, data=data, start=0, end=len(data), fragments=Fragments(spans, len(data)))
+        found = sweep(region, Search(["Quillfeather"], ()))
+    assert found == ("a compressed frame" if length < 2048 else None)
+
+
+def test_a_private_attribute_too_large_to_be_read_is_found(still, run):
+    outcome = run(still())
+    ds = dcmread(outcome.target)
+    ds.private_block(0x0009, "X", create=True).add_new(1, "OB", bytes(2 << 20))
+    ds.save_as(outcome.target)
+    assert outcome.check().detail == "(0009,0010) is private or unknown"
+    ds = dcmread(outcome.target)
+    del ds[0x00090010]
+    ds.save_as(outcome.target)
+    assert outcome.check().detail == "(0009,1001) is private or unknown"
+
+
+def test_what_was_found_in_one_object_says_nothing_of_the_uids_of_another(still, run):
+    """The same bytes are an alias in one object and the source's own UID in the next."""
+    first = run(still(FrameOfReferenceUID="1.9.9.9"))
+    assert first.check() is None
+    alias = str(first.dataset.FrameOfReferenceUID)
+    second = run(still(FrameOfReferenceUID=alias))
+    assert second.check() is None
+    ds = dcmread(second.target)
+    ds.FrameOfReferenceUID = alias
+    ds.save_as(second.target)
+    assert second.check().detail == "(0020,0052) holds a UID that was not replaced"
+
+
+def test_what_was_found_under_one_profile_says_nothing_of_another(still, run):
+    outcome = run(still())
+    kept = profile("devices", frozenset({Option.DEVICE}))
+    ds = dcmread(outcome.target)
+    ds.StationName = "ROOM"
+    ds.save_as(outcome.target)
+    assert outcome.check() is not None
+    verdict = check(outcome.source, outcome.target, outcome.done, kept)
+    assert verdict is None or "0008,1010" not in verdict.detail
+    assert outcome.check().detail == "(0008,1010) should hold its dummy value"
+
+
+def test_the_identifiers_of_one_patient_are_not_taken_for_anothers(still, run):
+    """Text that is one patient's name passes in another's object, as the gate for words let it."""
+    first = run(still(Manufacturer="Lumenoptik"))
+    assert first.check() is None
+    second = run(still(Manufacturer="Quillfeather", PatientName="Nettlebed^Ada"))
+    assert second.check() is None
+    third = run(still(Manufacturer="Lumenoptik"))
+    ds = dcmread(third.target)
+    ds.Manufacturer = "Quillfeather"
+    ds.save_as(third.target)
+    assert third.check().reason is HoldReason.IDENTIFIER_LEFT
 
 
 def test_it_writes_nothing(still, run, tmp_path: Path):

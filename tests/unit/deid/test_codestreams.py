@@ -4,11 +4,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from aegle.deid import HoldReason
+from aegle.deid.jpeg import by_numpy, by_pattern
 
 CANARY = b"Quillfeather Ottilie 19610704"
 
@@ -93,6 +96,14 @@ def test_a_frame_that_is_no_jpeg_image_is_held(frame, compressed, run):
 @pytest.mark.parametrize("frame", [b"\xff\x4f\xff\x51", j2k()[:-2], j2k()[:50], jpeg()])
 def test_a_frame_that_is_no_jpeg_2000_codestream_is_held(frame, compressed, run):
     assert run(compressed(JPEG2000Lossless, frame)).held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+@given(st.lists(st.sampled_from([b"\xff", b"\0", b"\xd0", b"\xd7", b"\xd8", b"\xd9", b"\x7f", b"\x80", b"\xfe", b"A"])))
+def test_both_ways_to_find_markers_find_the_same(parts):
+    data = b"".join(parts)
+    for start, stop in ((0, len(data)), (1, len(data)), (0, len(data) - 1)):
+        if stop - start > 1:
+            assert by_pattern(data, start, stop) == by_numpy(data, start, stop)
 
 
 def test_an_offset_table_that_holds_prose_is_held(compressed, run, written):

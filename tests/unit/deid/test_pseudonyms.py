@@ -4,12 +4,15 @@ import hmac
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import validate_value
 
 from aegle.deid import Pseudonyms
+from aegle.deid import pseudonyms as naming
 from aegle.deid.dates import Shift, moved, moved_date, passing_midnight
 from aegle.errors import BadConfig
 
@@ -112,6 +115,25 @@ def test_a_source_digest_is_keyed_and_over_all_bytes(tmp_path):
     assert digest != hmac.digest(bytes(32), path.read_bytes(), "sha256").hex()
     path.write_bytes(bytes((3 << 20) - 1) + b"\1")
     assert ONE.source_digest(path) != digest
+
+
+def test_a_large_source_has_the_digest_that_it_has_when_read_in_small_pieces(tmp_path, monkeypatch):
+    path, maker = tmp_path / "large", Pseudonyms.from_secret(bytes(range(32)))
+    for size in (128, 129, 5000, 70_000):
+        path.write_bytes(bytes(number * number & 255 for number in range(size)))
+        monkeypatch.setattr(naming, "_MAPPED_BYTES", size + 1)
+        read = maker.source_digest(path)
+        monkeypatch.setattr(naming, "_MAPPED_BYTES", 1)
+        monkeypatch.setattr(naming, "_PIECE", 4096)
+        assert maker.source_digest(path) == read
+
+
+def test_subkeys_are_those_of_hkdf(tmp_path):
+    secret = bytes(range(32))
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"aegle pseudonyms 1 source").derive(secret)
+    (tmp_path / "source").write_bytes(bytes(1000))
+    expected = hmac.digest(derived, bytes(1000), "sha256").hex()
+    assert Pseudonyms.from_secret(secret).source_digest(tmp_path / "source") == expected
 
 
 def test_a_short_secret_is_refused():

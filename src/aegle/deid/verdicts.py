@@ -1,0 +1,156 @@
+"""What the independent check finds in one element of the top level and in all that lies in it.
+
+The elements of a series repeat. What was found in the same bytes, read in the same way and judged by the same profile, is the
+same and is remembered, by those bytes and by nothing else; what also depends on the object, its UIDs, is answered for the
+caller to judge.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from struct import Struct
+from typing import NamedTuple
+
+from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
+from pydicom.dataelem import DataElement
+
+from aegle.deid.identifiers import IDENTIFYING, words
+from aegle.deid.profile import Profile
+from aegle.deid.reading import Element, Key, Opaque, Plain, Raw, Reader
+from aegle.deid.rules import DUMMIES, Action, Rule
+
+_REMEMBERED_BYTES, _REMEMBERED = 1 << 11, 4096  #: of an element, and how many of them
+_LONG_NUMBER = 7  #: digits from which a number may be somebody's
+_SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
+#: What a moved value looks like; that it moved is found by comparing with the source's.
+_TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
+_SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
+_BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+_OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
+
+
+class Found(NamedTuple):
+    """In one element and all that lies in it."""
+
+    texts: list[tuple[int, bytes]]  #: what it says in letters or in a long number, folded, by tag
+    fault: str  #: the first thing that is wrong with it; empty for none
+    uids: list[tuple[int, str]]  #: UIDs that must not be the source's, each once
+
+
+def in_output(raw: Raw, reader: Reader, profile: Profile, sop_class: str) -> Found:
+    """What is in an element of an output of that SOP class. The answer is shared: it is not to be changed."""
+    key = reader.key(raw, _REMEMBERED_BYTES)
+    return _look(reader, raw, profile, sop_class) if key is None else _remembered_look(key, profile, sop_class)
+
+
+def identifiers(raw: Raw, reader: Reader, profile: Profile) -> frozenset[str]:
+    """The source's own names and numbers in one of its elements."""
+    key = reader.key(raw, _REMEMBERED_BYTES)
+    return _identifiers(reader, raw, profile) if key is None else _remembered_identifiers(key, profile)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered_look(key: Key, profile: Profile, sop_class: str) -> Found:
+    return _look(*Reader.of_key(key), profile, sop_class)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered_identifiers(key: Key, profile: Profile) -> frozenset[str]:
+    return _identifiers(*Reader.of_key(key), profile)
+
+
+def _look(reader: Reader, raw: Raw, profile: Profile, sop_class: str) -> Found:
+    rules = profile.rules_of(sop_class)
+    texts: list[tuple[int, bytes]] = []
+    uids: dict[tuple[int, str], None] = {}
+    fault = ""
+    for tag, element in reader.within(raw):
+        if text := _text(element):
+            texts.append((tag, text))
+        rule = rules.get(tag)
+        fault = fault or _fault(tag, element, rule)
+        if rule and rule.action is not Action.KEEP and element.VR == "UI" and tag not in _OURS:
+            uids.update(dict.fromkeys((tag, value) for value in values_of(element) if value))
+    return Found(texts, fault, list(uids))
+
+
+def _fault(tag: int, element: Element, rule: Rule | None) -> str:
+    what = _what_is_wrong(tag, element, rule)
+    return what and f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {what}"
+
+
+def _what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
+    if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
+        return "is private or unknown"
+    if tag in _OURS:
+        return ""
+    if rule.action is Action.REMOVE:
+        return "should have been removed"
+    if rule.action is Action.EMPTY and not element.is_empty:
+        return "should be empty"
+    if isinstance(element, Opaque):
+        return ""
+    if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value or "") != DUMMIES[rule.vr].decode():
+        return "should hold its dummy value"
+    if rule.action is Action.SHIFT and not _moved(element):
+        return "holds a time that is none, or tells its offset from UTC"
+    return ""
+
+
+def _moved(element: DataElement | Plain) -> bool:
+    """Whether times of day and moments have their form, without an offset from UTC."""
+    form = _SHIFTED.get(element.VR)
+    return form is None or all(map(form.fullmatch, values_of(element)))
+
+
+def _text(element: Element) -> bytes:
+    """What an element says in letters or in a long number; empty for one that says nothing."""
+    if isinstance(element, Opaque):
+        if element.VR in _BINARY and element.raw:
+            form = Struct(("<" if element.is_little_endian else ">") + _BINARY[element.VR])
+            return _whole(number for (number,) in form.iter_unpack(element.raw))
+    elif element.VR in _SWEPT:
+        return str(element.value).lower().encode("utf-8", "replace")
+    elif isinstance(element, Plain):  # DS and IS
+        numbers = element.values
+        shown = element.value if len(numbers) == 1 else f"[{', '.join(numbers)}]"
+        if len(shown) >= _LONG_NUMBER:
+            return shown.encode() + b"\n" + _whole(float(number or 0) for number in numbers)
+    return b""
+
+
+def _whole(numbers: Iterable[float]) -> bytes:
+    """Whole numbers of seven digits and more, in digits."""
+    long = (number for number in numbers if 10 ** (_LONG_NUMBER - 1) <= abs(number) < math.inf)
+    return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))
+
+
+def _identifiers(reader: Reader, raw: Raw, profile: Profile) -> frozenset[str]:
+    return frozenset(
+        word
+        for tag, element in reader.within(raw, is_identifying)
+        if _is_told_by(tag, element, profile.rules.get(tag))
+        for value in values_of(element)
+        for word in words(element.VR, value)
+    )
+
+
+def is_identifying(tag: int, vr: str) -> bool:
+    """Whether the values of an attribute identify."""
+    return vr == "PN" or tag in IDENTIFYING
+
+
+def _is_told_by(tag: int, element: Element, rule: Rule | None) -> bool:
+    """Whether an element of the source identifies, and is not one that stays."""
+    kept = rule is not None and rule.action is Action.KEEP
+    return not kept and not element.is_empty and is_identifying(tag, element.VR)
+
+
+def values_of(element: Element) -> Iterable[str]:
+    """Each value of an element; of one that is bytes, those."""
+    if isinstance(element, Plain):
+        return element.values
+    if isinstance(element, Opaque):
+        return [(element.raw or b"").decode("latin-1")]
+    return [str(value or "") for value in (element.value if element.VM > 1 else [element.value])]
