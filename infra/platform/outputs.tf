@@ -13,6 +13,11 @@ output "sites" {
   value       = { for name, site in module.site : name => site.site }
 }
 
+output "analysts" {
+  description = "Of which sites each analyst was declared to see rows, for the policy to compare with what stands; none named: all."
+  value       = { for who, analyst in var.analysts : analyst.member => analyst.sites }
+}
+
 output "declared" {
   description = "What each site's block declares about its network, for the policy to compare with what stands."
   value       = { for name, site in var.sites : name => { pacs = try(site.pacs.cidr, null), vpn = try(site.vpn.peer, null) } }

@@ -26,7 +26,8 @@ _BETA: Final = frozenset({"google_project_service_identity"})  #: types that onl
 _SPOILED: Final = frozenset(
     f"google_{name}"
     for name in (
-        "compute_network_firewall_policy", "compute_network_peering", "compute_project_metadata_item",
+        "bigquery_connection", "compute_attached_disk", "compute_network_firewall_policy", "compute_network_peering",
+        "compute_project_metadata_item", "dns_policy", "iam_workforce_pool", "kms_key_ring_iam_member",
         "logging_project_exclusion", "logging_project_sink", "project_iam_audit_config", "pubsub_topic",
         "service_account_key", "storage_bucket_iam_binding",
     )

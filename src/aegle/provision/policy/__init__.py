@@ -4,7 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aegle.errors import BadConfig
-from aegle.provision.policy import data, database, exits, identity, machines, network, people, watching
+from aegle.provision.policy import (
+    data,
+    database,
+    exits,
+    identity,
+    kinds,
+    lasting,
+    machines,
+    network,
+    people,
+    rows,
+    watching,
+)
 from aegle.provision.policy.estate import Estate, Finding, Findings, read
 
 __all__ = ["ASSERTIONS", "Estate", "Finding", "examine", "read"]
@@ -24,6 +36,7 @@ ASSERTIONS: Final[tuple[Callable[[Estate], Findings], ...]] = (
     people.people_hold_few_roles,
     people.members_are_known,
     people.roles_fit_their_holder,
+    people.agents_serve_our_projects,
     people.deploy_gives_listed_roles,
     network.no_external_address,
     network.no_default_network,
@@ -50,7 +63,10 @@ ASSERTIONS: Final[tuple[Callable[[Estate], Findings], ...]] = (
     data.labels_are_set,
     data.no_secret_in_sight,
     data.one_region,
-    data.rows_are_filtered,
+    rows.rows_are_filtered,
+    rows.rows_are_of_declared_sites,
+    lasting.nothing_expires,
+    lasting.deletion_can_be_undone,
     database.database_insists_on_tls,
     database.database_takes_no_password,
     database.database_is_copied,
@@ -59,6 +75,7 @@ ASSERTIONS: Final[tuple[Callable[[Estate], Findings], ...]] = (
     machines.machines_have_their_own_identity,
     machines.machines_let_nobody_in_past_iap,
     machines.machines_are_patched_and_copied,
+    machines.machines_of_sites_stay,
     watching.data_access_is_logged,
     watching.logs_are_locked,
     watching.every_project_is_logged,
@@ -67,7 +84,9 @@ ASSERTIONS: Final[tuple[Callable[[Estate], Findings], ...]] = (
     watching.perimeter_holds_every_project,
     watching.perimeter_has_no_holes,
     watching.silence_is_noticed,
+    watching.alarms_reach_somebody,
     watching.spending_is_watched,
+    kinds.kinds_are_known,
 )
 """Each by its name; its docstring says what it proves."""
 

@@ -72,7 +72,8 @@ def keys_serve_one_owner(estate: Estate) -> Findings:
             yield Finding(address=item.address, why=f"is encrypted with {made.owner}'s key")
     for grant in estate.grants():
         uses = str(grant.get("role")).startswith("roles/cloudkms.cryptoKey")
-        if uses and not (grant.kind == "google_kms_crypto_key_iam_member" and _is_agent(grant.get("member"))):
+        fits = grant.kind == "google_kms_crypto_key_iam_member" and _is_agent(grant.get("member"))
+        if (uses or grant.kind.startswith("google_kms_")) and not fits:
             yield Finding(address=grant.address, why=f"{grant.get('member')} may use keys")
 
 
@@ -176,18 +177,3 @@ def _places(item: Resource) -> Iterator[str]:
     replicas = item.block("replication", "user_managed").get("replicas")
     named += [replica.get("location") for replica in replicas] if isinstance(replicas, list) else []
     return (place for place in named if isinstance(place, str) and place not in {"global", UNDECIDED, ""})
-
-
-def rows_are_filtered(estate: Estate) -> Findings:
-    """Every warehouse table has row policies, and people get their rows through the views' data set alone."""
-    filtered = {
-        (item.get("dataset_id"), item.get("table_id")) for item in estate.of("google_bigquery_row_access_policy")
-    }
-    for table in estate.of("google_bigquery_table"):
-        if not table.get("view") and (table.get("dataset_id"), table.get("table_id")) not in filtered:
-            yield Finding(address=table.address, why="has no row policy")
-    for grant in estate.of("google_bigquery_dataset_iam_member"):
-        if str(grant.get("member")).startswith(("group:", "user:")) and not str(grant.get("dataset_id")).endswith(
-            "_read"
-        ):
-            yield Finding(address=grant.address, why=f"{grant.get('member')} reads tables past the views")

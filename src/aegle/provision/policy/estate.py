@@ -59,6 +59,9 @@ class Estate:
 
     resources: tuple[Resource, ...]
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: by site, from the output `declared`
+    analysts: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  #: sites by member, none for all; output `analysts`
 
     def of(self, *kinds: str) -> Iterator[Resource]:
         """Resources of these types."""
@@ -112,6 +115,7 @@ def read(*documents: Mapping[str, Any]) -> Estate:
     """The estate of `terraform show -json` documents: states, plans, or both. Raises BadConfig for anything else."""
     resources: list[Resource] = []
     declared: dict[str, Mapping[str, Any]] = {}
+    analysts: dict[str, tuple[str, ...]] = {}
     for document in documents:
         values = document.get("planned_values") or document.get("values")
         if not isinstance(values, dict) or "root_module" not in values:
@@ -120,8 +124,10 @@ def read(*documents: Mapping[str, Any]) -> Estate:
             item["address"]: item["change"].get("after_unknown") for item in document.get("resource_changes", ())
         }
         resources += _resources(values["root_module"], undecided)
-        declared |= (values.get("outputs", {}).get("declared", {}).get("value")) or {}
-    return Estate(resources=tuple(resources), declared=declared)
+        outputs = values.get("outputs", {})
+        declared |= outputs.get("declared", {}).get("value") or {}
+        analysts |= {who: tuple(sites) for who, sites in (outputs.get("analysts", {}).get("value") or {}).items()}
+    return Estate(resources=tuple(resources), declared=declared, analysts=analysts)
 
 
 def _resources(module: Mapping[str, Any], undecided: Mapping[str, Any]) -> Iterator[Resource]:

@@ -78,6 +78,9 @@ def tunnels_lead_where_declared(estate: Estate) -> Findings:
         for end in item.get("interface") or ():
             if end.get("ip_address") != declared:
                 yield Finding(address=item.address, why=f"leads to {end.get('ip_address')}; declared is {declared}")
+    for tunnel in estate.of("google_compute_vpn_tunnel"):
+        if tunnel.get("ike_version") == 1:
+            yield Finding(address=tunnel.address, why="speaks IKE version 1")
     for router in estate.of("google_compute_router"):
         told = router.block("bgp").get("advertised_ip_ranges") or ()
         for part in told if isinstance(told, list) else ():
@@ -93,6 +96,12 @@ def data_goes_nowhere_else(estate: Estate) -> Findings:
         for block in ("stream_configs", "notification_config"):
             if _given(store.get(block)):
                 yield Finding(address=store.address, why=f"tells others what it stores ({block})")
+    for entry in estate.of("google_bigquery_dataset_access"):
+        others = [
+            view.get("project_id") for view in entry.get("view") or () if view.get("project_id") != entry.get("project")
+        ]
+        if others or entry.get("dataset") or entry.get("routine"):
+            yield Finding(address=entry.address, why="lets what stands elsewhere read every row")
     for item in estate.of("google_pubsub_subscription"):
         if _given(item.get("push_config")):
             yield Finding(address=item.address, why="pushes to an address")

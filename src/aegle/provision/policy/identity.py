@@ -26,7 +26,7 @@ _SITE_ON_PROJECT: Final = frozenset({"roles/logging.logWriter", "roles/monitorin
 _DEPLOY: Final = "aegle-deploy"  #: makes sites, and is watched for it
 _PORTS: Final = re.compile(r"destination\.port == (22|3389|8443)( \|\| destination\.port == (22|3389|8443))*")
 _UNTIL: Final = re.compile(r'request\.time < timestamp\("([0-9TZ:-]+)"\)')
-_ONE_SUBJECT: Final = re.compile(r'assertion\.[a-z.]+ == "[^"]+"')
+_ONE_SUBJECT: Final = re.compile(r'(assertion\.[a-z.]+) == "[^"]+"')
 _TRAINING: Final = re.compile(r"google_(bigquery|healthcare|storage_bucket)")
 
 
@@ -187,8 +187,12 @@ def outside_identities_are_named(estate: Estate) -> Findings:
     """A pipeline or a hospital's machine signs in only under the one subject that is expected."""
     for item in estate.of("google_iam_workload_identity_pool_provider"):
         condition = item.get("attribute_condition")
-        if condition != UNDECIDED and not _ONE_SUBJECT.fullmatch(str(condition)):
+        stated = _ONE_SUBJECT.fullmatch(str(condition))
+        if condition != UNDECIDED and stated is None:
             yield Finding(address=item.address, why="takes every token of that issuer")
+        subject = (item.get("attribute_mapping") or {}).get("google.subject")
+        if stated is not None and subject != stated[1]:
+            yield Finding(address=item.address, why=f"calls everybody {subject}, whatever {stated[1]} says")
     for grant in estate.grants():
         for member in members(grant):
             if member.startswith("principalSet://"):

@@ -11,6 +11,7 @@ _TOLD: Final = frozenset(
         "enable-oslogin", "serial-port-enable", "startup-script", "windows-startup-script-ps1",
     }
 )  # fmt: skip
+_WEEK_DAYS: Final = 7
 _METADATA: Final = {"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE", "serial-port-enable": "FALSE"}
 
 
@@ -64,14 +65,30 @@ def machines_let_nobody_in_past_iap(estate: Estate) -> Findings:
             yield Finding(address=item.address, why="runs machines inside")
 
 
+def machines_of_sites_stay(estate: Estate) -> Findings:
+    """Google may not take a site's machine away while somebody works at it."""
+    for item in _machines(estate):
+        terms = item.block("scheduling")
+        if item.owner != HUB and (terms.get("preemptible") is True or terms.get("provisioning_model") == "SPOT"):
+            yield Finding(address=item.address, why="may be taken away at any time")
+
+
 def machines_are_patched_and_copied(estate: Estate) -> Findings:
-    """Every site's machine has a plan for patches and its data disk a plan for snapshots."""
+    """Every site's machine has a plan for patches, and its data disk is copied every day, for a week at least."""
     patched = {
         target
         for item in estate.of("google_os_config_patch_deployment")
         for target in item.block("instance_filter").get("instances") or ()
     }
+    for item in estate.of("google_os_config_patch_deployment"):
+        if item.block("patch_config").get("reboot_config") == "NEVER":
+            yield Finding(address=item.address, why="never starts a machine anew, so that patches do not take hold")
     copied = {(item.owner, item.get("disk")) for item in estate.of("google_compute_disk_resource_policy_attachment")}
+    for item in estate.of("google_compute_resource_policy"):
+        daily = item.block("snapshot_schedule_policy", "schedule", "daily_schedule").get("days_in_cycle")
+        days = item.block("snapshot_schedule_policy", "retention_policy").get("max_retention_days")
+        if item.block("snapshot_schedule_policy") and (daily != 1 or not isinstance(days, int) or days < _WEEK_DAYS):
+            yield Finding(address=item.address, why=f"copies every {daily} days and keeps copies for {days}")
     for item in estate.of("google_compute_instance"):
         if item.owner != HUB and item.get("id") and item.get("id") not in patched:
             yield Finding(address=item.address, why="is never patched")

@@ -23,6 +23,9 @@ def no_external_address(estate: Estate) -> Findings:
         for interface in item.get("network_interface") or ():
             if interface.get("access_config") or interface.get("ipv6_access_config"):
                 yield Finding(address=item.address, why="has an external address")
+    for item in estate.of("google_compute_subnetwork"):
+        if item.get("ipv6_access_type") == "EXTERNAL":
+            yield Finding(address=item.address, why="gives every machine an IPv6 address on the internet")
     for item in estate.of("google_sql_database_instance"):
         if item.block("settings", "ip_configuration").get("ipv4_enabled") is not False:
             yield Finding(address=item.address, why="has a public address")
@@ -134,6 +137,9 @@ def no_way_between_sites(estate: Estate) -> Findings:
         "google_compute_network_peering", "google_network_connectivity_hub", "google_network_connectivity_spoke"
     ):
         yield Finding(address=item.address, why="joins networks")
+    for item in estate.of(*_MACHINES):
+        if len(item.get("network_interface") or ()) > 1:
+            yield Finding(address=item.address, why="stands in two networks")
     owners: dict[Any, set[str]] = {}
     for item in estate.of("google_compute_subnetwork", "google_compute_ha_vpn_gateway", "google_compute_router"):
         owners.setdefault(item.get("network"), set()).add(item.owner)

@@ -27,6 +27,7 @@ LENDABLE: Final = frozenset(
     )
 )  # fmt: skip
 """Roles on whole projects that the identity which deploys may give away: none opens an archive."""
+_FOR_AGENTS: Final = frozenset({"roles/cloudkms.cryptoKeyEncrypterDecrypter", "roles/logging.bucketWriter"})
 _READER: Final = "reader of one hospital"
 _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType({"google_kms": "keys_serve_one_owner"})
 """Grants of these kinds are for another assertion to judge, whole."""
@@ -66,6 +67,21 @@ def _partial(estate: Estate) -> bool:
 def _in_our_pool(estate: Estate, member: str) -> bool:
     pools = (item.get("workload_identity_pool_id") for item in estate.of("google_iam_workload_identity_pool"))
     return any(f"/workloadIdentityPools/{pool}/subject/" in member for pool in pools)
+
+
+def agents_serve_our_projects(estate: Estate) -> Findings:
+    """Google's own agents use our keys and write our logs, each for a project of ours; none reads what is kept."""
+    numbers = {str(item.get("number")) for item in estate.of("google_project")}
+    writers = {item.get("writer_identity") for item in estate.of("google_logging_folder_sink")}
+    for grant in estate.grants():
+        for member in members(grant):
+            if not (AGENT.fullmatch(member) or _GROUPS.fullmatch(member)) or member in writers:
+                continue
+            if AGENT.fullmatch(member) and grant.get("role") not in _FOR_AGENTS:
+                yield Finding(address=grant.address, why=f"{member} holds {grant.get('role')}")
+            number = re.search(r"(\d+)@", member)
+            if numbers and UNDECIDED not in numbers and (number is None or number[1] not in numbers):
+                yield Finding(address=grant.address, why=f"{member} serves somebody else's project")
 
 
 def roles_fit_their_holder(estate: Estate) -> Findings:

@@ -1,11 +1,16 @@
 """What is written down and who notices: audit logs, the locked bucket, organisation policies, the perimeter, alerts."""
 
+import re
 from typing import Any, Final
 
-from aegle.provision.policy.estate import UNDECIDED, Estate, Finding, Findings, Resource
+from aegle.provision.policy.estate import HUB, UNDECIDED, Estate, Finding, Findings, Resource
 
 _AUDITED: Final = ("bigquery", "cloudkms", "healthcare", "secretmanager", "storage")
 _LOG_TYPES: Final = frozenset({"ADMIN_READ", "DATA_READ", "DATA_WRITE"})
+_CLAUSE: Final = re.compile(r'logName:"[A-Za-z._/-]+"')
+_TAKEN: Final = frozenset(
+    f'logName:"{name}"' for name in ("cloudaudit.googleapis.com", "logs/aegle", "vpc_flows", "firewall")
+)
 _SILENCE_S: Final = 2_700  #: 45 minutes
 _YEAR_DAYS: Final = 365
 _PERIMETER: Final = frozenset(
@@ -19,6 +24,8 @@ REQUIRED: Final = (
     "iam.disableServiceAccountKeyCreation", "storage.publicAccessPrevention", "storage.uniformBucketLevelAccess",
 )  # fmt: skip
 """Organisation policies without which a person with a role could switch a protection off."""
+_ONE: Final = frozenset({"gcp.resourceLocations", "iam.allowedPolicyMemberDomains"})
+"""Policies that allow one value: our region, our people."""
 
 
 def data_access_is_logged(estate: Estate) -> Findings:
@@ -55,8 +62,9 @@ def every_project_is_logged(estate: Estate) -> Findings:
     for sink in sinks:
         if sink.get("include_children") is not True:
             yield Finding(address=sink.address, why="leaves the projects below out")
-        if sink.get("disabled") or "cloudaudit" not in str(sink.get("filter")):
-            yield Finding(address=sink.address, why="does not take audit logs")
+        clauses = set(str(sink.get("filter")).split(" OR "))
+        if sink.get("disabled") or _TAKEN - clauses or not all(map(_CLAUSE.fullmatch, clauses)):
+            yield Finding(address=sink.address, why="does not take every entry of audit, sites, flows and firewalls")
         if sink.get("exclusions"):
             yield Finding(address=sink.address, why="leaves entries out")
         writers = {
@@ -95,7 +103,10 @@ def organisation_policies_stand(estate: Estate) -> Findings:
     for item in estate.of("google_org_policy_policy"):
         rules = item.block("spec").get("rules") or []
         lifts = not rules or any(not _restricts(rule) or rule.get("condition") for rule in rules)
-        if lifts or item.block("spec").get("reset"):
+        widened = item.block("spec").get("inherit_from_parent") or (
+            _constraint(item) in _ONE and len(_allowed(rules)) > 1
+        )
+        if lifts or widened or item.block("spec").get("reset"):
             yield Finding(address=item.address, why="lifts a rule")
         elif not str(item.get("parent")).startswith("projects/"):
             found[_constraint(item)] = item
@@ -108,6 +119,10 @@ def _constraint(item: Resource) -> str:
     """The constraint's name: the end of the policy's, which a plan may know only by its place in the blueprint."""
     name = str(item.get("name"))
     return item.address.rpartition('["')[2].removesuffix('"]') if name == UNDECIDED else name.rpartition("/")[2]
+
+
+def _allowed(rules: list[Any]) -> set[str]:
+    return {value for rule in rules for part in rule.get("values") or () for value in part.get("allowed_values") or ()}
 
 
 def _restricts(rule: Any) -> bool:
@@ -153,10 +168,24 @@ def perimeter_has_no_holes(estate: Estate) -> Findings:
 def silence_is_noticed(estate: Estate) -> Findings:
     """Every live site has an alert for 45 minutes of silence that goes to somebody."""
     alerts = (item for item in estate.of("google_monitoring_alert_policy") if item.get("enabled") is not False)
-    watched = {item.owner for item in alerts if item.get("notification_channels") and _waits_s(item) <= _SILENCE_S}
+    watched = {item.owner for item in alerts if item.get("notification_channels") and _notices_silence(item)}
     for site in estate.sites:
         if site not in watched and not estate.frozen(site):
             yield Finding(address=f'module.site["{site}"]', why="nobody would notice its silence")
+
+
+def _notices_silence(alert: Resource) -> bool:
+    """Whether the alert counts this site's own hellos, none at all being too few, and soon enough."""
+    condition = alert.block("conditions", "condition_threshold")
+    said = str(condition.get("filter"))
+    return (
+        _waits_s(alert) <= _SILENCE_S
+        and f'metric.label.site="{alert.owner}"' in said
+        and "user/aegle/hello" in said
+        and condition.get("comparison") == "COMPARISON_LT"
+        and condition.get("threshold_value", 0) >= 1
+        and condition.get("evaluation_missing_data") == "EVALUATION_MISSING_DATA_ACTIVE"
+    )
 
 
 def _waits_s(alert: Resource) -> int:
@@ -165,6 +194,16 @@ def _waits_s(alert: Resource) -> int:
     period = str(alert.block("conditions", "condition_threshold", "aggregations").get("alignment_period"))
     spans = [str(span).removesuffix("s") for span in (period, condition.get("duration"))]
     return sum(map(int, spans)) if all(span.isdigit() for span in spans) else _SILENCE_S + 1
+
+
+def alarms_reach_somebody(estate: Estate) -> Findings:
+    """Every alert of the estate as a whole is on and goes to somebody, and nobody who is told is switched off."""
+    for alert in estate.of("google_monitoring_alert_policy"):
+        if alert.owner == HUB and (alert.get("enabled") is False or not alert.get("notification_channels")):
+            yield Finding(address=alert.address, why="tells nobody")
+    for channel in estate.of("google_monitoring_notification_channel"):
+        if channel.get("enabled") is False:
+            yield Finding(address=channel.address, why="passes nothing on")
 
 
 def spending_is_watched(estate: Estate) -> Findings:
