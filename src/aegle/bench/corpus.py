@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from aegle import api
-from aegle.bench import cohort, documents, headers, pictures
+from aegle.bench import cohort, documents, headers, hostile, pictures
 from aegle.bench.answers import AnswerKey, FileAnswer
 from aegle.bench.draft import Draft
 from aegle.bench.people import SCRIPTS, draw_person
@@ -80,6 +80,11 @@ THEMES: tuple[Callable[[Draft], None], ...] = (
     documents.presentation,
     documents.pdf,
     documents.raw_data,
+    hostile.uptake_over_midnight,
+    hostile.text_in_spare_bits,
+    hostile.patient_protocol,
+    hostile.identity_in_one_part,
+    hostile.electrocardiogram,
 )
 
 

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
+
+from pydicom import Dataset
 
 from aegle.bench.reading import Written, uids
 
@@ -21,6 +23,7 @@ def broken(inputs: Mapping[int, Written], outputs: Mapping[int, Written]) -> Ite
         if written.value("file_meta.MediaStorageSOPInstanceUID") != written.value("SOPInstanceUID"):
             yield f"{number}: file meta and data set name two instances"
     yield from _intervals(inputs, outputs)
+    yield from _uptakes(inputs, outputs)
 
 
 def _tie(keyword: str, inputs: Mapping[int, Written], outputs: Mapping[int, Written]) -> Iterator[str]:
@@ -57,6 +60,29 @@ def _intervals(inputs: Mapping[int, Written], outputs: Mapping[int, Written]) ->
             before, after = (_days(files[one], files[other]) for files in (inputs, outputs))
             if after is not None and before != after:
                 yield f"{one} and {other}: days between the studies changed"
+
+
+def _uptakes(inputs: Mapping[int, Written], outputs: Mapping[int, Written]) -> Iterator[str]:
+    for number, written in outputs.items():
+        before, after = _uptake(inputs[number]), _uptake(written)
+        if before is not None and after is not None and before != after:
+            yield f"{number}: the time from injection to picture changed"
+
+
+def _uptake(written: Written) -> timedelta | None:
+    """None where one of the two moments is not told: a tool may remove them."""
+    ds = written.dataset or Dataset()
+    given = next(iter(ds.get("RadiopharmaceuticalInformationSequence") or ()), Dataset())
+    told = (given.get("RadiopharmaceuticalStartDateTime"), f"{ds.get('AcquisitionDate')}{ds.get('AcquisitionTime')}")
+    try:
+        injected, pictured = (_moment(str(text)) for text in told)
+    except ValueError:
+        return None
+    return pictured - injected
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%d%H%M%S.%f" if "." in text else "%Y%m%d%H%M%S")  # noqa: DTZ007 - no zone
 
 
 def _days(one: Written, other: Written) -> int | None:

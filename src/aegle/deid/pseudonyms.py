@@ -20,7 +20,7 @@ from aegle.dicom.walk import let_go
 from aegle.errors import BadConfig
 
 SECRET_BYTES = 32
-_MAPPED_BYTES, _PIECE = 8 << 20, 32 << 20  #: from which a file is digested through a map, and how much of it at a time
+_MAPPED_BYTES, _PIECE = 8 << 20, 8 << 20  #: from which a file is digested through a map, and how much of it at a time
 _PURPOSES = ("uid", "result-uid", "patient", "days", "token", "source")
 _CODING_SCHEMES = frozenset(
     "2.16.840.1.113883.6." + arc for arc in ("1", "3", "6", "8", "24", "42", "90", "96", "103", "256", "12.2")

@@ -136,7 +136,7 @@ def compile_rules(options: frozenset[Option]) -> dict[int, Rule]:
     rules: dict[int, Rule] = {}
     for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
         if 8 <= tag >> 16 < 0xFFFA and tag & 0xFFFF and tag not in _OTHER_PIXELS:
-            rules[tag] = _rule(_net(tag, keyword, vr.split(" ")[0], options), vr)
+            rules[tag] = _net_rule(vr, tag in _OPEN_BYTES_KEPT, keyword in _KEPT_TEXT, options)
     for row in rows():
         if row.tag >> 16 >= 8:
             vr = DicomDictionary[row.tag][0] if row.tag in DicomDictionary else row.vr or "UN"
@@ -188,17 +188,22 @@ def _sequence(tag: int) -> Iterator[Action]:
         yield Action.ENTER
 
 
-def _net(tag: int, keyword: str, vr: str, options: frozenset[Option]) -> Action:
-    """What is done with an attribute that the table does not list."""
+@cache
+def _net_rule(vrs: str, is_open: bool, is_kept_text: bool, options: frozenset[Option]) -> Rule:
+    """The rule of an attribute that the table does not list; it does not depend on more than this."""
+    return _rule(_net(vrs.split(" ")[0], is_open, is_kept_text, options), vrs)
+
+
+def _net(vr: str, is_open: bool, is_kept_text: bool, options: frozenset[Option]) -> Action:
     if vr == "SQ":
         return Action.ENTER
     if vr == "UI":
         return Action.KEEP if Option.UIDS in options else Action.UID
     if vr in _TIMES:
         return Action.KEEP if Option.FULL_DATES in options else Action.SHIFT
-    if vr in _FREE_TEXT or (vr in {"OB", "UN"} and tag not in _OPEN_BYTES_KEPT):
+    if vr in _FREE_TEXT or (vr in {"OB", "UN"} and not is_open):
         return Action.REMOVE
-    if vr in {"LO", "SH"} and keyword not in _KEPT_TEXT:
+    if vr in {"LO", "SH"} and not is_kept_text:
         return Action.REMOVE
     return Action.KEEP
 

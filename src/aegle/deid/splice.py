@@ -45,13 +45,15 @@ def write(target: Path, content: Content, source: IO[bytes]) -> int:
     Not durable: a target that stands after a power cut may be incomplete, and whoever keeps it syncs it first.
     """
     pixels = content.pixels
-    little = pixels is None or pixels.end - pixels.start < _WORTH_A_THREAD
-    blanks = content.proof() if little else ()
+    soon_proved = pixels is None or pixels.fragments is None or pixels.end - pixels.start < _WORTH_A_THREAD
+    blanks = content.proof() if soon_proved else ()
     with _created(target) as file:
         _write_all(file, content.head)
-        if pixels is not None and little:
+        if pixels is not None and pixels.end - pixels.start < _WORTH_A_THREAD:
             with memoryview(content.data) as data, data[pixels.start : pixels.end] as piece:
                 _write_all(file, piece)
+        elif pixels is not None and soon_proved:
+            _copy(source, file, pixels, Event())
         elif pixels is not None:
             with _copying(source, file, pixels):
                 blanks = content.proof()

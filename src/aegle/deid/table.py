@@ -26,6 +26,7 @@ class Option(StrEnum):
     SAFE_PRIVATE = "safe_private"
 
 
+_COLUMNS = tuple((option.value, option) for option in Option)
 #: The options of the default profile. Every other one lets more out, and a site's profile with it needs two people.
 DEFAULT_OPTIONS = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
 
@@ -102,7 +103,7 @@ def _is_range(line: Mapping[str, str]) -> bool:
 
 
 def _options(line: Mapping[str, str]) -> Mapping[Option, str]:
-    return {option: line[option] for option in Option if line[option]}
+    return {option: line[column] for column, option in _COLUMNS if line[column]}
 
 
 def _row(line: Mapping[str, str]) -> Row:

@@ -117,6 +117,11 @@ def test_days_between_two_studies_that_changed_are_a_broken_relation(corpus, out
     assert any("days between" in detail for detail in details(score_folder(corpus, output), "relation"))
 
 
+def test_minutes_from_injection_to_picture_that_changed_are_a_broken_relation(corpus, output):
+    changed(output, "uptake_over_midnight", corpus, lambda ds: setattr(ds, "AcquisitionTime", "000000"))
+    assert any("injection" in detail for detail in details(score_folder(corpus, output), "relation"))
+
+
 def test_a_report_beside_the_objects_that_names_the_patient_is_a_leak(corpus, output):
     name = str(dcmread(next(of_theme(output, "implicit", corpus))).PatientName).split("^")[0]
     (output / "log.txt").write_text(f"treated {name}")
