@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # NumPy takes longer to load than many a run: only where ther
 Order = Literal["little", "big"]  #: of a number's bytes
 
 _ALLOCATED, _STORED, _HIGH, _SIGNED, _PADDING = 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120
+_EVEN = 0.05  #: how far from one half the share of pixels may lie in which a bit of noise is set
 _WHOLE = frozenset({8, 16, 32})  #: Bits Allocated that are whole numbers
 _TYPES: dict[Order, str] = {"little": "<u", "big": ">u"}
 
@@ -63,6 +64,20 @@ class SpareBits:
             if not clear:
                 return True
         return False
+
+    def are_noise(self, pieces: Iterable[bytes]) -> bool:
+        """Whether the spare bits are noise all over: a picture that uses more bits than its header counts. Each is set in half
+        of the pixels, and tells nothing of the bit above it nor of the pixel before it; letters and overlays do."""
+        import numpy as np
+
+        bits = [1 << number for number in range(self._size * 8) if self._mask >> number & 1]
+        ones, counted = np.zeros((3, len(bits))), 0
+        for piece in pieces:
+            pixels = self._pixels(piece, self._orders[0])
+            streams = (pixels, pixels ^ (pixels >> 1), pixels[1:] ^ pixels[:-1])
+            ones += [[np.count_nonzero(stream & bit) for bit in bits] for stream in streams]
+            counted += len(pixels)
+        return bool((abs(ones / max(counted, 1) - 0.5) < _EVEN).all())
 
     def _strange(self, pixels: "NDArray[np.unsignedinteger]") -> "NDArray[np.bool_]":
         import numpy as np

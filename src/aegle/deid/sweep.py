@@ -32,7 +32,7 @@ def hidden_bits(region: Region, spare: SpareBits, *, met: bool) -> bool:
     if spare and not met:
         for piece in _pieces(region):
             spare.met(piece)
-    return spare.any_set and spare.hold_more(_pieces(region))
+    return spare.any_set and spare.hold_more(_pieces(region)) and not spare.are_noise(_pieces(region))
 
 
 def _pieces(region: Region) -> Iterator[bytes]:

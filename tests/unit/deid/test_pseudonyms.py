@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import CTImageStorage
 from pydicom.valuerep import validate_value
@@ -57,6 +57,7 @@ def test_shifts_differ_between_patients():
     assert len({ONE.shift(f"AG-{n}").minutes for n in range(100)}) > 30
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1910, 1, 1)), st.integers(1, 3000), st.integers(1, 59))
 def test_moving_there_and_back_is_the_identity(moment, days, minutes):
     shift = Shift(days, minutes)
@@ -65,6 +66,7 @@ def test_moving_there_and_back_is_the_identity(moment, days, minutes):
         assert moved(vr, moved(vr, text, shift), shift.back) == text
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1910, 1, 1)), st.integers(0, 10**6), st.integers(1, 59))
 def test_the_seconds_between_two_moments_stay_what_they_are(moment, later_s, minutes):
     """Also from one day to the next, whether a moment is told by one attribute or by a date and a time."""

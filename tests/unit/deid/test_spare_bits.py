@@ -77,5 +77,19 @@ def test_the_value_that_pads_a_picture_may_lie_outside_of_the_stored_bits(pixels
     assert run(pictured(still, padded, PixelPaddingValue=63536)).check() is None
 
 
+def test_noise_in_every_bit_of_the_picture_is_a_header_that_counts_too_few(pixels, still, run):
+    noise = np.random.default_rng(8).integers(0, 1 << 16, SHAPE, dtype=np.uint16)
+    assert run(pictured(still, noise)).check() is None
+    noise[32:] &= 4095  # in half of the picture it would be something that was put there
+    assert run(pictured(still, noise)).check().reason is HoldReason.HIDDEN_BITS
+
+
+@pytest.mark.parametrize("stored", [12, 15])
+def test_a_shape_over_half_of_the_picture_is_no_noise(stored, pixels, still, run):
+    shape = np.zeros(SHAPE, np.uint16)
+    shape[:, :32] = 0xFFFF << stored & 0xFFFF
+    assert run(pictured(still, pixels | shape, stored=stored)).check().reason is HoldReason.HIDDEN_BITS
+
+
 def test_all_bits_stored_leaves_none_to_spare(pixels, still, run):
     assert run(pictured(still, text_above(pixels), stored=16)).check() is None
