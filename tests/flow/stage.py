@@ -356,7 +356,7 @@ class Stage:
         folders = (place.spool, place.work, place.outbox, place.archive / "incoming")
         odd = [path for path in place.quarantine.iterdir() if path.suffix not in (".sealed", ".json")]
         found = [path for folder in folders if folder.exists() for path in folder.rglob("*") if path.is_file()]
-        left = [path for path in found if not (is_slot(path) and not path.stat().st_size)]  # made, and nothing came yet
+        left = [path for path in found if not (is_slot(path) and _is_empty(path))]  # made, and nothing came yet
         return [str(path.relative_to(place.root)) for path in left] + [str(path) for path in odd]
 
     def check_nothing_lost_or_doubled(self, sent: Sent) -> None:
@@ -407,3 +407,11 @@ def staged(folder: Path, *processes: str) -> Iterator[Stage]:
     finally:
         for name in sorted(stage.processes, key=lambda name: name == "hub"):
             stage.end(name)
+
+
+def _is_empty(path: Path) -> bool:
+    """Also of a file that goes while one looks: a start clears away the slots that nothing came in."""
+    try:
+        return not path.stat().st_size
+    except FileNotFoundError:
+        return True
