@@ -67,7 +67,7 @@ def moved_date(value: str, days: int) -> str:
 
 def passing_midnight(times: Mapping[int, str], shift: Shift) -> dict[int, int]:
     """The dates in PAIRS whose times, given by tag, lie in another day after the move: how many days later it is."""
-    later = {day: _moved_time(times.get(time, "").strip(), shift.minutes)[1] for day, time in PAIRS.items()}
+    later = {day: _moved_time(times[time].strip(), shift.minutes)[1] for day, time in PAIRS.items() if time in times}
     return {day: days for day, days in later.items() if days}
 
 

@@ -5,6 +5,7 @@ Memory is that of the header, whatever the object's size. The same source, secre
 
 import mmap
 import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -25,6 +26,7 @@ from aegle.deid.pixels import Blanks, Extent, locate, prove
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.recall import Notes, memory
 from aegle.deid.repaint import SYNTAX as REPAINTED_SYNTAX
 from aegle.deid.repaint import Repainted, repaint
 from aegle.deid.replacements import Replacements
@@ -35,6 +37,7 @@ from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
 from aegle.references import InstanceRef
 
+_PAGES_AT_ONCE_BYTES = 2 << 20
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 
@@ -94,15 +97,23 @@ class _Origin:
 @contextmanager
 def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
     with source.open("rb", buffering=0) as file:
-        if not os.fstat(file.fileno()).st_size:
+        size = os.fstat(file.fileno()).st_size
+        if not size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with _mapped(file, size) as data:
             syntax, pos = read_meta(data)
             if syntax != DEFLATED:
                 yield _Origin(file=file, data=data, pos=pos, syntax=syntax)
                 return
             with tempfile.TemporaryFile(dir=scratch_folder) as scratch, inflate(data, pos, scratch) as inflated:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
+
+
+def _mapped(file: IO[bytes], size: int) -> mmap.mmap:
+    """A small file with all its pages at once, which takes a third of the time that they take one after the other."""
+    if sys.platform == "linux" and size <= _PAGES_AT_ONCE_BYTES:
+        return mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _deidentified(
@@ -135,10 +146,13 @@ def _cleaned(
                 **late_dates(encoding, survey, profile, pseudonyms.shift(alias)),
             },
             values=values,
+            memory=memory(profile, survey.source.sop_class, pseudonyms, alias, survey.character_set, encoding, values),
         )
         parts = _rewritten(rewriter, origin, survey)
-        if rewriter.first_seen:
-            raise Holding(HoldReason.FIRST_SEEN_VALUE, tell(rewriter.first_seen), frozenset(rewriter.first_seen))
+        if rewriter.notes.first_seen:
+            raise Holding(
+                HoldReason.FIRST_SEEN_VALUE, tell(rewriter.notes.first_seen), frozenset(rewriter.notes.first_seen)
+            )
         ref = _alias_of(survey.source, pseudonyms)
         syntax = REPAINTED_SYNTAX if repainted else origin.syntax
         meta = write_meta(ref.sop_class, ref.sop_uid, syntax)
@@ -149,9 +163,9 @@ def _cleaned(
         alias=ref,
         source=survey.source,
         patient_alias=alias,
-        uids=dict(rewriter.replacements.uids),
+        uids=rewriter.notes.uids,
         identity=survey.identity,
-        counts=Counter(rewriter.done),
+        counts=Counter(rewriter.notes.done),
         profile_digest=profile.digest,
         transfer_syntax=syntax,
         size_bytes=target.stat().st_size,
@@ -203,12 +217,11 @@ def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Pa
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
-    found = Search(rewriter.identifiers, survey.character_set)
-    if not found.hits(b"\n".join(rewriter.kept_text)):
+    found = Search(rewriter.notes.identifiers, survey.character_set)
+    if not found.hits(b"\n".join(rewriter.notes.kept_text)):
         return result
     rewriter.forbidden = found
-    rewriter.done.clear()
-    rewriter.first_seen.clear()
+    rewriter.notes = Notes.none()
     return _pass(rewriter, origin, survey)
 
 

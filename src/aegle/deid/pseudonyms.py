@@ -36,6 +36,9 @@ class Pseudonyms:
 
     def __init__(self, keys: dict[str, bytes]) -> None:
         self._keys = keys
+        self._macs = {
+            purpose: hmac.new(key, digestmod="sha256") for purpose, key in keys.items()
+        }  #: begun once, copied
         self.uid = lru_cache(maxsize=65_536)(self._uid)
         self.patient_id = lru_cache(maxsize=4096)(self._patient_id)
         self.shift = lru_cache(maxsize=4096)(self._shift)
@@ -78,7 +81,7 @@ class Pseudonyms:
     def source_digest(self, path: Path) -> str:
         """Keyed digest of a file's bytes, read in pieces: recognises a repeat, tells nothing to anybody else. What our door
         put into the preamble does not count."""
-        digest = hmac.new(self._keys["source"], digestmod="sha256")
+        digest = self._macs["source"].copy()
         with path.open("rb", buffering=0) as source:
             digest.update(unmarked(source.read(PREAMBLE)))
             if os.fstat(source.fileno()).st_size >= _MAPPED_BYTES:
@@ -88,8 +91,9 @@ class Pseudonyms:
         return digest.hexdigest()
 
     def _mac(self, purpose: str, *values: str) -> bytes:
-        message = b"\0".join(value.encode("utf-8", "surrogateescape") for value in values)
-        return hmac.digest(self._keys[purpose], message, "sha256")
+        mac = self._macs[purpose].copy()
+        mac.update(b"\0".join(value.encode("utf-8", "surrogateescape") for value in values))
+        return mac.digest()
 
 
 def _digest_mapped(digest: hmac.HMAC, source: IO[bytes]) -> None:

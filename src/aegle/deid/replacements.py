@@ -9,35 +9,32 @@ from aegle.deid.rules import Action, Rule
 
 
 class Replacements:
-    """Of one object. `uids` fills while they are made: alias -> original, for every UID that is not public."""
+    """Of one object."""
 
     def __init__(self, pseudonyms: Pseudonyms, patient_alias: str, character_set: Sequence[str]) -> None:
-        self.uids: dict[str, str] = {}
         self._pseudonyms = pseudonyms
         self._character_set = character_set
         self._shift = pseudonyms.shift(patient_alias)
         self._by_action: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
-            Action.UID: self._mapped,
             Action.SHIFT: self._shifted,
             Action.TOKEN: self._token,
             Action.PATIENT: self._patient,
         }
 
-    def value(self, rule: Rule, raw: bytes) -> bytes:
-        """What stands for a raw value under a rule that replaces."""
-        return self._by_action[rule.action](rule, raw)
+    def value(self, rule: Rule, raw: bytes, uids: dict[str, str]) -> bytes:
+        """What stands for a raw value under a rule that replaces. A UID's alias is put into `uids`, with its original."""
+        return self._mapped(raw, uids) if rule.action is Action.UID else self._by_action[rule.action](rule, raw)
 
-    def keep_uids(self, raw: bytes) -> None:
+    def kept_uids(self, raw: bytes) -> dict[str, str]:
         """UIDs that an option keeps are their own aliases."""
         parts = (part.strip(" \0") for part in raw.decode("latin-1").split("\\"))
-        self.uids |= {part: part for part in parts if not is_public(part)}
+        return {part: part for part in parts if not is_public(part)}
 
-    def _mapped(self, rule: Rule, raw: bytes) -> bytes:
+    def _mapped(self, raw: bytes, uids: dict[str, str]) -> bytes:
         originals = [part.strip(" \0") for part in raw.decode("latin-1").split("\\")]
         aliases = [self._pseudonyms.uid(original) for original in originals]
-        for alias, original in zip(aliases, originals, strict=True):
-            if not is_public(original):
-                self.uids[alias] = original
+        pairs = zip(aliases, originals, strict=True)
+        uids.update((alias, original) for alias, original in pairs if not is_public(original))
         return "\\".join(aliases).encode()
 
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:

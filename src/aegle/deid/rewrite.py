@@ -9,7 +9,8 @@ from aegle.deid import icc
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
 from aegle.deid.part10 import Holding
-from aegle.deid.reasons import FirstSeen, HoldReason
+from aegle.deid.reasons import HoldReason
+from aegle.deid.recall import ELEMENT_MAX_BYTES, Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.values import GATED, Judged, Values
@@ -47,7 +48,7 @@ _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
 
 @dataclass(kw_only=True)
 class Rewriter:
-    """One pass over one object. Public fields fill while it runs."""
+    """One pass over one object. `notes` fills while it runs."""
 
     data: Buffer
     rules: Mapping[int, Rule]
@@ -56,11 +57,9 @@ class Rewriter:
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
+    memory: Memory  #: of elements of the top level in objects that are treated as this one
     forbidden: Search | None = None  #: kept text in which this is found is replaced
-    done: list[tuple[int, str]] = field(default_factory=list)  #: (tag, what was done to it), each time
-    identifiers: set[str] = field(default_factory=set)
-    kept_text: list[bytes] = field(default_factory=list)
-    first_seen: set[FirstSeen] = field(default_factory=set)  #: not empty: what was written must not leave
+    notes: Notes = field(default_factory=Notes.none)
 
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
@@ -69,25 +68,35 @@ class Rewriter:
         """The top level up to PixelData or to the end of the object; `heads` are its elements."""
         self._kept_bytes = self._nested = 0
         pending = [*sorted(self.insertions, reverse=True)]
-        parts: list[bytes] = []
-        end = len(self.data)
-        run = heads[0].start if heads else end
-        for head in heads:
-            if pending and pending[-1] <= head.tag:
-                parts += (self.data[run : head.start], self._due(pending, head.tag))
-                run = head.start
-            if head.tag == PIXEL_DATA:
-                end = head.start
+        parts, notes = list[bytes](), list[Notes]()
+        met, ends = self.memory.get, [*(head.start for head in heads[1:]), len(self.data)]
+        for head, end in zip(heads, ends, strict=True):
+            tag = head.tag
+            if pending and pending[-1] <= tag:
+                parts.append(self._due(pending, tag))
+            if tag == PIXEL_DATA:
                 break
-            kept, after = self._element(self.target, head, end, 0)
-            if kept is not None or head.tag in self.insertions:
-                if run < head.start:
-                    parts.append(self.data[run : head.start])
-                if kept and head.tag not in self.insertions:
-                    parts.append(kept)
-                run = after
-        parts += (self.data[run:end], self._due(pending, SEQUENCE_END))
+            raw = self.data[head.start : end]
+            past = (met(raw) if self.forbidden is None else None) or self._observed(raw, head)
+            if past.notes is not None:
+                notes.append(past.notes)
+            if tag not in self.insertions:
+                parts.append(past.written)
+        self.notes.add(notes)
+        parts.append(self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
+
+    def _observed(self, raw: bytes, head: Head) -> Past:
+        """What becomes of one element of the top level; it is remembered where the next object may have it, too."""
+        before, self.notes = self.notes, Notes.none()
+        try:
+            kept, _ = self._element(self.target, head, head.start + len(raw), 0)
+            past = Past(raw if kept is None else kept, self.notes if any(self.notes) else None)
+        finally:
+            self.notes = before
+        if self.forbidden is None and len(raw) <= ELEMENT_MAX_BYTES:
+            self.memory.keep(raw, past)
+        return past
 
     def _due(self, pending: list[int], tag: int) -> bytes:
         """Takes from `pending` the insertions that stand before, or in place of, the element with this tag."""
@@ -110,7 +119,7 @@ class Rewriter:
             parts.append(self.data[pos:after] if kept is None else kept)
             pos, last = after, head.tag
         if pos < end:
-            self.done.append((0xFFFFFFFF, "trailing bytes dropped"))
+            self.notes.done.append((0xFFFFFFFF, "trailing bytes dropped"))
         return _bounded(b"".join(parts))
 
     def _dataset(self, source: Encoding, pos: int, end: int, depth: int, *, open_ended: bool) -> tuple[bytes, int]:
@@ -138,7 +147,7 @@ class Rewriter:
         tag, vr, _, value, length = head
         rule = self.rules.get(tag)
         if rule is None and length != UNDEFINED and tag < 0xFFFE0000:
-            self.done.append((tag & 0xFFFF0000 if tag & 0x00010000 else tag, Action.REMOVE))
+            self.notes.done.append((tag & 0xFFFF0000 if tag & 0x00010000 else tag, Action.REMOVE))
             return b"", value + length
         if rule is None or rule.vr == b"SQ" or length == UNDEFINED or tag == PIXEL_DATA:
             return self._structured(source, head, rule, end, depth)
@@ -148,7 +157,7 @@ class Rewriter:
             return self._kept(source, head, rule), after
         if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
             self._note_identifiers(head, rule)
-        self.done.append((tag, action))
+        self.notes.done.append((tag, action))
         return self._replaced(head, rule), after
 
     def _structured(
@@ -160,7 +169,7 @@ class Rewriter:
         is_sequence = rule is not None and rule.vr == b"SQ" and (not source.explicit or head.vr in {b"SQ", b"UN"})
         if rule is None or not is_sequence:
             tag = head.tag & 0xFFFF0000 if head.tag & 0x00010000 else head.tag
-            self.done.append((tag, Action.REMOVE))
+            self.notes.done.append((tag, Action.REMOVE))
             return b"", value_end(source, self.data, head, end, depth)
         return self._sequence(source, head, rule, end, depth)
 
@@ -172,7 +181,7 @@ class Rewriter:
             return _constant(self.target, head.tag, rule.vr, rule.action)
         if head.length > VALUE_MAX_BYTES:
             raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
-        value = self.replacements.value(rule, self.data[head.value : head.value + head.length])
+        value = self.replacements.value(rule, self.data[head.value : head.value + head.length], self.notes.uids)
         return self.target.emit(head.tag, rule.vr, value)
 
     def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
@@ -180,7 +189,7 @@ class Rewriter:
         content, after = self._items(source, head, end, depth)
         if rule.action is Action.ENTER:
             return self.target.emit(head.tag, b"SQ", content), after
-        self.done.append((head.tag, rule.action))
+        self.notes.done.append((head.tag, rule.action))
         return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
 
     def _items(self, source: Encoding, head: Head, end: int, depth: int) -> tuple[bytes, int]:
@@ -218,14 +227,14 @@ class Rewriter:
         if (vr in _SWEPT or vr in BINARY or (vr in _NUMBERS and head.length >= LONG_NUMBER)) and self._forbidden_in(
             source, head, vr
         ):
-            self.done.append((head.tag, "identifier replaced"))
+            self.notes.done.append((head.tag, "identifier replaced"))
             return self._without_forbidden(head, vr)
         if self.values is not None and vr in GATED:
             judged = self._judged(head, vr, self.data[head.value : head.value + head.length])
             if judged is not None:
                 return self.target.emit(head.tag, vr, judged.value)
         if vr == b"UI":
-            self.replacements.keep_uids(self.data[head.value : head.value + head.length])
+            self.notes.uids.update(self.replacements.kept_uids(self.data[head.value : head.value + head.length]))
         if head.tag == _ICC:
             return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
         if source is self.target and head.vr != b"UN":
@@ -240,7 +249,7 @@ class Rewriter:
             text += b"\n" + in_decimals(raw)
         if not text:
             return False
-        self.kept_text.append(text)
+        self.notes.kept_text.append(text)
         return self.forbidden is not None and self.forbidden.hits(text)
 
     def _without_forbidden(self, head: Head, vr: bytes) -> bytes:
@@ -260,19 +269,19 @@ class Rewriter:
             return None
         judged = self.values.judge(head.tag, vr, raw, self.character_set)
         if judged is not None:
-            self.first_seen |= judged.first_seen
-            self.done.append((head.tag, "denied value emptied"))
+            self.notes.first_seen.update(judged.first_seen)
+            self.notes.done.append((head.tag, "denied value emptied"))
         return judged
 
     def _refused(self, head: Head, rule: Rule) -> bytes:
         """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
-        self.done.append((head.tag, "wrong form emptied"))
+        self.notes.done.append((head.tag, "wrong form emptied"))
         return self.target.emit(head.tag, rule.vr, b"")
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:
         raw = self.data[head.value : head.value + min(head.length, 4096)]
         vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
-        self.identifiers |= words(vr, texts(raw, self.character_set))
+        self.notes.identifiers.update(words(vr, texts(raw, self.character_set)))
 
 
 @lru_cache(maxsize=4096)

@@ -1,10 +1,12 @@
 """The first look at an object: the few top-level facts that decide whether it may be de-identified at all."""
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from operator import lt
 
 from aegle.deid.dates import PAIRS
 from aegle.deid.masks import Box, Device
@@ -50,7 +52,7 @@ _WANTED = frozenset(
         *_SHAPE.values(),
         *RESTORED,
     }
-    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, *PAIRS, *_TIMES}
+    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, _REGIONS, *PAIRS, *_TIMES}
 )
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 
@@ -85,7 +87,7 @@ class Survey:
     @property
     def times(self) -> Mapping[int, str]:
         """Times of day that tell a moment with a date beside them, by tag."""
-        return {tag: self.text(tag) for tag in _TIMES}
+        return {tag: self.text(tag) for tag in _TIMES if tag in self.values}
 
     @cached_property
     def source(self) -> InstanceRef:
@@ -140,23 +142,22 @@ class Survey:
 def look(encoding: Encoding, data: Buffer, pos: int) -> Survey:
     """Survey the data set at `pos`. Raises BrokenEncoding, and Holding for tags out of order or too many of them."""
     heads = list(islice(elements(encoding, data, pos, len(data)), ELEMENTS_MAX + 1))
-    tags = [head.tag for head in heads]
     if len(heads) > ELEMENTS_MAX:
         raise Holding(HoldReason.TOO_LARGE, "more attributes than any real object has")
-    if tags != sorted(set(tags)):
+    tags = [head[0] for head in heads]
+    if not all(map(lt, tags, tags[1:])):
         raise Holding(HoldReason.MALFORMED, "attributes out of order or twice")
-    overlays = [tag for tag in tags if 0x6000 <= tag >> 16 <= 0x60FF]
+    facts = {tag: head for tag, head in zip(tags, heads, strict=True) if tag in _WANTED}
+    overlays = tags[bisect(tags, 0x5FFFFFFF) : bisect(tags, 0x60FFFFFF)]
     with_data = {tag >> 16 for tag in overlays if tag & 0xFFFF == 0x3000}
     return Survey(
         heads=heads,
         values={
-            head.tag: data[head.value : head.value + head.length]
-            for head in heads
-            if head.tag in _WANTED and head.length <= _ANYWHERE
+            tag: data[value : value + length] for tag, _, _, value, length in facts.values() if length <= _ANYWHERE
         },
         big_endian=encoding.big_endian,
-        has_pixels=PIXEL_DATA in tags,
-        regions=tuple(region for head in heads if head.tag == _REGIONS for region in _regions(encoding, data, head)),
+        has_pixels=bool(tags) and tags[-1] == PIXEL_DATA,
+        regions=tuple(_regions(encoding, data, facts[_REGIONS])) if _REGIONS in facts else (),
         overlay_in_pixels=any(tag >> 16 not in with_data for tag in overlays),
     )
 

@@ -77,6 +77,8 @@ class Encoding:
         self.explicit = explicit
         self.big_endian = big_endian
         self._short = Struct(order + "HH2sH")
+        #: Reads group, element, VR and length of an element with a short VR; None where there are none.
+        self.short = self._short.unpack_from if explicit else None
         self._plain = Struct(order + "HHL")
         self._long = Struct(order + "L")
 
@@ -138,7 +140,15 @@ def inner_encoding(encoding: Encoding, head: Head) -> Encoding:
 
 def elements(encoding: Encoding, data: Buffer, pos: int, end: int) -> Iterator[Head]:
     """Headers of one level, in order, nested content stepped over; PixelData is the last one given."""
+    short, last = encoding.short, end - 8
     while pos < end:
+        if short and pos <= last:  # as `Encoding.head` does, for nine elements in ten without a call
+            group, element, vr, length = short(data, pos)
+            after = pos + 8 + length
+            if vr in SHORT_VRS and after <= end and group < 0x7FE0:
+                yield _new(Head, (group << 16 | element, vr, pos, pos + 8, length))
+                pos = after
+                continue
         head = encoding.head(data, pos, end)
         tag, _, _, value, length = head
         if tag >= 0xFFFE0000:

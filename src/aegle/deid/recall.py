@@ -1,0 +1,78 @@
+"""What was made of an element is made again of the next one with the same bytes, without a look into it.
+
+The objects of a series differ in a dozen of their hundred attributes. What an element becomes depends on its bytes and on what
+`memory` is asked by, and on nothing else: so what is remembered under those cannot be another patient's, site's or rule's.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple, Self
+
+from aegle.deid.profile import Profile
+from aegle.deid.pseudonyms import Pseudonyms
+from aegle.deid.reasons import FirstSeen
+from aegle.deid.values import Values
+from aegle.dicom.walk import Encoding
+
+ELEMENT_MAX_BYTES = 1 << 10  #: of an element that is worth to be remembered
+_ELEMENTS, _KINDS = 2048, 4  #: at most; of each kind of object, and kinds
+
+
+class Notes(NamedTuple):
+    """What a pass notes beside what it writes."""
+
+    done: list[tuple[int, str]]  #: (tag, what was done to it), each time
+    identifiers: set[str]
+    kept_text: list[bytes]
+    first_seen: set[FirstSeen]  #: not empty: what was written must not leave
+    uids: dict[str, str]  #: alias -> original, for every UID that is not public
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing yet."""
+        return cls([], set(), [], set(), {})
+
+    def add(self, others: Sequence["Notes"]) -> None:
+        """Append those of others."""
+        self.done.extend(chain.from_iterable(other.done for other in others))
+        self.identifiers.update(*(other.identifiers for other in others))
+        self.kept_text.extend(chain.from_iterable(other.kept_text for other in others))
+        self.first_seen.update(*(other.first_seen for other in others))
+        for other in others:
+            self.uids.update(other.uids)
+
+
+class Past(NamedTuple):
+    """What became of one element. Not to be changed."""
+
+    written: bytes  #: what stands for it
+    notes: Notes | None  #: None where there was nothing to note
+
+
+class Memory:
+    """Elements met in objects of one kind. Safe to share between threads: one that forgets costs another a second look."""
+
+    def __init__(self) -> None:
+        self._met: dict[bytes, Past] = {}
+        self.get: Callable[[bytes], Past | None] = self._met.get  #: what became of these bytes before
+
+    def keep(self, raw: bytes, past: Past) -> None:
+        """Remember it; everything else is forgotten where there is too much."""
+        if len(self._met) >= _ELEMENTS:
+            self._met.clear()
+        self._met[raw] = past
+
+
+@lru_cache(maxsize=_KINDS)
+def memory(
+    profile: Profile,
+    sop_class: str,
+    pseudonyms: Pseudonyms,
+    patient_alias: str,
+    character_set: tuple[str, ...],
+    encoding: Encoding,
+    values: Values | None,
+) -> Memory:
+    """The memory of everything that is treated alike."""
+    return Memory()
