@@ -24,6 +24,7 @@ from aegle.deid.spare_bits import SpareBits
 from aegle.deid.survey import MARK
 from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
+from aegle.deid.threads import beside
 from aegle.deid.verdicts import identifiers, in_output, is_identifying
 
 #: What every output says about itself; a patient called like a word of it is not left in it.
@@ -50,20 +51,33 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
         fault = next(faults, None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
-        spare = SpareBits(written)
-        if done.painted:
-            if not painted_well(source, target, done.painted):
-                return Held(reason=HoldReason.CHECK_FAILED, detail="the picture differs beside what was painted over")
-        elif not same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0, spare=spare):
-            return Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ from the source's")
-        if hidden_bits(written.pixels, spare, met=not done.painted):
+        spare, pixels = SpareBits(written), written.pixels
+        with beside(pixels.end - pixels.start, threads=1) as another:
+            same = another.submit(_same_pixels, original, written, source, target, done, spare)
+            where = _left_in_file(original, written, texts, profile, done)
+        if not same.result():
+            beyond = " beside what was painted over" if done.painted else ""
+            return Held(reason=HoldReason.CHECK_FAILED, detail=f"the pixels differ from the source's{beyond}")
+        if hidden_bits(pixels, spare, met=not done.painted):
             return Held(reason=HoldReason.HIDDEN_BITS, detail="bits beside those that Bits Stored names are in use")
-        charset = original.header.character_set
-        found = _identifiers(original, profile, done)
-        where = _left_in(texts, Search(found, charset)) or sweep(
-            written.pixels, Search(found, charset, shortest=_RAW_SHORTEST)
-        )
         return Held(reason=HoldReason.IDENTIFIER_LEFT, detail=where) if where else None
+
+
+def _same_pixels(
+    original: Reading, written: Reading, source: Path, target: Path, done: Deidentified, spare: SpareBits
+) -> bool:
+    if done.painted:
+        return painted_well(source, target, done.painted)
+    return same_pixels(original.pixels, written.pixels, blanks=done.blanked > 0, spare=spare)
+
+
+def _left_in_file(
+    original: Reading, written: Reading, texts: Sequence[tuple[int, bytes]], profile: Profile, done: Deidentified
+) -> str | None:
+    """Where the output holds an identifier of the source's."""
+    found, charset = _identifiers(original, profile, done), original.header.character_set
+    around = Search(found, charset, shortest=_RAW_SHORTEST)
+    return _left_in(texts, Search(found, charset)) or sweep(written.pixels, around)
 
 
 def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]]) -> Iterator[str]:

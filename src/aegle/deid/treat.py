@@ -2,14 +2,13 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from threading import Event
-from typing import ParamSpec, TypeVar
 
 from aegle import durable
 from aegle.deid import standard, value_file
@@ -24,12 +23,12 @@ from aegle.deid.reasons import FirstSeen, Held
 from aegle.deid.report import Settled, held_back, written
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
+from aegle.deid.threads import beside, is_large
 from aegle.deid.values import Values
 
 LEDGER = ".aegle-deid.db"
 WORK = ".aegle-work"
 VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
-_WORTH_A_THREAD = 8 << 20  #: bytes from which a file is digested and synced beside the work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +72,16 @@ class Treated:
 def treat(source: Path, task: Task) -> Treated:
     """De-identify and check one file into the work folder; what an earlier run settled is left alone."""
     try:
-        large = _size(source) >= _WORTH_A_THREAD
+        size = _size(source)
     except OSError as error:
         return Treated(source=source, settled=None, unreadable=os.strerror(error.errno or 0))
-    with ThreadPoolExecutor(2) if large else _Here() as beside:
-        digest = beside.submit(_pseudonyms(task.key).source_digest, source)
+    large = is_large(size)
+    with beside(size, threads=2) as others:
+        digest = others.submit(_pseudonyms(task.key).source_digest, source)
         if (task.resumed or not large) and _ledger(task.output / LEDGER).is_settled(digest.result()):
             return Treated(source=source, settled=None)
         target = task.output / WORK / f"{secrets.token_hex(8)}.dcm"
-        with _synced(target, beside) if large else nullcontext(Event()) as whole:
+        with _synced(target, others) if large else nullcontext(Event()) as whole:
             done = deidentify(source, target, task.profile, _pseudonyms(task.key), task.values_in_force)
             whole.set()
             doubt = _doubt(source, target, done, task) if isinstance(done, Deidentified) else None
@@ -95,11 +95,11 @@ def treat(source: Path, task: Task) -> Treated:
 
 
 @contextmanager
-def _synced(target: Path, beside: Executor) -> Iterator[Event]:
+def _synced(target: Path, others: Executor) -> Iterator[Event]:
     """Sends the target to the disk while it is written and checked: the disk is the slowest of all. Whoever has written all
     of it sets the event."""
     whole = Event()
-    synced = beside.submit(durable.sync_growing, target, whole)
+    synced = others.submit(durable.sync_growing, target, whole)
     try:
         yield whole
     finally:
@@ -123,20 +123,6 @@ def _clean(source: Path, target: Path, done: Deidentified, digest: str, task: Ta
     sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
     errors = standard.new_errors(source, target) if sampled else None
     return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class _Here(Executor):
-    """Does at once what it is asked: for files too small to be worth a thread."""
-
-    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """The work's outcome, done already."""
-        done: Future[T] = Future()
-        done.set_result(work(*args, **kwargs))
-        return done
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from struct import Struct
 from typing import IO, NamedTuple, Self
@@ -206,6 +207,16 @@ def let_go(data: Buffer, start: int, stop: int) -> None:
 
 
 _AROUND = 1 << 20
+_POPULATE_READ = 22  #: MADV_POPULATE_READ of Linux 5.14, which Python has no name for
+
+
+def bring_in(data: Buffer, start: int, stop: int) -> None:
+    """Map what is about to be read of a map, all pages at once, where the system knows how: a third of the time that reading
+    takes would go into mapping them one after the other."""
+    if sys.platform == "linux" and not isinstance(data, bytes):
+        first = start // mmap.PAGESIZE * mmap.PAGESIZE
+        with suppress(OSError):  # an older system, or a file that became shorter: the read itself will tell
+            data.madvise(_POPULATE_READ, first, min(stop, len(data)) - first)
 
 
 def _heads(data: Buffer, size: int, file: IO[bytes] | None) -> Callable[[int], tuple[int, int]]:

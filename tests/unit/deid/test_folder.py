@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from aegle.deid import Option, default_profile, treat
+from aegle.deid import Option, default_profile, threads
 from aegle.deid.folder import REASONS_FILE, REPORT, Summary, find, load_key, require_apart, run_folder
 from aegle.deid.treat import LEDGER, WORK, Task
 from aegle.errors import BadConfig, Conflict
@@ -210,7 +210,7 @@ def test_a_file_large_enough_to_be_digested_beside_the_work_ends_the_same(
     run(source, tmp_path)
     usual = {path: path.read_bytes() for path in written(tmp_path)}
     (tmp_path / "clean" / LEDGER).unlink()
-    monkeypatch.setattr(treat, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 0)
     first = run(source, tmp_path)
     assert {path: path.read_bytes() for path in written(tmp_path)} == usual
     again = run(source, tmp_path)
