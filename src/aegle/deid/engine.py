@@ -226,11 +226,11 @@ def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
 
 
 def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
-    header = rewriter.header(survey.heads)
-    if not survey.has_pixels:
+    header = rewriter.header(survey.level)
+    if survey.level.pixels is None:
         return header, None, b""
     mapped = origin.file if origin.syntax != DEFLATED else None
-    pixels = locate(origin.data, survey.heads[-1], SYNTAXES[origin.syntax], mapped)
+    pixels = locate(origin.data, survey.level.pixels, SYNTAXES[origin.syntax], mapped)
     return header, pixels, rewriter.tail(pixels.end)
 
 

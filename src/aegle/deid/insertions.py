@@ -12,11 +12,20 @@ from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey
 from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
 from aegle.dicom.walk import EXPLICIT_LE, Encoding
 
+_LAST_HOUR = "23"  #: of the day
+
 
 def insertions(
     encoding: Encoding, alias: str, profile: Profile, verdict: Verdict, repainted: Repainted | None
 ) -> Mapping[int, bytes]:
     """By tag: the patient's alias, what was done, and what describes pixels that were painted and encoded anew."""
+    said = _said(encoding, alias, profile, verdict)
+    return {**said, **_new_encoding(repainted)} if repainted else said
+
+
+@lru_cache(maxsize=64)
+def _said(encoding: Encoding, alias: str, profile: Profile, verdict: Verdict) -> Mapping[int, bytes]:
+    """What all objects of a patient with the same verdict have."""
     method = "\\".join((MARK, profile.digest, profile.name)).encode()
     options = (*sorted(profile.options), *((CLEAN_PIXELS,) if verdict.boxes else ()))
     values = {
@@ -29,12 +38,13 @@ def insertions(
     }
     if verdict.boxes:
         values[BURNED_IN] = (b"CS", b"NO")
-    elements = {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
-    return elements | _new_encoding(repainted) if repainted else elements
+    return {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
 
 
 def late_dates(encoding: Encoding, survey: Survey, profile: Profile, shift: Shift) -> Mapping[int, bytes]:
-    """Dates whose times pass midnight when they move; for most objects none."""
+    """Dates whose times pass midnight when they move; for most objects none, as times move by less than an hour."""
+    if not any(time.startswith(_LAST_HOUR) for time in survey.times.values()):
+        return {}
     return {
         tag: encoding.emit(tag, b"DA", moved_date(survey.text(tag), shift.days - days).encode())
         for tag, days in passing_midnight(survey.times, shift).items()

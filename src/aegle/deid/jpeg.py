@@ -10,7 +10,7 @@ from struct import Struct
 
 from aegle import late
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
-from aegle.dicom.walk import Buffer, bring_in
+from aegle.dicom.walk import Buffer
 
 WINDOW = 1 << 19  #: bytes looked through at a time
 _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
@@ -48,7 +48,6 @@ class Markers:
 
     def _look(self, pos: int) -> None:
         stop = min(pos + WINDOW, len(self._data))
-        bring_in(self._data, pos, stop)
         self._found = self._markers_in(self._data, pos, min(stop + 1, len(self._data)))
         self._start, self._stop = pos, stop
 

@@ -7,7 +7,7 @@ from struct import Struct
 from aegle.deid.codestreams import unproven
 from aegle.dicom.walk import Buffer, Fragments, Head
 
-_OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002
+EXTENDED = _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002  #: the extended table's two attributes
 _ENTRY = Struct("<Q")
 
 
@@ -20,12 +20,10 @@ def require_basic(data: Buffer, fragments: Fragments) -> None:
         raise unproven("the offset table does not point to frames")
 
 
-def require_extended(data: Buffer, heads: Sequence[Head], fragments: Fragments, firsts: Sequence[int]) -> None:
+def require_extended(data: Buffer, tables: Sequence[Head], fragments: Fragments, firsts: Sequence[int]) -> None:
     """Refuse an extended offset table other than that of the frames, whose first fragments are given by number."""
-    tables = {head.tag: head for head in heads if head.tag in {_OFFSETS, _LENGTHS}}
-    if not tables:
-        return
-    for tag, head in tables.items():
+    for head in tables:
+        tag = head.tag
         raw = data[head.value : head.value + head.length]
         if len(raw) != 8 * len(firsts) or len(firsts) != len(fragments):
             raise unproven("an extended offset table other than the frames'")

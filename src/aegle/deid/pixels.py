@@ -8,7 +8,7 @@ from typing import IO
 from aegle.deid.codestreams import Blank, Scan, unproven
 from aegle.deid.jpeg import JpegScan
 from aegle.deid.jpeg2000 import Jpeg2000Scan
-from aegle.deid.offsets import require_basic, require_extended
+from aegle.deid.offsets import EXTENDED, require_basic, require_extended
 from aegle.deid.part10 import Holding, Syntax
 from aegle.deid.reasons import HoldReason
 from aegle.deid.runlength import RunLengthScan
@@ -101,7 +101,7 @@ def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Su
             blanks.add(_split(parts, _scan(joined, syntax.codec, survey)(0, len(joined))))
     if len(firsts) != survey.number("frames"):
         raise unproven("more or fewer frames than the header describes")
-    require_extended(data, survey.heads, fragments, firsts)
+    require_extended(data, survey.level.between(*EXTENDED), fragments, firsts)
     return blanks
 
 

@@ -15,7 +15,6 @@ from aegle.deid.reasons import FirstSeen
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
 
-ELEMENT_MAX_BYTES = 1 << 10  #: of an element that is worth to be remembered
 _ELEMENTS, _KINDS = 2048, 4  #: at most; of each kind of object, and kinds
 
 

@@ -8,11 +8,13 @@ from functools import lru_cache
 from aegle.deid import icc
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
+from aegle.deid.outline import Level, Stretch
 from aegle.deid.part10 import Holding
 from aegle.deid.reasons import HoldReason
-from aegle.deid.recall import ELEMENT_MAX_BYTES, Memory, Notes, Past
+from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.survey import WRITTEN_ANEW
 from aegle.deid.values import GATED, Judged, Values
 from aegle.dicom.walk import (
     ITEM_END,
@@ -64,20 +66,19 @@ class Rewriter:
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
 
-    def header(self, heads: Sequence[Head]) -> bytes:
-        """The top level up to PixelData or to the end of the object; `heads` are its elements."""
+    def header(self, level: Level) -> bytes:
+        """The top level up to PixelData or to the end of the object."""
+        if not self.insertions.keys() <= WRITTEN_ANEW:
+            raise ValueError("an insertion that a stretch could hide")
         self._kept_bytes = self._nested = 0
         pending = [*sorted(self.insertions, reverse=True)]
         parts, notes = list[bytes](), list[Notes]()
-        met, ends = self.memory.get, [*(head.start for head in heads[1:]), len(self.data)]
-        for head, end in zip(heads, ends, strict=True):
-            tag = head.tag
+        met = self.memory.get if self.forbidden is None else _nothing
+        for start, stretch in level.stretches:
+            tag = stretch.first
             if pending and pending[-1] <= tag:
                 parts.append(self._due(pending, tag))
-            if tag == PIXEL_DATA:
-                break
-            raw = self.data[head.start : end]
-            past = (met(raw) if self.forbidden is None else None) or self._observed(raw, head)
+            past = met(stretch.raw) or self._observed(start, stretch)
             if past.notes is not None:
                 notes.append(past.notes)
             if tag not in self.insertions:
@@ -86,16 +87,20 @@ class Rewriter:
         parts.append(self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
 
-    def _observed(self, raw: bytes, head: Head) -> Past:
-        """What becomes of one element of the top level; it is remembered where the next object may have it, too."""
+    def _observed(self, start: int, stretch: Stretch) -> Past:
+        """What becomes of elements of the top level; it is remembered where the next object may have them, too."""
         before, self.notes = self.notes, Notes.none()
+        heads, parts = [*stretch.at(start)], list[bytes]()
+        ends = [*(head.start for head in heads[1:]), start + stretch.size]
         try:
-            kept, _ = self._element(self.target, head, head.start + len(raw), 0)
-            past = Past(raw if kept is None else kept, self.notes if any(self.notes) else None)
+            for head, end in zip(heads, ends, strict=True):
+                kept, _ = self._element(self.target, head, end, 0)
+                parts.append(self.data[head.start : end] if kept is None else kept)
+            past = Past(b"".join(parts), self.notes if any(self.notes) else None)
         finally:
             self.notes = before
-        if self.forbidden is None and len(raw) <= ELEMENT_MAX_BYTES:
-            self.memory.keep(raw, past)
+        if self.forbidden is None and stretch.raw:
+            self.memory.keep(stretch.raw, past)
         return past
 
     def _due(self, pending: list[int], tag: int) -> bytes:
@@ -288,6 +293,10 @@ class Rewriter:
 def _constant(target: Encoding, tag: int, vr: bytes, action: Action) -> bytes:
     """The element that stands for any value under `empty` or `dummy`."""
     return target.emit(tag, vr, DUMMIES[vr] if action is Action.DUMMY else b"")
+
+
+def _nothing(raw: bytes) -> Past | None:
+    """A memory of nothing."""
 
 
 def _bounded(header: bytes) -> bytes:

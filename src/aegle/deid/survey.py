@@ -1,20 +1,17 @@
 """The first look at an object: the few top-level facts that decide whether it may be de-identified at all."""
 
 import re
-from bisect import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
-from operator import lt
+from functools import cache, cached_property
 
 from aegle.deid.dates import PAIRS
 from aegle.deid.masks import Box, Device
 from aegle.deid.outcome import RESTORED, Identity
+from aegle.deid.outline import Level, Outlines
 from aegle.deid.part10 import Holding
 from aegle.deid.reasons import HoldReason
 from aegle.dicom.walk import (
-    PIXEL_DATA,
     SEQUENCE_END,
     UNDEFINED,
     Buffer,
@@ -28,8 +25,6 @@ from aegle.dicom.walk import (
 from aegle.references import InstanceRef
 
 _TERM = re.compile(r"[A-Za-z0-9_ .\-]*")
-ELEMENTS_MAX = 65_536  #: attributes of the top level; real objects have hundreds
-_ANYWHERE = 64 * 1024  #: a top-level fact longer than this is not a fact
 
 _CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, _SOP_UID = 0x00080005, 0x00080008, 0x00080016, 0x00080018
 _STUDY_UID, _SERIES_UID, BURNED_IN, RECOGNIZABLE = 0x0020000D, 0x0020000E, 0x00280301, 0x00280302
@@ -52,7 +47,13 @@ _WANTED = frozenset(
         *_SHAPE.values(),
         *RESTORED,
     }
-    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, _REGIONS, *PAIRS, *_TIMES}
+    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, *PAIRS, *_TIMES}
+)
+#: Of the top level, written by us: what says that the object is de-identified, dates beside times that pass midnight, and what
+#: describes painted pixels.
+WRITTEN_ANEW = frozenset(
+    {0x00100010, _PATIENT_ID, 0x00120062, METHOD, 0x00120064, 0x00280303, BURNED_IN, PHOTOMETRIC, 0x00280006}
+    | {0x7FE00001, 0x7FE00002, *PAIRS}
 )
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 
@@ -61,12 +62,16 @@ MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 class Survey:
     """Top-level values of one object, raw, and what follows from them."""
 
-    heads: Sequence[Head]  #: of the top level, in order, up to PixelData
+    level: Level  #: the top level up to PixelData
     values: Mapping[int, bytes]
     big_endian: bool
-    has_pixels: bool
     regions: tuple[Box, ...]  #: Sequence of Ultrasound Regions
     overlay_in_pixels: bool  #: an overlay group without data of its own: its bits lie in the pixels (retired)
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether there is Pixel Data."""
+        return self.level.pixels is not None
 
     def text(self, tag: int) -> str:
         """A value of the default repertoire, without padding; empty when absent."""
@@ -141,25 +146,21 @@ class Survey:
 
 def look(encoding: Encoding, data: Buffer, pos: int) -> Survey:
     """Survey the data set at `pos`. Raises BrokenEncoding, and Holding for tags out of order or too many of them."""
-    heads = list(islice(elements(encoding, data, pos, len(data)), ELEMENTS_MAX + 1))
-    if len(heads) > ELEMENTS_MAX:
-        raise Holding(HoldReason.TOO_LARGE, "more attributes than any real object has")
-    tags = [head[0] for head in heads]
-    if not all(map(lt, tags, tags[1:])):
-        raise Holding(HoldReason.MALFORMED, "attributes out of order or twice")
-    facts = {tag: head for tag, head in zip(tags, heads, strict=True) if tag in _WANTED}
-    overlays = tags[bisect(tags, 0x5FFFFFFF) : bisect(tags, 0x60FFFFFF)]
+    level = _outlines(encoding).read(data, pos)
+    overlays = [head.tag for head in level.between(0x60000000, 0x60FFFFFF)]
     with_data = {tag >> 16 for tag in overlays if tag & 0xFFFF == 0x3000}
     return Survey(
-        heads=heads,
-        values={
-            tag: data[value : value + length] for tag, _, _, value, length in facts.values() if length <= _ANYWHERE
-        },
+        level=level,
+        values=level.facts,
         big_endian=encoding.big_endian,
-        has_pixels=bool(tags) and tags[-1] == PIXEL_DATA,
-        regions=tuple(_regions(encoding, data, facts[_REGIONS])) if _REGIONS in facts else (),
+        regions=tuple(box for head in level.between(_REGIONS, _REGIONS) for box in _regions(encoding, data, head)),
         overlay_in_pixels=any(tag >> 16 not in with_data for tag in overlays),
     )
+
+
+@cache
+def _outlines(encoding: Encoding) -> Outlines:
+    return Outlines(encoding, _WANTED, WRITTEN_ANEW)
 
 
 def _regions(encoding: Encoding, data: Buffer, sequence: Head) -> Iterator[Box]:

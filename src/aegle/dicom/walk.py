@@ -11,7 +11,6 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from enum import StrEnum
 from struct import Struct
 from typing import IO, NamedTuple, Self
@@ -78,8 +77,6 @@ class Encoding:
         self.explicit = explicit
         self.big_endian = big_endian
         self._short = Struct(order + "HH2sH")
-        #: Reads group, element, VR and length of an element with a short VR; None where there are none.
-        self.short = self._short.unpack_from if explicit else None
         self._plain = Struct(order + "HHL")
         self._long = Struct(order + "L")
 
@@ -141,15 +138,7 @@ def inner_encoding(encoding: Encoding, head: Head) -> Encoding:
 
 def elements(encoding: Encoding, data: Buffer, pos: int, end: int) -> Iterator[Head]:
     """Headers of one level, in order, nested content stepped over; PixelData is the last one given."""
-    short, last = encoding.short, end - 8
     while pos < end:
-        if short and pos <= last:  # as `Encoding.head` does, for nine elements in ten without a call
-            group, element, vr, length = short(data, pos)
-            after = pos + 8 + length
-            if vr in SHORT_VRS and after <= end and group < 0x7FE0:
-                yield _new(Head, (group << 16 | element, vr, pos, pos + 8, length))
-                pos = after
-                continue
         head = encoding.head(data, pos, end)
         tag, _, _, value, length = head
         if tag >= 0xFFFE0000:
@@ -207,16 +196,6 @@ def let_go(data: Buffer, start: int, stop: int) -> None:
 
 
 _AROUND = 1 << 20
-_POPULATE_READ = 22  #: MADV_POPULATE_READ of Linux 5.14, which Python has no name for
-
-
-def bring_in(data: Buffer, start: int, stop: int) -> None:
-    """Map what is about to be read of a map, all pages at once, where the system knows how: a third of the time that reading
-    takes would go into mapping them one after the other."""
-    if sys.platform == "linux" and not isinstance(data, bytes):
-        first = start // mmap.PAGESIZE * mmap.PAGESIZE
-        with suppress(OSError):  # an older system, or a file that became shorter: the read itself will tell
-            data.madvise(_POPULATE_READ, first, min(stop, len(data)) - first)
 
 
 def _heads(data: Buffer, size: int, file: IO[bytes] | None) -> Callable[[int], tuple[int, int]]:

@@ -136,7 +136,7 @@ def test_what_is_remembered_is_bounded_in_size_and_number(
 
     monkeypatch.setattr(recall.Memory, "keep", kept)
     monkeypatch.setattr(recall, "_ELEMENTS", 40)
-    long = still(LUTExplanation="x" * recall.ELEMENT_MAX_BYTES)
+    long = still(LUTExplanation="x" * 2000)
     long.add_new(Tag("PixelPaddingValue"), "US", 0)
     for number in range(30):
         long.SOPInstanceUID = f"1.2.3.{number}"
