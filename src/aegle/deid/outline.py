@@ -42,7 +42,6 @@ class Level:
     """The top level of one object up to PixelData or to its end."""
 
     stretches: Sequence[tuple[int, Stretch]]  #: each with its position
-    end: int  #: where the last one ends
     pixels: Head | None  #: of PixelData
 
     @property
@@ -95,7 +94,7 @@ class Outlines:
                 raise Holding(HoldReason.TOO_LARGE, "more attributes than any real object has")
         if count <= _COMPARED_ELEMENTS:
             self._before = _joined(found, met)
-        return Level(found, pos, pixels)
+        return Level(found, pixels)
 
     def _alone(self, data: Buffer, head: Head) -> Stretch:
         """A stretch of one element."""

@@ -1,7 +1,7 @@
-"""What was made of an element is made again of the next one with the same bytes, without a look into it.
+"""What was made of a stretch of elements is made again of the next one with the same bytes, without a look into it.
 
-The objects of a series differ in a dozen of their hundred attributes. What an element becomes depends on its bytes and on what
-`memory` is asked by, and on nothing else: so what is remembered under those cannot be another patient's, site's or rule's.
+What elements become depends on their bytes and on what `memory` is asked by, and on nothing else: so what is remembered under
+those cannot be another patient's, site's or rule's.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from aegle.deid.reasons import FirstSeen
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
 
-_ELEMENTS, _KINDS = 2048, 4  #: at most; of each kind of object, and kinds
+_STRETCHES, _KINDS = 1024, 4  #: at most; of each kind of object, and kinds
 
 
 class Notes(NamedTuple):
@@ -43,14 +43,14 @@ class Notes(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What became of one element. Not to be changed."""
+    """What became of a stretch. Not to be changed."""
 
     written: bytes  #: what stands for it
     notes: Notes | None  #: None where there was nothing to note
 
 
 class Memory:
-    """Elements met in objects of one kind. Safe to share between threads: one that forgets costs another a second look."""
+    """Stretches met in objects of one kind. Safe to share between threads: one that forgets costs another a second look."""
 
     def __init__(self) -> None:
         self._met: dict[bytes, Past] = {}
@@ -58,7 +58,7 @@ class Memory:
 
     def keep(self, raw: bytes, past: Past) -> None:
         """Remember it; everything else is forgotten where there is too much."""
-        if len(self._met) >= _ELEMENTS:
+        if len(self._met) >= _STRETCHES:
             self._met.clear()
         self._met[raw] = past
 

@@ -135,7 +135,7 @@ def test_what_is_remembered_is_bounded_in_size_and_number(
         keep(self, raw, past)
 
     monkeypatch.setattr(recall.Memory, "keep", kept)
-    monkeypatch.setattr(recall, "_ELEMENTS", 40)
+    monkeypatch.setattr(recall, "_STRETCHES", 40)
     long = still(LUTExplanation="x" * 2000)
     long.add_new(Tag("PixelPaddingValue"), "US", 0)
     for number in range(30):
