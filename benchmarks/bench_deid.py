@@ -1,7 +1,8 @@
 """De-identification beside `cp` of the same files: 400 slices of 520 KB, 60 stills of 6 MB, one slide of 310 MB.
 
 The engine alone in this process; `aegle deid run` with every check, its start included, with one process and two; each
-installed rival by its own command. Order rotates; figures are medians of three runs and ratios to `cp` in the same run.
+installed rival by its own command. Order rotates; figures are medians of three runs and ratios to `cp`, and to `cp` and
+`sync`, in the same run.
 Processor time does not count the second process, which is not this one's child. Then the memory that belongs to one
 process over a slide of 5 GB, a file with holes. Needs 12 GB of disk. With `--large` a slide of 2.5 GB, too: 20 GB more.
 """
@@ -164,12 +165,13 @@ def private_kb(pid: int) -> int:
 
 def show(kind: str, taken: Mapping[str, Taken]) -> None:
     """One table."""
-    print(f"\n{kind:38} {'seconds':>9} {'x cp':>7} {'processor':>10} {'x cp':>7}")
+    print(f"\n{kind:38} {'seconds':>9} {'x cp':>7} {'x durable':>9} {'processor':>10} {'x cp':>7}")
     for name, (seconds, processor) in taken.items():
         goal = GOALS.get(name, {}).get(kind)
-        ratios = (seconds / taken["cp"][0], processor / taken["cp"][1])
+        ratios = (seconds / taken["cp"][0], seconds / taken["cp and sync"][0], processor / taken["cp"][1])
         told = f"   goal {goal}" if goal else ""
-        print(f"  {name:36} {seconds:9.2f} {ratios[0]:7.2f} {processor:10.2f} {ratios[1]:7.2f}{told}", flush=True)
+        times = f"{seconds:9.2f} {ratios[0]:7.2f} {ratios[1]:9.2f} {processor:10.2f} {ratios[2]:7.2f}"
+        print(f"  {name:36} {times}{told}", flush=True)
 
 
 def main() -> None:
