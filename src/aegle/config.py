@@ -182,13 +182,13 @@ class Deid(_Model):
     )
 
     second_look: Literal["none", "risky", "all"] = (
-        "none"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all
+        "risky"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all; or none
     )
     pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "none"
+        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "risky"
         if self.profile is not None and here:
             raise ValueError("name a profile file, or its settings here, not both")
         return self

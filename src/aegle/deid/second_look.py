@@ -1,10 +1,9 @@
 """A second opinion on pictures that are about to leave: a text detector in a child process with no keys.
 
-It holds what it doubts for a person to look at, and never changes a picture. An optional extra (`pip install aegle[text]`):
-RapidOCR, whose models come in its wheel; nothing is downloaded.
+It holds what it doubts for a person to look at, and never changes a picture. Drawn letters are found without a model; an
+extra (`pip install aegle[text]`) adds RapidOCR, whose models come in its wheel; nothing is downloaded.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -18,7 +17,6 @@ from typing import Any, Self
 from aegle.deid.classes import CLASSES, PixelRisk
 from aegle.deid.outcome import Deidentified
 from aegle.deid.reasons import Held, HoldReason
-from aegle.errors import BadConfig
 
 SECONDS = 120.0  #: for one object, and for the child to start
 _CHILD = "aegle.deid.text_reader"
@@ -29,22 +27,14 @@ class Looking(StrEnum):
     """Which pictures get a second look."""
 
     NONE = "none"
-    RISKY = "risky"  #: captures, photographs, ultrasound, and what was painted over
-    ALL = "all"  #: every picture: about a second each
-
-
-def require_detector(looking: Looking) -> None:
-    """Raises BadConfig when pictures are to be looked at and the extra is not installed."""
-    if looking is not Looking.NONE and importlib.util.find_spec("rapidocr") is None:
-        raise BadConfig("a second look needs the text detector: pip install 'aegle[text]'")
+    RISKY = "risky"  #: whatever may hold text, also where the object or a rule says that it does not
+    ALL = "all"  #: every picture
 
 
 class SecondLook:
     """The detector. Not for use by two threads at once; its child starts with the first picture."""
 
     def __init__(self, looking: Looking) -> None:
-        """Raises BadConfig when the extra is not installed."""
-        require_detector(looking)
         self._looking = looking
         self._child: subprocess.Popen[str] | None = None
 
@@ -75,10 +65,9 @@ class SecondLook:
         return Held(reason=HoldReason.TEXT_SUSPECTED, detail=detail)
 
     def _is_due(self, done: Deidentified) -> bool:
-        risk = CLASSES[done.alias.sop_class].risk
-        if self._looking is Looking.NONE or risk is PixelRisk.NONE:
+        if self._looking is Looking.NONE or CLASSES[done.alias.sop_class].risk is PixelRisk.NONE:
             return False
-        return self._looking is Looking.ALL or risk is PixelRisk.HIGH or bool(done.painted)
+        return self._looking is Looking.ALL or done.may_hold_text
 
     def _ask(self, written: Path) -> list[list[int]] | None:
         """The places where text was found; None when the child died, was late, or could not read the picture."""
