@@ -107,4 +107,4 @@ def test_nothing_is_asked_about_what_is_not_to_be_looked_at(treat):
     done, written = treat("implicit")
     with SecondLook(Looking.RISKY) as look:
         assert look.doubt(written, done) is None
-        assert look._child is None
+        assert look._child._running is None
