@@ -60,7 +60,7 @@ def drawn_text(picture: NDArray[np.uint8]) -> list[Box]:
     for grey in _greys(picture):
         for scale in (1, _COARSER):
             for found in _in_grey(_coarser(grey, scale)):
-                box = Box(*(edge * scale for edge in found))
+                box = Box(*(edge * scale for edge in found[:4]))
                 if not any(_overlap(box, place) for place in places):
                     places.append(box)
     return places

@@ -114,7 +114,11 @@ def _is_captured(survey: Survey) -> bool:
 
 def _by_rule(survey: Survey, rule: PixelRule) -> Verdict:
     device = survey.device
-    boxes = [box for box in (clip(box, device.columns, device.rows) for box in rule.boxes) if box]
+    clipped = (clip(box, device.columns, device.rows) for box in rule.boxes)
+    frames = survey.number("frames")
+    boxes = [box for box in clipped if box and box.is_on(min(box.first or frames, frames), frames)]
+    if rule.keep is Keep.UNMASKED and not boxes:
+        raise Holding(HoldReason.BURNED_IN_RISK, "the device's rule paints over frames that this object does not have")
     if rule.keep is Keep.REGIONS:
         if not survey.regions:
             raise Holding(HoldReason.BURNED_IN_RISK, "the device's rule keeps ultrasound regions, and none is declared")

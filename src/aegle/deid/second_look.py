@@ -52,7 +52,7 @@ class SecondLook:
         places: list[list[int]] = answer["places"]
         if not places:
             return None
-        left, top, width, height = places[0]
+        left, top, width, height, *_ = places[0]
         detail = f"{len(places)} place(s), the first {width}x{height} pixels at {left},{top}"
         return Held(reason=HoldReason.TEXT_SUSPECTED, detail=detail)
 
