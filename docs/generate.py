@@ -57,6 +57,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites.NAME.cloud": config.Cloud,
     "sites.NAME.deid": config.Deid,
     "sites.NAME.deid.pixels[]": config.PixelRule,
+    "sites.NAME.deid.pixels[].frame_masks[]": config.FrameMask,
 }
 NOTES = {
     "POST /v1/hello": "Both model and operating point are null for a laboratory. A hello without news is no act.",

@@ -143,6 +143,18 @@ class Pages(_Model):
     bind: str = "127.0.0.1"  #: address the pages listen on
 
 
+_Boxes = tuple[tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt], ...]
+
+
+class FrameMask(_Model):
+    """What is painted over in some frames of a loop only: a title page, a last frame with measurements."""
+
+    frames: Annotated[
+        str, Field(pattern=r"^[a-z0-9]{1,9}(-[a-z0-9]{1,9})?$")
+    ]  #: `first`, `last`, a number from 1, or a range as `2-9` or `2-last`
+    mask: Annotated[_Boxes, Field(min_length=1)]  #: [left, top, width, height] in pixels
+
+
 class PixelRule(_Model):
     """What somebody who looked at one device's pictures knows of them. It needs two people of the site, as options do."""
 
@@ -155,16 +167,16 @@ class PixelRule(_Model):
     keep: Literal["all", "regions", "unmasked"] = (
         "unmasked"  #: all: nothing is burned in; regions: the declared ultrasound regions; unmasked: all but the mask
     )
-    mask: tuple[
-        tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt], ...
-    ] = ()  #: [left, top, width, height] in pixels, painted over in every frame; needs a size
+    mask: _Boxes = ()  #: [left, top, width, height] in pixels, painted over in every frame; needs a size
+    frame_masks: tuple[FrameMask, ...] = ()  #: what is painted over in some frames only, beside the mask; needs a size
     by: Annotated[str, Field(min_length=3)]  #: who looked, and when
 
     @model_validator(mode="after")
     def _mask_fits(self) -> Self:
-        if self.keep == "unmasked" and not self.mask:
+        masked = self.mask or self.frame_masks
+        if self.keep == "unmasked" and not masked:
             raise ValueError("say what to mask, or keep: all, or keep: regions")
-        if self.mask and self.size is None:
+        if masked and self.size is None:
             raise ValueError("a mask is for pictures of one size: say size: COLUMNSxROWS")
         return self
 
@@ -182,13 +194,13 @@ class Deid(_Model):
     )
 
     second_look: Literal["none", "risky", "all"] = (
-        "none"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all
+        "risky"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all; or none
     )
     pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "none"
+        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "risky"
         if self.profile is not None and here:
             raise ValueError("name a profile file, or its settings here, not both")
         return self

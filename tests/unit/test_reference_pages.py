@@ -37,7 +37,7 @@ def settings(schema: dict, place: str = "") -> Iterator[str]:
         path = f"{place}.{name}".lstrip(".")
         yield path
         for reference in set(re.findall(r"'#/\$defs/(\w+)'", str(shape))) - {"SiteKind"}:
-            listed = {"Peer", "PixelRule", "Analysts"}
+            listed = {"Peer", "PixelRule", "FrameMask", "Analysts"}
             below = f"{path}.NAME" if reference == "SiteConfig" else f"{path}[]" if reference in listed else path
             yield from settings(definitions[reference], below)
 

@@ -31,9 +31,9 @@ Values = Annotated[
 SecondLook = Annotated[
     Looking,
     typer.Option(
-        help="Have a text detector look at pictures before they are written, and hold what it doubts: captures, "
-        "photographs, ultrasound and what was painted over (risky), or all. About a second a picture; needs "
-        "`pip install 'aegle[text]'`."
+        help="Which pictures a text detector looks at before they are written, and holds where it sees some: those that "
+        "may hold text whatever they say (risky: captures, photographs, ultrasound, saved screens, what was painted "
+        "over), all, or none. A tenth of a second a picture; one more with `pip install 'aegle[text]'`, which reads better."
     ),
 ]
 Compare = Annotated[
@@ -53,7 +53,7 @@ def run(
     values: Values = VALUES,
     options: Options = None,
     profile_file: ProfileFile = None,
-    second_look: SecondLook = Looking.NONE,
+    second_look: SecondLook = Looking.RISKY,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = JOBS,
     compare: Compare = 0,
 ) -> None:

@@ -12,7 +12,7 @@ from aegle.cli.telling import is_watched, tell
 from aegle.deid import standard, value_file
 from aegle.deid.folder import Summary, find, load_key, require_apart, run_folder, shown, start_crew
 from aegle.deid.reasons import REASONS, HoldReason
-from aegle.deid.second_look import Looking, require_detector
+from aegle.deid.second_look import Looking
 from aegle.deid.table import Option
 from aegle.deid.treat import Task, Treated
 from aegle.deid.values import Decision
@@ -32,7 +32,7 @@ def deidentify_folder(
     values: Path = VALUES,
     options: list[Option] | None = None,
     profile_file: Path | None = None,
-    second_look: Looking = Looking.NONE,
+    second_look: Looking = Looking.RISKY,
     jobs: int = JOBS,
     compare: int = 0,
 ) -> int:
@@ -41,7 +41,6 @@ def deidentify_folder(
     files, closed = find(source)
     if not files and not closed:
         raise NotFound(f"no file below {source}")
-    require_detector(second_look)
     rules = chosen(options, profile_file)
     warn(rules)
     task = Task(

@@ -18,7 +18,7 @@ from aegle.cli.places import HOME, HomePath, home
 from aegle.cli.terminal import listed, terminal
 from aegle.deid import REASONS, HoldReason
 from aegle.deid.engine import device_of
-from aegle.deid.masks import Box, Device, Keep, PixelRule
+from aegle.deid.masks import Box, Device, Keep, PixelRule, frames_named
 from aegle.deid.pixel_book import PixelBook
 from aegle.errors import BadMessage, Conflict, Forbidden
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
@@ -102,7 +102,12 @@ def fix(
     second_password: SecondPassword,
     keep: Annotated[Keep, typer.Option(help="What of this device's pictures may leave.")],
     boxes: Annotated[
-        list[str] | None, typer.Option("--box", help="LEFT,TOP,WIDTH,HEIGHT in pixels, painted over; repeat it.")
+        list[str] | None,
+        typer.Option(
+            "--box",
+            help="LEFT,TOP,WIDTH,HEIGHT in pixels, painted over in every frame, or in those after an @: "
+            "0,0,640,480@first, @last, @7, @2-9, @2-last. Repeat it.",
+        ),
     ] = None,
     any_size: Annotated[bool, typer.Option("--any-size", help="For pictures of every size of this device.")] = False,
     home_path: HomePath = HOME,
@@ -153,10 +158,13 @@ def _rule(device: Device | None, keep: Keep, boxes: list[str], people: str, *, a
 
 
 def _box(text: str) -> Box:
-    numbers = text.split(",")
-    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
-        raise BadMessage(f"{text!r} is not a box: LEFT,TOP,WIDTH,HEIGHT in pixels")
-    return Box(*(int(number) for number in numbers))
+    edges, _, named = text.partition("@")
+    numbers = edges.split(",")
+    frames = frames_named(named.strip() or "1-last")
+    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers) or frames is None:
+        raise BadMessage(f"{text!r} is not a box: LEFT,TOP,WIDTH,HEIGHT in pixels, and @FRAMES where not in all")
+    left, top, width, height = map(int, numbers)
+    return Box(left, top, width, height, *frames)
 
 
 def _settle(home_path: Path, site: str, name: str, state: Settlement, person: str, password: str) -> None:

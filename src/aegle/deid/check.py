@@ -21,6 +21,7 @@ from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
 from aegle.deid.rules import Action
 from aegle.deid.spare_bits import SpareBits
+from aegle.deid.spare_codes import held_for_spare_bits
 from aegle.deid.survey import MARK
 from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
@@ -60,6 +61,8 @@ def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -
             return Held(reason=HoldReason.CHECK_FAILED, detail=f"the pixels differ from the source's{beyond}")
         if hidden_bits(pixels, spare, met=not done.painted):
             return Held(reason=HoldReason.HIDDEN_BITS, detail="bits beside those that Bits Stored names are in use")
+        if held := held_for_spare_bits(written, target):
+            return held
         return Held(reason=HoldReason.IDENTIFIER_LEFT, detail=where) if where else None
 
 

@@ -120,5 +120,9 @@ CLASSES: dict[str, SopClass] = {
     )
 }
 
+#: Pictures of slides are not searched for text. What has some is the label, which never leaves; of thousands of tiles, a
+#: look at three would prove nothing and at all take hours.
+SLIDES = frozenset({_ROOT + "77.1.6"})
+
 #: Kinds whose samples are a waveform and no sound: in them alone Waveform Data stay. A voice could be a dictation.
 WAVEFORMS = frozenset(uid for uid in CLASSES if uid.startswith(_ROOT + "9."))

@@ -172,6 +172,7 @@ def _cleaned(
         pixels_certified=verdict.certified,
         blanked=blanked,
         painted=verdict.boxes,
+        may_hold_text=verdict.may_hold_text,
     )
 
 

@@ -17,7 +17,7 @@ _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 #: Segments an image may have: frame and scan headers, tables, those of JPEG-LS (F7, F8), APPn and COM.
 _JPEG_SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xE0), *range(0xE0, 0xF0), 0xF7, 0xF8, _COM}) - {0xC8}
-_SIZE, _NO_LINES = Struct(">HH"), b"\0\0"  #: lines may be told after the first scan (DNL, §B.2.5)
+_SIZE, _NO_LINES = Struct(">HHB"), b"\0\0"  #: lines may be told after the first scan (DNL, §B.2.5)
 _HEAD_MAX_BYTES = 1 << 16  #: of a header that is remembered
 _JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
 _PLAIN_ENDS = frozenset({b"\xff\xd9", b"\xff\xd9\0"})  #: EOI, and the pad of an image of odd length
@@ -74,8 +74,8 @@ class JpegScan:
     Images that follow one another mostly have the same header: it is read once.
     """
 
-    def __init__(self, data: Buffer, rows: int, columns: int) -> None:
-        self._data, self._size = data, _SIZE.pack(rows, columns)
+    def __init__(self, data: Buffer, rows: int, columns: int, samples: int) -> None:
+        self._data, self._size = data, _SIZE.pack(rows, columns, samples)
         self._markers = Markers(data)
         self._head, self._head_blanks = b"", list[Blank]()
 
@@ -120,8 +120,8 @@ class JpegScan:
             length = segment_length(self._data, pos, end)
             if marker not in _JPEG_SEGMENTS or not _fits(marker, self._data[pos + 2 : pos + length]):
                 raise unproven("a frame holds a segment that no image has")
-            if _starts_frame(marker) and self._data[pos + 3 : pos + 7] not in {self._size, _NO_LINES + self._size[2:]}:
-                raise unproven("a frame has another size than the header says")
+            if _starts_frame(marker) and self._data[pos + 3 : pos + 8] not in {self._size, _NO_LINES + self._size[2:]}:
+                raise unproven("a frame has another size, or other samples, than the header says")
             if marker == _COM or (0xE0 <= marker <= 0xEF and not _needed(self._data, marker, pos, length)):
                 found.append((pos + 2, length - 2, b" "))
             pos += length

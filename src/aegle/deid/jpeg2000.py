@@ -6,7 +6,7 @@ from struct import Struct
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
 from aegle.dicom.walk import Buffer
 
-_SIZ = Struct(">HLLLL")  #: capabilities, extent of the reference grid, and where the picture begins on it
+_SIZ = Struct(">HLLLL16xH")  #: capabilities, extent of the reference grid, where the picture begins on it, components
 _EOC, _SOT, _SOD, _COM = 0xD9, 0x90, 0x93, 0x64
 #: Segments of the main header and of tile-part headers (Table A.2, ISO 15444-2 Table A.1, ISO 15444-15 Annex A), SOT and
 #: COM apart.
@@ -18,8 +18,8 @@ _SEGMENTS = frozenset(
 class Jpeg2000Scan:
     """Finds what to blank in codestreams: the text of every COM, and what follows the end."""
 
-    def __init__(self, data: Buffer, rows: int, columns: int) -> None:
-        self._data, self._size = data, (columns, rows)
+    def __init__(self, data: Buffer, rows: int, columns: int, samples: int) -> None:
+        self._data, self._size = data, (columns, rows, samples)
 
     def __call__(self, pos: int, end: int) -> Sequence[Blank]:
         """Of the codestream at `pos`. Raises Holding when it is not one."""
@@ -27,7 +27,7 @@ class Jpeg2000Scan:
         if data[pos : pos + 4] != b"\xff\x4f\xff\x51":
             raise unproven("a frame does not start as a JPEG 2000 codestream")
         if not _holds_picture(data, pos + 6, end, self._size):
-            raise unproven("a frame has another size than the header says")
+            raise unproven("a frame has another size, or other samples, than the header says")
         pos, tile_end, tiles = pos + 2, 0, 0
         while True:
             pos, marker = next_marker(data, pos, end)
@@ -52,12 +52,12 @@ class Jpeg2000Scan:
         return found
 
 
-def _holds_picture(data: Buffer, pos: int, end: int, size: tuple[int, int]) -> bool:
-    """Whether the SIZ parameters at `pos` (§A.5.1) describe a picture of (columns, rows)."""
-    if pos + 20 > end:
+def _holds_picture(data: Buffer, pos: int, end: int, size: tuple[int, int, int]) -> bool:
+    """Whether the SIZ parameters at `pos` (§A.5.1) describe a picture of (columns, rows, samples)."""
+    if pos + _SIZ.size > end:
         return False
-    _, right, bottom, left, top = _SIZ.unpack_from(data, pos)
-    return (right - left, bottom - top) == size
+    _, right, bottom, left, top, components = _SIZ.unpack_from(data, pos)
+    return (right - left, bottom - top, components) == size
 
 
 def _tile_part_end(data: Buffer, pos: int, end: int) -> int:

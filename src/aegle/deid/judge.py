@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from aegle.deid.classes import CLASSES, PixelRisk
+from aegle.deid.classes import CLASSES, SLIDES, PixelRisk
 from aegle.deid.masks import Box, Keep, PixelRule, clip, fitting, outside
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import is_public
@@ -16,6 +16,7 @@ from aegle.deid.survey import (
     LABEL_IN_IMAGE,
     MARK,
     METHOD,
+    PHOTOMETRIC,
     RECOGNIZABLE,
     SERIES_DESCRIPTION,
     SOP_CLASS,
@@ -32,12 +33,17 @@ _SCREEN = re.compile(
 )
 
 
+#: Modalities of what is photographed, scanned, captured or typed (PS3.3 §C.7.3.1.1.1).
+_OF_PICTURES = frozenset({"OT", "SC", "DOC", "HC", "US", "ES", "XC", "GM", "SM"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What follows for the pixels of an object that may be de-identified."""
 
     certified: bool  #: free of identity once the boxes are painted over: (0012,0062) may say YES
-    boxes: tuple[Box, ...] = ()  #: to be painted over in every frame
+    boxes: tuple[Box, ...] = ()  #: to be painted over
+    may_hold_text: bool = False  #: whatever the object or a rule says of it
 
 
 def judge(survey: Survey, rules: Sequence[PixelRule]) -> Verdict:
@@ -54,7 +60,8 @@ def judge(survey: Survey, rules: Sequence[PixelRule]) -> Verdict:
         return Verdict(certified=True)
     _refuse_pictures_of_people(survey)
     rule = fitting(rules, survey.device)
-    return _by_rule(survey, rule) if rule else _by_its_word(survey, row.risk)
+    verdict = _by_rule(survey, rule) if rule else _by_its_word(survey, row.risk)
+    return replace(verdict, may_hold_text=bool(verdict.boxes) or _may_hold_text(survey, row.risk))
 
 
 def _require_uids(source: InstanceRef) -> None:
@@ -89,6 +96,15 @@ def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:
     return Verdict(certified=burned_in == "NO" or "ORIGINAL" in _kind(survey))
 
 
+def _may_hold_text(survey: Survey, risk: PixelRisk) -> bool:
+    """Whether text may be in the picture although the object, or a rule, says that none is: by its class, by what it says of
+    where it was captured, and in classes of detectors by colours, or by the modality of something else."""
+    if risk is PixelRisk.HIGH:
+        return survey.text(SOP_CLASS) not in SLIDES
+    coloured = survey.number("samples") > 1 or survey.text(PHOTOMETRIC) == "PALETTE COLOR"
+    return coloured or survey.device.modality.upper() in _OF_PICTURES or _is_captured(survey)
+
+
 def _is_captured(survey: Survey) -> bool:
     """Whether an object of any class says that its picture was a screen's, or a film's."""
     kind = survey.text(IMAGE_TYPE).upper()
@@ -98,7 +114,11 @@ def _is_captured(survey: Survey) -> bool:
 
 def _by_rule(survey: Survey, rule: PixelRule) -> Verdict:
     device = survey.device
-    boxes = [box for box in (clip(box, device.columns, device.rows) for box in rule.boxes) if box]
+    clipped = (clip(box, device.columns, device.rows) for box in rule.boxes)
+    frames = survey.number("frames")
+    boxes = [box for box in clipped if box and box.is_on(min(box.first or frames, frames), frames)]
+    if rule.keep is Keep.UNMASKED and not boxes:
+        raise Holding(HoldReason.BURNED_IN_RISK, "the device's rule paints over frames that this object does not have")
     if rule.keep is Keep.REGIONS:
         if not survey.regions:
             raise Holding(HoldReason.BURNED_IN_RISK, "the device's rule keeps ultrasound regions, and none is declared")

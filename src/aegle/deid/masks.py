@@ -1,9 +1,11 @@
 """Pixel rules: what somebody who looked at one device's pictures knows of them, and what to paint over (PS3.15 §E.3.1).
 
 A rule names a device by manufacturer, model and picture size, and says that nothing is burned in, that rectangles are to be
-painted over, or that only the declared ultrasound regions may stay. Without a rule a picture that may hold text is held.
+painted over in all frames or in some, or that only the declared ultrasound regions may stay. Without a rule a picture that may
+hold text is held.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,12 +14,38 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A rectangle in a frame, in pixels from the upper left."""
+    """A rectangle in some frames, in pixels from the upper left."""
 
     left: int
     top: int
     width: int
     height: int
+    first: int = 1  #: of the frames it lies in, from 1; 0 is the last one there is
+    last: int = 0
+
+    def __repr__(self) -> str:
+        """As it was before boxes named frames, for one in all of them: digests of profiles are made of this."""
+        frames = "" if self[4:] == (1, 0) else f", first={self.first}, last={self.last}"
+        return f"Box(left={self.left}, top={self.top}, width={self.width}, height={self.height}{frames})"
+
+    def is_on(self, number: int, count: int) -> bool:
+        """Whether it lies in frame `number` of `count`, from 1."""
+        return (self.first or count) <= number <= (self.last or count)
+
+
+_FRAMES = re.compile(r"(first|last|[1-9]\d{0,8})(?:-(last|[1-9]\d{0,8}))?")
+
+
+def frames_named(text: str) -> tuple[int, int] | None:
+    """First and last of the frames that `first`, `last`, `7`, `2-9` or `2-last` name, for a Box; None for another text."""
+    found = _FRAMES.fullmatch(text)
+    if found is None:
+        return None
+    first, last = (_NAMED.get(word) if word in _NAMED else int(word) for word in (found[1], found[2] or found[1]))
+    return None if first is None or last is None or (last and not 0 < first <= last) else (first, last)
+
+
+_NAMED = {"first": 1, "last": 0}
 
 
 class Keep(StrEnum):
@@ -88,4 +116,4 @@ def clip(box: Box, columns: int, rows: int) -> Box | None:
     """The part of a box that lies in the frame; None when there is none."""
     left, top = max(box.left, 0), max(box.top, 0)
     right, bottom = min(box.left + box.width, columns), min(box.top + box.height, rows)
-    return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None
+    return Box(left, top, right - left, bottom - top, *box[4:]) if right > left and bottom > top else None

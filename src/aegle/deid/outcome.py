@@ -78,7 +78,8 @@ class Deidentified:
     size_bytes: int
     pixels_certified: bool  #: whether (0012,0062) says YES
     blanked: int  #: comment segments blanked in codestreams, runs of samples painted over
-    painted: tuple[Box, ...] = ()  #: what was painted over in every frame
+    painted: tuple[Box, ...] = ()  #: what was painted over
+    may_hold_text: bool = False  #: the picture is of a kind that may, whatever it says of itself: worth a second look
 
     def __repr__(self) -> str:
         """By alias only."""

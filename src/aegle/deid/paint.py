@@ -21,14 +21,17 @@ def in_place(survey: Survey, syntax: Syntax) -> bool:
 
 
 def painted(boxes: Sequence[Box], survey: Survey, extent: Extent) -> Iterator[Blank]:
-    """The bytes of the boxes in every frame, in order of position; rows that touch are one run."""
-    columns, rows = survey.number("columns"), survey.number("rows")
+    """The bytes of the boxes in each of their frames, in order of position; rows that touch are one run."""
+    columns, rows, frames = (survey.number(fact) for fact in ("columns", "rows", "frames"))
     planes = survey.number("samples") if survey.values.get(_PLANAR, b"\0\0").strip(b"\0") else 1
     sample = survey.number("bits") // 8 * survey.number("samples") // planes
-    runs = list(_runs(boxes, columns, rows))
-    for plane in range(survey.number("frames") * planes):
+    runs: dict[tuple[Box, ...], list[tuple[int, int]]] = {}
+    for plane in range(frames * planes):
         start = extent.value + plane * rows * columns * sample
-        for first, length in runs:
+        here = tuple(box for box in boxes if box.is_on(plane // planes + 1, frames))
+        if here not in runs:
+            runs[here] = list(_runs(here, columns, rows))
+        for first, length in runs[here]:
             yield start + first * sample, length * sample, b"\0"
 
 

@@ -44,9 +44,10 @@ def _paint(source: Path, element: Path, boxes: Sequence[Box]) -> dict[str, str]:
     with element.open("wb") as file:
         file.write(struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF))
         file.write(struct.pack("<HHL", 0xFFFE, 0xE000, 0))  # no offset table
-        for frame in _frames(source):
+        count = int(described.get("NumberOfFrames") or 1)
+        for number, frame in enumerate(_frames(source), 1):
             made = frame.copy()
-            _blacken(made, boxes)
+            _blacken(made, [box for box in boxes if box.is_on(number, count)])
             _write_item(file, _encoded(made, described))
         file.write(struct.pack("<HHL", 0xFFFE, 0xE0DD, 0))
     return {"photometric": _photometric(described)}
@@ -85,9 +86,10 @@ def _encoded(frame: NDArray[Any], described: FileDataset) -> bytes:
 
 def _same(source: Path, written: Path, boxes: Sequence[Box]) -> bool:
     before, after = _frames(source), _frames(written)
-    for was, now in zip(before, after, strict=True):
+    count = int(dcmread(source, stop_before_pixels=True).get("NumberOfFrames") or 1)
+    for number, (was, now) in enumerate(zip(before, after, strict=True), 1):
         wanted = was.copy()
-        _blacken(wanted, boxes)
+        _blacken(wanted, [box for box in boxes if box.is_on(number, count)])
         if not np.array_equal(wanted, now):
             return False
     return True

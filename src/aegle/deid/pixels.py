@@ -16,6 +16,7 @@ from aegle.deid.survey import Survey
 from aegle.dicom.walk import HELD_MAX_BYTES, UNDEFINED, Buffer, Fragments, Head, let_go
 
 _MAGIC = {"jpeg": b"\xff\xd8\xff", "j2k": b"\xff\x4f\xff\x51"}
+_SAMPLES = frozenset({1, 3})  #: a pixel; ARGB and CMYK, with four, are retired (PS3.3 §C.7.6.3.1.1)
 _JOINED_MAX_BYTES = 1 << 30
 
 
@@ -67,6 +68,8 @@ def locate(data: Buffer, head: Head, syntax: Syntax, file: IO[bytes] | None = No
 
 def prove(data: Buffer, extent: Extent, syntax: Syntax, survey: Survey) -> Collection[Blank]:
     """Show that the pixel data are the image the survey describes; answers what must be blanked. Raises Holding."""
+    if survey.number("samples") not in _SAMPLES:
+        raise unproven("as many samples a pixel as no picture has that all viewers show: one of them could be a text")
     if extent.fragments is None:
         return _native(data, extent, survey)
     if not len(extent.fragments):
@@ -106,15 +109,15 @@ def _encapsulated(data: Buffer, fragments: Fragments, syntax: Syntax, survey: Su
 
 
 def _scan(data: Buffer, codec: str, survey: Survey) -> Scan:
-    rows, columns = survey.number("rows"), survey.number("columns")
+    rows, columns, samples = (survey.number(fact) for fact in ("rows", "columns", "samples"))
     if codec == "jpeg":
-        return JpegScan(data, rows, columns)
+        return JpegScan(data, rows, columns, samples)
     if codec == "j2k":
-        return Jpeg2000Scan(data, rows, columns)
+        return Jpeg2000Scan(data, rows, columns, samples)
     if codec == "rle":
         bits = survey.number("bits")
         plane_bits = rows * columns * min(bits, 8)
-        return RunLengthScan(data, survey.number("samples") * -(-bits // 8), -(-plane_bits // 8))
+        return RunLengthScan(data, samples * -(-bits // 8), -(-plane_bits // 8))
     return _RawScan(data, survey.frame_bytes)
 
 

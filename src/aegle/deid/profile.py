@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aegle.deid.classes import CLASSES, WAVEFORMS
-from aegle.deid.masks import Box, Keep, PixelRule
+from aegle.deid.masks import Box, Keep, PixelRule, frames_named
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import WAVEFORM_DATA, Rule, compile_rules
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
@@ -78,9 +78,19 @@ def _pixel_rule(settings: "config.PixelRule") -> PixelRule:
         columns=columns,
         rows=rows,
         keep=Keep(settings.keep),
-        boxes=tuple(Box(*box) for box in settings.mask),
+        boxes=tuple(_boxes(settings)),
         by=settings.by,
     )
+
+
+def _boxes(settings: "config.PixelRule") -> Iterator[Box]:
+    """The boxes of all frames, and of those that are named."""
+    yield from (Box(*box) for box in settings.mask)
+    for mask in settings.frame_masks:
+        frames = frames_named(mask.frames)
+        if frames is None:
+            raise BadConfig(f"{mask.frames!r} names no frames: first, last, 7, 2-9 or 2-last")
+        yield from (Box(*box, *frames) for box in mask.mask)
 
 
 def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...] = ()) -> Profile:

@@ -1,9 +1,9 @@
-"""Bits of uncompressed pixels that no viewer shows: above High Bit, or below the stored ones (PS3.5 §8.1.1).
+"""Bits of pixels that no viewer shows: above High Bit, or below the stored ones (PS3.5 §8.1.1).
 
 An overlay was put there until 2004, with a name in it as well as anything; so can a whole text be. Memory is a piece's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -24,17 +24,20 @@ _TYPES: dict[Order, str] = {"little": "<u", "big": ">u"}
 
 
 class SpareBits:
-    """Of the pixels of one file, given piece by piece. Pieces begin and end between two pixels, all but the last."""
+    """Of the pixels of one file, given piece by piece. Pieces begin and end between two pixels, all but the last. Compressed
+    frames have some only once they are `decoded`, to samples of the allocated size in little endian."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, *, decoded: bool = False) -> None:
         self._header = reading.header
         self._header_order: Order = "little" if reading.is_little_endian else "big"
         #: Writers of the retired big endian syntax often left the pixels as they were: either order of bytes may clear them.
         self._orders: tuple[Order, ...] = ("little",) if reading.is_little_endian else ("big", "little")
         allocated, stored = self._number(_ALLOCATED), self._number(_STORED)
         high = self._number(_HIGH)
-        there = reading.pixels.fragments is None and allocated in _WHOLE and 0 < stored <= high + 1 <= allocated
-        self._size = allocated // 8 if there else 0
+        bare = decoded or reading.pixels.fragments is None
+        there = bare and allocated in _WHOLE and 0 < stored <= high + 1 <= allocated
+        self._size = self.planes = allocated // 8 if there else 0  #: bytes of a sample
+        self.stored = stored  #: bits of a sample that count
         self._lowest, self._high = high + 1 - stored, high
         self._mask = ((1 << allocated) - 1) ^ (((1 << stored) - 1) << self._lowest) if there else 0
         self._met = dict.fromkeys(self._orders, 0)
@@ -55,6 +58,12 @@ class SpareBits:
     def any_set(self) -> bool:
         """Whether a spare bit was set anywhere, perhaps for a good reason."""
         return all(met & self._mask for met in self._met.values())
+
+    def hide_something(self, pieces: Callable[[], Iterable[bytes]]) -> bool:
+        """Whether the spare bits of pieces, which can be given again, hold something that was put there."""
+        for piece in pieces():
+            self.met(piece)
+        return self.any_set and self.hold_more(pieces()) and not self.are_noise(pieces())
 
     def hold_more(self, pieces: Iterable[bytes]) -> bool:
         """Whether the spare bits hold more than a number's sign, or the value that pads the picture."""

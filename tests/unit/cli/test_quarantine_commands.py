@@ -120,9 +120,9 @@ def test_one_person_alone_makes_no_rule() -> None:
 
 
 def test_boxes_are_painted_and_a_later_rule_takes_the_earliers_place() -> None:
-    aegle("fix", first(), "--keep", "unmasked", "--box", "0,0,640,40")
+    aegle("fix", first(), "--keep", "unmasked", "--box", "0,0,640,40", "--box", "0,0,640,480@first")
     book = PixelBook(SITE / "pixel-rules.json")
-    assert [tuple(box) for box in book.rules()[0].boxes] == [(0, 0, 640, 40)]
+    assert [tuple(box) for box in book.rules()[0].boxes] == [(0, 0, 640, 40, 1, 0), (0, 0, 640, 480, 1, 1)]
     aegle("fix", first(), "--keep", "unmasked", "--box", "0,0,640,20", "--box", "0,700,640,20")
     (rule,) = book.rules()
     assert len(rule.boxes) == 2
@@ -130,6 +130,7 @@ def test_boxes_are_painted_and_a_later_rule_takes_the_earliers_place() -> None:
         ["--keep", "unmasked"],
         ["--keep", "all", "--box", "0,0,1,1"],
         ["--keep", "unmasked", "--box", "1,2"],
+        ["--keep", "unmasked", "--box", "1,2,3,4@9-2"],
     ):
         with pytest.raises(BadMessage):
             aegle("fix", first(), *words)

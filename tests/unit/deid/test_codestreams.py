@@ -132,3 +132,21 @@ def test_a_frame_larger_or_smaller_than_the_header_says_is_held(syntax, image, c
         ds = compressed(syntax, image)
         ds.Rows, ds.Columns = rows, columns
         assert run(ds).held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+@pytest.mark.parametrize(
+    ("syntax", "image"), [(JPEGBaseline8Bit, jpeg()), (JPEG2000Lossless, j2k())], ids=["JPEG", "JPEG 2000"]
+)
+def test_a_frame_with_more_samples_than_the_header_says_is_held(syntax, image, compressed, run):
+    ds = compressed(syntax, image)
+    assert run(ds).done
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = (1, "MONOCHROME2") if ds.SamplesPerPixel == 3 else (3, "RGB")
+    ds.PlanarConfiguration = 0
+    assert run(ds).held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+@pytest.mark.parametrize(("samples", "photometric"), [(2, "MONOCHROME2"), (4, "ARGB"), (4, "CMYK"), (4, "RGB")])
+def test_a_sample_that_viewers_do_not_show_is_held(samples, photometric, still, run):
+    ds = still(SamplesPerPixel=samples, PhotometricInterpretation=photometric, PlanarConfiguration=0)
+    ds.PixelData = bytes(16 * samples)
+    assert run(ds).held.reason is HoldReason.PIXELS_UNPROVEN

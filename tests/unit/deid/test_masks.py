@@ -19,8 +19,9 @@ from pydicom.uid import (
 
 from aegle.config import Deid
 from aegle.deid import Deidentified, Held, HoldReason, Option, Pseudonyms, check, deidentify, profile
-from aegle.deid.masks import Box, Device, Keep, PixelRule, fitting, outside
+from aegle.deid.masks import Box, Device, Keep, PixelRule, fitting, frames_named, outside
 from aegle.deid.profile import configured
+from aegle.errors import BadConfig
 
 SIZE = 40  #: JPEG 2000 needs 32
 BASIC = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
@@ -120,6 +121,52 @@ def test_boxes_are_painted_over_in_every_frame_and_nothing_else_is_touched(
     assert np.array_equal(wanted, dcmread(target).pixel_array.reshape(wanted.shape))
     assert target.stat().st_size < source.stat().st_size + 2000
     assert dcmread(target).BurnedInAnnotation == "NO"
+
+
+FRAMES = {"first": {1}, "last": {5}, "2": {2}, "2-4": {2, 3, 4}, "4-last": {4, 5}, "first-2": {1, 2}, "4-9": {4, 5}}
+
+
+@pytest.mark.parametrize(
+    ("named", "syntax"), [*((named, ExplicitVRLittleEndian) for named in FRAMES), ("4-9", RLELossless)]
+)
+def test_a_box_may_be_painted_in_some_frames_alone(picture, treat, named, syntax):
+    ds = picture(5, 1, 8)
+    if syntax == RLELossless:
+        ds.compress(syntax, generate_instance_uid=False)
+    _, source, target = treat(ds, rule(Keep.UNMASKED, Box(0, 0, SIZE, SIZE, *frames_named(named))))
+    before, after = dcmread(source).pixel_array, dcmread(target).pixel_array
+    assert {number for number in range(1, 6) if not after[number - 1].any()} == FRAMES[named]
+    assert all(np.array_equal(before[n - 1], after[n - 1]) for n in range(1, 6) if n not in FRAMES[named])
+
+
+def test_planes_of_some_frames_are_painted_apart(picture, treat):
+    ds = picture(3, 3, 8)
+    ds.PlanarConfiguration = 1
+    _, source, target = treat(ds, rule(Keep.UNMASKED, Box(1, 1, 4, 4, 2, 2), Box(0, 0, SIZE, 1)))
+    wanted = dcmread(source).pixel_array.copy()
+    wanted[1, 1:5, 1:5] = 0
+    wanted[:, 0] = 0
+    assert np.array_equal(wanted, dcmread(target).pixel_array)
+
+
+def test_a_rule_for_frames_that_an_object_does_not_have_lets_it_not_out(picture, treat):
+    done, _, _ = treat(picture(3, 1, 8), rule(Keep.UNMASKED, Box(0, 0, SIZE, 4, 4, 0)))
+    assert isinstance(done, Held) and done.reason is HoldReason.BURNED_IN_RISK
+
+
+@pytest.mark.parametrize("named", ["", "0", "5-2", "last-2", "first-", "2-first", "-3", "all", "2-9-4", "last-last "])
+def test_what_names_no_frames_is_none(named):
+    assert frames_named(named) is None
+
+
+def test_a_profile_names_frames_and_one_without_has_the_digest_it_had():
+    masks = [{"frames": "first", "mask": [[0, 0, 40, 40]]}, {"frames": "2-last", "mask": [[0, 0, 40, 5]]}]
+    settings = {"manufacturer": "A", "model": "B", "size": "40x40", "by": "the test"}
+    chosen = configured(Deid(pixels=[settings | {"mask": [[1, 2, 3, 4]], "frame_masks": masks}]))
+    assert chosen.pixel_rules[0].boxes == (Box(1, 2, 3, 4), Box(0, 0, 40, 40, 1, 1), Box(0, 0, 40, 5, 2, 0))
+    assert repr(Box(1, 2, 3, 4)) == "Box(left=1, top=2, width=3, height=4)"
+    with pytest.raises(BadConfig):
+        configured(Deid(pixels=[settings | {"frame_masks": [{"frames": "5-2", "mask": [[0, 0, 4, 4]]}]}]))
 
 
 def test_planes_that_lie_apart_are_painted_apart(picture, treat):
@@ -224,7 +271,7 @@ def test_what_no_region_covers_is_covered_once(regions, columns, rows):
         assert box.width > 0 and box.height > 0
         covered[box.top : box.top + box.height, box.left : box.left + box.width] += 1
     inside = np.zeros((rows, columns), bool)
-    for left, top, width, height in regions:
+    for left, top, width, height, *_ in regions:
         inside[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = True
     assert np.array_equal(covered, ~inside)
 

@@ -43,7 +43,7 @@ def test_text_in_a_picture_is_held_with_its_place_and_without_its_words(corpus, 
     banner = corpus["ultrasound"]  # as if the capture had this picture
     doubt = look.doubt(banner, done)
     assert doubt is not None and doubt.reason is HoldReason.TEXT_SUSPECTED
-    assert "at 0," in doubt.detail
+    assert "pixels at 2,3" in doubt.detail
     assert not any(str(part) in doubt.detail for part in str(dcmread(banner).PatientName).split("^"))
 
 
@@ -64,8 +64,47 @@ def test_a_picture_that_cannot_be_looked_at_is_held_and_the_next_one_is_looked_a
     assert look.doubt(written, done) is None
 
 
+def test_drawn_text_is_found_without_the_extra(corpus, treat, monkeypatch, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'rapidocr' else find(name, *rest)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)  # the child gets our path
+    done, written = treat("clean_capture")
+    with SecondLook(Looking.RISKY) as look:
+        assert look.doubt(written, done) is None
+        doubt = look.doubt(corpus["ultrasound"], done)
+    assert doubt is not None and doubt.reason is HoldReason.TEXT_SUSPECTED and "at" in doubt.detail
+
+
+CT, CAPTURE, ULTRASOUND, SLIDE = (f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in ("2", "7", "6.1", "77.1.6"))
+
+
+@pytest.mark.parametrize(
+    ("values", "is_looked_at"),
+    [
+        ({"SOPClassUID": CAPTURE, "Modality": "OT"}, True),
+        ({"SOPClassUID": ULTRASOUND, "Modality": "US"}, True),
+        ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, False),
+        ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, True),
+        ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["DERIVED", "SECONDARY", "REFORMATTED"]}, False),
+        ({"SOPClassUID": CT, "Modality": "CT", "ConversionType": "WSD"}, True),
+        ({"SOPClassUID": CT, "Modality": "OT"}, True),
+        ({"SOPClassUID": SLIDE, "Modality": "SM", "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME"]}, False),
+    ],
+)
+def test_what_may_hold_text_is_looked_at_although_it_says_no(values, is_looked_at, still, run):
+    assert run(still(BurnedInAnnotation="NO", **values)).done.may_hold_text is is_looked_at
+
+
+def test_colours_from_a_detector_of_greys_are_looked_at(still, run):
+    ds = still(SOPClassUID=CT, Modality="CT", SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    ds.PixelData = bytes(48)
+    assert run(ds).done.may_hold_text
+
+
 def test_nothing_is_asked_about_what_is_not_to_be_looked_at(treat):
     done, written = treat("implicit")
     with SecondLook(Looking.RISKY) as look:
         assert look.doubt(written, done) is None
-        assert look._child is None
+        assert look._child._running is None
