@@ -24,7 +24,7 @@ from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, report
 from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, treat
 from aegle.deid.values import load_list
-from aegle.errors import BadConfig, Conflict
+from aegle.errors import BadConfig, Conflict, NotFound
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -282,8 +282,23 @@ def load_key(path: Path, *, make: bool) -> bytes:
     return key
 
 
-def require_apart(source: Path, *others: Path | None) -> None:
-    """Refuse an output below the input: a second run would read what the first wrote. Raises Conflict."""
-    for other in others:
-        if other is not None and (other.resolve() == source.resolve() or source.resolve() in other.resolve().parents):
+def require_apart(source: Path, output: Path, *private: Path | None) -> None:
+    """Refuse what mixes: anything below the input, which a second run would read, and below the output, which is meant to
+    leave, the input or what is as identified as it (`private`). Raises Conflict."""
+    for other in (output, *private):
+        if other is not None and _lies_in(other, source):
             raise Conflict(f"{other} lies in the input folder; choose one beside it")
+    for other in (source, *private):
+        if other is not None and _lies_in(other, output):
+            raise Conflict(f"{other} lies in the output folder, and must not leave with it; choose one beside it")
+
+
+def _lies_in(place: Path, folder: Path) -> bool:
+    return folder.resolve() in (place.resolve(), *place.resolve().parents)
+
+
+def require_folder_of(*files: Path) -> None:
+    """Raises NotFound where a file is to be made in a folder that is not there: a slip in its name would make another key."""
+    for file in files:
+        if not file.parent.is_dir():
+            raise NotFound(f"the folder of {file} is not there; make it, or name another place")

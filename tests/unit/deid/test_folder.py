@@ -15,9 +15,18 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from aegle.deid import Option, default_profile, treat
-from aegle.deid.folder import REASONS_FILE, REPORT, Summary, find, load_key, require_apart, run_folder
+from aegle.deid.folder import (
+    REASONS_FILE,
+    REPORT,
+    Summary,
+    find,
+    load_key,
+    require_apart,
+    require_folder_of,
+    run_folder,
+)
 from aegle.deid.treat import LEDGER, WORK, Task
-from aegle.errors import BadConfig, Conflict
+from aegle.errors import BadConfig, Conflict, NotFound
 
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "SC_rgb_rle.dcm", "no_meta.dcm")
 
@@ -235,6 +244,34 @@ def test_an_output_below_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         require_apart(tmp_path, tmp_path)
     require_apart(tmp_path / "in", tmp_path / "out", None)
+
+
+@pytest.mark.parametrize("private", ["clean", "clean/held", "clean/values.csv", "exports/key"])
+def test_what_is_as_identified_as_the_input_is_refused_below_input_and_output(tmp_path: Path, private: str) -> None:
+    with pytest.raises(Conflict, match="choose one beside it"):
+        require_apart(tmp_path / "exports", tmp_path / "clean", None, tmp_path / private)
+
+
+def test_an_output_around_the_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="must not leave"):
+        require_apart(tmp_path / "exports", tmp_path)
+
+
+def test_a_key_or_list_in_a_folder_that_is_not_there_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    require_folder_of(tmp_path / "key", Path("key"))
+    with pytest.raises(NotFound, match="name another place"):
+        require_folder_of(tmp_path / "nowhere" / "key")
+
+
+@pytest.mark.parametrize(
+    ("begin", "told"), [(b"PK\3\4\x14\0", "ZIP archive: unpack"), (b"\x1f\x8b\x08\0", "gzip"), (b"PK", "no DICM mark")]
+)
+def test_an_archive_is_told_to_be_unpacked(begin: bytes, told: str, source: Path, tmp_path: Path) -> None:
+    (source / "export.zip").write_bytes(begin + bytes(200))
+    run(source, tmp_path)
+    reasons = json.loads((tmp_path / "held" / REASONS_FILE).read_text())
+    (detail,) = [reason["detail"] for reason in reasons.values() if reason["source"].endswith("export.zip")]
+    assert told in detail
 
 
 def with_values(source: Path, tmp_path: Path) -> Summary:
