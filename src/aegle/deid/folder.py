@@ -22,7 +22,7 @@ from aegle.deid import standard, value_file
 from aegle.deid.ledger import Ledger
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, report
-from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, treat
+from aegle.deid.treat import LEDGER, WORK, Task, Treated, close_reader, treat
 from aegle.deid.values import load_list
 from aegle.errors import BadConfig, Conflict, NotFound
 
@@ -62,10 +62,11 @@ def run_folder(
     Raises BadConfig when the output folder belongs to a run with another key or profile, or the decisions cannot be read,
     Unavailable when processes keep dying.
     """
-    decisions = value_file.read(task.values) if task.values else []
+    if task.values and task.snapshot:
+        durable.write(task.snapshot, value_file.encoded(value_file.read(task.values)))
     work = durable.private_folder(task.output / WORK)
     shutil.rmtree(work)
-    (durable.private_folder(work) / VALUES).write_bytes(value_file.encoded(decisions))
+    durable.private_folder(work)
     ledger = Ledger(task.output / LEDGER)
     try:
         _require_same_run(ledger, task)
@@ -97,6 +98,8 @@ def run_folder(
         ledger.close()
         close_reader(task)
         shutil.rmtree(work, ignore_errors=True)
+        if task.snapshot:
+            task.snapshot.unlink(missing_ok=True)
 
 
 def start_crew(jobs: int) -> "ProcessPoolExecutor | None":
@@ -274,11 +277,11 @@ def load_key(path: Path, *, make: bool) -> bytes:
             raise BadConfig(f"{path} is not there; `aegle deid run` makes a key the first time")
         durable.write(path, secrets.token_hex(32).encode() + b"\n")
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        key = bytes.fromhex(path.read_text(encoding="utf-8-sig").strip())
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise BadConfig(f"{path} does not hold a key: 64 hexadecimal digits")
+        raise BadConfig(f"{path} does not hold a key: 64 hexadecimal digits, as plain text; name the file that does")
     return key
 
 

@@ -1,5 +1,6 @@
 """One file of a folder de-identified and checked, in this process or another."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ from aegle.deid.values import Values
 
 LEDGER = ".aegle-deid.db"
 WORK = ".aegle-work"
-VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
 _WORTH_A_THREAD = 8 << 20  #: bytes from which a file is digested and synced beside the work
 
 
@@ -54,8 +54,14 @@ class Task:
     @property
     def values_in_force(self) -> Values:
         """The decisions as they were when the run began."""
-        path = self.output / WORK / VALUES
-        return _values(path, path.stat().st_mtime_ns)
+        path = self.snapshot
+        return _values(path, path.stat().st_mtime_ns) if path else _SHIPPED
+
+    @property
+    def snapshot(self) -> Path | None:
+        """The decisions as they were when the run began: beside the list, as what nobody has decided may be a patient's, and
+        what a killed run leaves in the output folder may leave the hospital."""
+        return _snapshot(self.values, self.output) if self.values else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +143,15 @@ class _Here(Executor):
         done: Future[T] = Future()
         done.set_result(work(*args, **kwargs))
         return done
+
+
+_SHIPPED = Values()
+
+
+@lru_cache(maxsize=16)
+def _snapshot(values: Path, output: Path) -> Path:
+    place = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()
+    return values.with_name(f".{values.name}.{place[:16]}")
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -25,7 +26,7 @@ from aegle.deid.folder import (
     require_folder_of,
     run_folder,
 )
-from aegle.deid.treat import LEDGER, WORK, Task
+from aegle.deid.treat import LEDGER, WORK, Task, Treated
 from aegle.errors import BadConfig, Conflict, NotFound
 
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "SC_rgb_rle.dcm", "no_meta.dcm")
@@ -182,6 +183,20 @@ def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_what_a_killed_run_leaves_in_the_output_folder_holds_no_word_of_the_list(source: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "values.csv"
+    listed.write_text("keyword,value,decision\nManufacturerModelName,Quillfeather's own,pending\n")
+    seen: list[bytes] = []
+
+    def look(_: Treated) -> None:
+        seen.extend(path.read_bytes() for path in (tmp_path / "clean").rglob("*") if path.is_file())
+
+    with_list = replace(task(tmp_path), values=listed)
+    run_folder(sorted(source.iterdir()), with_list, None, 1, look)
+    assert seen and not any(b"Quillfeather" in content for content in seen)
+    assert [path.name for path in tmp_path.glob(".values*")] == []
+
+
 def test_no_process_outlives_the_run_that_started_it(source: Path, tmp_path: Path) -> None:
     for number in range(200):
         dataset = pydicom.dcmread(source / "CT_small.dcm")
@@ -233,6 +248,8 @@ def test_a_key_is_made_once_and_only_where_allowed(tmp_path: Path) -> None:
     assert len(made) == 32
     assert load_key(tmp_path / "key", make=False) == made
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "key").read_bytes().strip() + b"\r\n")
+    assert load_key(tmp_path / "key", make=False) == made
     (tmp_path / "bad").write_text("no key")
     with pytest.raises(BadConfig, match="64 hexadecimal"):
         load_key(tmp_path / "bad", make=True)
