@@ -17,6 +17,10 @@ KNOWN = {
     "SequenceName": "*tfl3d1_16ns; *fl3d1_ns; *tse2d1_16; ep_b1000#3; *ep_b0; *spc_278ns; *epfid2d1_64; *tir2d1rr15",
     "TransducerData": "C5_1; S5-1; ML6-15-D; SC5-1U; C9_4v",
     "ManufacturerModelName": "EPIQ 7C; MAGNETOM Vida; Aquilion ONE GENESIS; Resona 7; PageWriter TC70; RayStation",
+    "StudyDescription": "CHEST CT WITH CONTRAST; MRI BRAIN W/O CONTRAST; Screening Mammogram",
+    "SeriesDescription": "AX T2 FLAIR; SAG T1; Localizer",
+    "ROIName": "BODY; GTVp; Heart; Lung_L; SpinalCord; Couch Exterior",
+    "ContrastBolusAgent": "OMNIPAQUE 350; Gadovist",
     "CodeValue": "T-04000; R-10226; F-10450; C-B1031; 5.6.3-9-1",
 }
 
@@ -60,6 +64,13 @@ def test_a_version_that_may_be_somebodys_date_number_or_name_is_asked_about(word
 )
 def test_a_scheme_takes_no_name_in_and_holds_for_its_own_attribute_alone(keyword: str, word: str) -> None:
     assert Values().decision(keyword, word) is Decision.PENDING
+
+
+@pytest.mark.parametrize(
+    "text", ["CHEST CT FOR J. DOE 12/03/1961", "AX T2 for Dr. Weber", "HEAD scout", "CT Weber", "MRI head, MRN 881"]
+)
+def test_a_description_with_anything_else_in_it_is_asked_about(text: str) -> None:
+    assert Values().decision("StudyDescription", text) is Decision.PENDING
 
 
 def test_a_uid_in_a_text_is_denied_unasked_and_one_of_the_standard_is_not() -> None:
