@@ -95,6 +95,8 @@ def run_folder(
             unreadable=unreadable,
         )
     finally:
+        if crew is not None:
+            crew.shutdown(cancel_futures=True)  # before the work folder goes: files in work still lie in it
         ledger.close()
         close_reader(task)
         shutil.rmtree(work, ignore_errors=True)

@@ -182,7 +182,6 @@ def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "clean" / ".aegle-work").exists()
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_what_a_killed_run_leaves_in_the_output_folder_holds_no_word_of_the_list(source: Path, tmp_path: Path) -> None:
     listed = tmp_path / "values.csv"
     listed.write_text("keyword,value,decision\nManufacturerModelName,Quillfeather's own,pending\n")
@@ -197,6 +196,28 @@ def test_what_a_killed_run_leaves_in_the_output_folder_holds_no_word_of_the_list
     assert [path.name for path in tmp_path.glob(".values*")] == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another event there")
+def test_a_run_that_ctrl_c_stops_says_nothing_of_its_insides_and_is_taken_up_again(
+    source: Path, tmp_path: Path
+) -> None:
+    for number in range(300):
+        dataset = pydicom.dcmread(source / "CT_small.dcm")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"1.2.3.{number}")
+        dataset.save_as(source / f"{number}.dcm")
+    words = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean"), "--jobs", "2"]
+    words += ["--key", str(tmp_path / "key"), "--values", str(tmp_path / "values.csv")]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    wait_until(lambda: bool(written(tmp_path)))
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, b"")
+    stopped = len(written(tmp_path))
+    assert not (tmp_path / "clean" / WORK).exists()
+    subprocess.run(words, check=False, capture_output=True)
+    assert stopped < len(written(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_no_process_outlives_the_run_that_started_it(source: Path, tmp_path: Path) -> None:
     for number in range(200):
         dataset = pydicom.dcmread(source / "CT_small.dcm")
