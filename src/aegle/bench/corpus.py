@@ -85,6 +85,9 @@ THEMES: tuple[Callable[[Draft], None], ...] = (
     hostile.patient_protocol,
     hostile.identity_in_one_part,
     hostile.electrocardiogram,
+    hostile.subject_in_content,
+    hostile.numbers_like_versions,
+    hostile.makers_words,
 )
 
 

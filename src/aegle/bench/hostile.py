@@ -5,7 +5,8 @@ from pydicom.dataset import Dataset
 
 from aegle.bench.answers import Leak
 from aegle.bench.draft import Draft, parts
-from aegle.bench.objects import ECG, PET, axial_ct, begin, burn, code, picture, put_pixels
+from aegle.bench.objects import COMPREHENSIVE_SR, ECG, MR, PET, axial_ct, begin, burn, code, picture, put_pixels
+from aegle.bench.people import draw_person
 
 
 def uptake_over_midnight(draft: Draft) -> None:
@@ -69,3 +70,62 @@ def electrocardiogram(draft: Draft) -> None:
     note.AnnotationGroupNumber, note.ReferencedWaveformChannels = 0, [1, 0]
     ds.WaveformSequence, ds.WaveformAnnotationSequence = [group], [note]
     draft.keep("WaveformSequence[0].SamplingFrequency", "WaveformSequence[0].WaveformData")
+
+
+def subject_in_content(draft: Draft) -> None:
+    """A report that says when its subject was born, as a date among its content, and where else its UIDs stand."""
+    ds, who = begin(draft, COMPREHENSIVE_SR, "SR"), draft.person
+    ds.CompletionFlag, ds.VerificationFlag, ds.ValueType, ds.ContinuityOfContent = (
+        "COMPLETE", "UNVERIFIED", "CONTAINER", "SEPARATE",
+    )  # fmt: skip
+    ds.ConceptNameCodeSequence = [code("126000", "DCM", "Imaging Measurement Report")]
+    ds.PerformedProcedureCodeSequence, ds.ReferencedPerformedProcedureStepSequence = [], []
+    born, lesion, length = Dataset(), Dataset(), Dataset()
+    for item, kind, concept in (
+        (born, "DATE", code("121031", "DCM", "Subject Birth Date")),
+        (lesion, "TEXT", code("112039", "DCM", "Tracking Identifier")),
+        (length, "NUM", code("410668003", "SCT", "Length")),
+    ):
+        item.RelationshipType, item.ValueType, item.ConceptNameCodeSequence = "CONTAINS", kind, [concept]
+    draft.plant(born, "Date", who.birth_date, Leak.DATE)
+    draft.plant(lesion, "TextValue", f"{who.family} lesion 1, {ds.SOPInstanceUID}", Leak.TEXT)
+    measured = Dataset()
+    measured.NumericValue, measured.MeasurementUnitsCodeSequence = f"{draft.number}.75", [code("mm", "UCUM", "mm")]
+    length.MeasuredValueSequence = [measured]
+    ds.ContentSequence = [born, lesion, length]
+    draft.keep("ContentSequence[0].ConceptNameCodeSequence[0].CodeValue")
+    draft.keep("ContentSequence[2].MeasuredValueSequence[0].NumericValue")
+
+
+def numbers_like_versions(draft: Draft) -> None:
+    """A stranger's telephone and day of birth where versions stand, in the form of versions, beside the maker's own."""
+    ds, stranger = axial_ct(draft), draw_person(draft.rng)
+    born = stranger.birth_date
+    day, pairs = f"{born[6:]}.{born[4:6]}.{born[2:4]}", f"{draft.rng.randrange(10**10):010d}"
+    phone = ".".join(pairs[at : at + 2] for at in range(0, 10, 2))
+    ds.SoftwareVersions = ["syngo CT VA48A", day, phone, "VB20A"]
+    ds.SecondaryCaptureDeviceSoftwareVersions = f"{stranger.given} 4.1.6"
+    draft.note(Leak.KEPT, "SoftwareVersions", day, phone)
+    draft.note(Leak.KEPT, "SecondaryCaptureDeviceSoftwareVersions", stranger.given)
+    draft.keep("SoftwareVersions[0]", "SoftwareVersions[3]")
+
+
+def makers_words(draft: Draft) -> None:
+    """Nobody's words but makers', of devices that are not on every desk: a person should not have to be asked."""
+    ds = axial_ct(draft, MR, "MR")
+    maker, model, version, coil, sequence = draft.rng.choice(_DEVICES)
+    ds.ImageType, ds.Manufacturer, ds.ManufacturerModelName = ["ORIGINAL", "PRIMARY", "M"], maker, model
+    ds.SoftwareVersions, ds.ReceiveCoilName, ds.SequenceName = version, coil, sequence
+    ds.ScanningSequence, ds.SequenceVariant, ds.ImagedNucleus = "SE", "SK", "1H"
+    ds.AnatomicRegionSequence = [code("T-A0100", "SRT", "Brain")]
+    draft.keep("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ReceiveCoilName", "SequenceName")
+    draft.keep("AnatomicRegionSequence[0].CodeValue")
+
+
+_DEVICES = (
+    ("CANON_MEC", "Orian", "V6.0SP1007*EN", "16ch Head SPEEDER", "FASE3D"),
+    ("UIH", "uMR 790", "R001", "Head Coil - 32", "fse_mx_3d"),
+    ("Siemens Healthineers", "MAGNETOM Sola", "syngo MR XA31", "HeadNeck_20_TCS", "*swi3d1r"),
+    ("GE MEDICAL SYSTEMS", "SIGNA Premier", "MR Software release:RX27.2_R01_1925.a", "48CH Head", "efgre3d"),
+    ("Hitachi Medical Corporation", "AIRIS Vento", "V6.0A", "Knee coil", "RSSG"),
+)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     app: typer.Typer
 
+INTERRUPTED = 130  #: exit status after Ctrl-C
+
 
 def __getattr__(name: str) -> "typer.Typer":
     """`app`, the whole command line, made when somebody asks for it."""
@@ -29,6 +31,8 @@ def main() -> None:
     """Run a command; an error of ours is told in its own words, with a status of its own."""
     try:
         _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while what a command needs was still loaded
+        sys.exit(INTERRUPTED)
     except AegleError as error:
         _tell(error.meaning.code, str(error))
         sys.exit(75 if error.meaning.retryable else 1)  # 75: EX_TEMPFAIL, the same call may succeed later

@@ -60,7 +60,7 @@ def run(
     """De-identify a folder. Stop it at any time; the same command goes on, also after words were decided.
 
     Exit status: 0 when every file was written, 3 when some are held (also by an earlier run) or could not be read, 1 for an
-    error.
+    error, 2 for a command line that cannot be followed, 75 when trying again may help.
     Without a vault nothing here can be given back its patient: use a site for that.
 
     Example: `aegle deid run exports/ clean/ --quarantine held/`

@@ -10,7 +10,7 @@ from pathlib import Path
 from aegle.cli.profile import chosen, warn
 from aegle.cli.telling import is_watched, tell
 from aegle.deid import standard, value_file
-from aegle.deid.folder import Summary, find, load_key, require_apart, run_folder, shown, start_crew
+from aegle.deid.folder import Summary, find, load_key, require_apart, require_folder_of, run_folder, shown, start_crew
 from aegle.deid.reasons import REASONS, HoldReason
 from aegle.deid.second_look import Looking
 from aegle.deid.table import Option
@@ -37,7 +37,8 @@ def deidentify_folder(
     compare: int = 0,
 ) -> int:
     """The exit status of `aegle deid run`: 0, or 3 where something is held or could not be read. Raises AegleError."""
-    require_apart(source, output, quarantine, values)
+    require_apart(source, output, quarantine, values, key)
+    require_folder_of(values, key)
     files, closed = find(source)
     if not files and not closed:
         raise NotFound(f"no file below {source}")
@@ -77,7 +78,11 @@ def _treated(files: Sequence[Path], task: Task, quarantine: Path | None, jobs: i
                 reasons[treated.settled.reason] += 1
             advance()
 
-        return run_folder(files, task, quarantine, jobs, told, crew), reasons
+        try:
+            return run_folder(files, task, quarantine, jobs, told, crew), reasons
+        finally:
+            if crew is not None:
+                crew.shutdown()  # also where no file was begun: left to the end, it ends with a traceback now and then
 
 
 @contextmanager
@@ -96,7 +101,8 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
     for reason, count in reasons.most_common():
-        tell(f"  {count:6}  {reason}: {REASONS[HoldReason(reason)].text}")
+        told = REASONS[HoldReason(reason)]
+        tell(f"  {count:6}  {reason}: {told.text} {told.remedy}")
     if reasons and quarantine is None:
         tell("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
 

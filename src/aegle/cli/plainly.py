@@ -11,11 +11,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aegle.cli import INTERRUPTED
 from aegle.cli.folder import deidentify_folder
 from aegle.deid.second_look import Looking
 from aegle.deid.table import Option
 
-_INTERRUPTED = 130  #: exit status after Ctrl-C
 E_ = TypeVar("E_", bound=Enum)
 
 
@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> None:
     try:
         sys.exit(deidentify_folder(**wishes))
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
         sys.exit(1)

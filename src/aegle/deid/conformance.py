@@ -16,6 +16,7 @@ _DONE: Mapping[Action, str] = {
     Action.SHIFT: "a date moved by the patient's days, a time by the patient's minutes",
     Action.TOKEN: "replaced by a keyed token, so that equal values stay equal",
     Action.PATIENT: "the patient's alias",
+    Action.AGE: "kept; ages over 89 years read 090Y",
     Action.ENTER: "a sequence that stays: each attribute inside follows its own rule",
 }
 _OPTIONS: Mapping[Option, str] = {

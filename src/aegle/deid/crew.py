@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import platform
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -38,6 +39,8 @@ def treat_all(
                     raise Unavailable(
                         "processes keep dying; give the machine more memory or use fewer --jobs"
                     ) from None
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # whoever stops waits for the files in work alone
 
 
 def start_crew(jobs: int) -> ProcessPoolExecutor | None:
@@ -52,7 +55,10 @@ def start_crew(jobs: int) -> ProcessPoolExecutor | None:
 
 
 def _end_with_parent() -> None:
-    """A process that waits for work would never learn that nobody is left to give it any: the secret is in its memory."""
+    """A process that waits for work would never learn that nobody is left to give it any: the secret is in its memory.
+
+    Ctrl-C reaches every process of a terminal; it is the parent that stops, and says so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

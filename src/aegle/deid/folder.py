@@ -22,9 +22,9 @@ from aegle.deid import standard, value_file
 from aegle.deid.ledger import Ledger
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, report
-from aegle.deid.treat import LEDGER, VALUES, WORK, Task, Treated, close_reader, treat
+from aegle.deid.treat import LEDGER, WORK, Task, Treated, close_reader, treat
 from aegle.deid.values import load_list
-from aegle.errors import BadConfig, Conflict
+from aegle.errors import BadConfig, Conflict, NotFound
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -62,10 +62,11 @@ def run_folder(
     Raises BadConfig when the output folder belongs to a run with another key or profile, or the decisions cannot be read,
     Unavailable when processes keep dying.
     """
-    decisions = value_file.read(task.values) if task.values else []
+    if task.values and task.snapshot:
+        durable.write(task.snapshot, value_file.encoded(value_file.read(task.values)))
     work = durable.private_folder(task.output / WORK)
     shutil.rmtree(work)
-    (durable.private_folder(work) / VALUES).write_bytes(value_file.encoded(decisions))
+    durable.private_folder(work)
     ledger = Ledger(task.output / LEDGER)
     try:
         _require_same_run(ledger, task)
@@ -94,9 +95,13 @@ def run_folder(
             unreadable=unreadable,
         )
     finally:
+        if crew is not None:
+            crew.shutdown(cancel_futures=True)  # before the work folder goes: files in work still lie in it
         ledger.close()
         close_reader(task)
         shutil.rmtree(work, ignore_errors=True)
+        if task.snapshot:
+            task.snapshot.unlink(missing_ok=True)
 
 
 def start_crew(jobs: int) -> "ProcessPoolExecutor | None":
@@ -274,16 +279,31 @@ def load_key(path: Path, *, make: bool) -> bytes:
             raise BadConfig(f"{path} is not there; `aegle deid run` makes a key the first time")
         durable.write(path, secrets.token_hex(32).encode() + b"\n")
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        key = bytes.fromhex(path.read_text(encoding="utf-8-sig").strip())
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise BadConfig(f"{path} does not hold a key: 64 hexadecimal digits")
+        raise BadConfig(f"{path} does not hold a key: 64 hexadecimal digits, as plain text; name the file that does")
     return key
 
 
-def require_apart(source: Path, *others: Path | None) -> None:
-    """Refuse an output below the input: a second run would read what the first wrote. Raises Conflict."""
-    for other in others:
-        if other is not None and (other.resolve() == source.resolve() or source.resolve() in other.resolve().parents):
+def require_apart(source: Path, output: Path, *private: Path | None) -> None:
+    """Refuse what mixes: anything below the input, which a second run would read, and below the output, which is meant to
+    leave, the input or what is as identified as it (`private`). Raises Conflict."""
+    for other in (output, *private):
+        if other is not None and _lies_in(other, source):
             raise Conflict(f"{other} lies in the input folder; choose one beside it")
+    for other in (source, *private):
+        if other is not None and _lies_in(other, output):
+            raise Conflict(f"{other} lies in the output folder, and must not leave with it; choose one beside it")
+
+
+def _lies_in(place: Path, folder: Path) -> bool:
+    return folder.resolve() in (place.resolve(), *place.resolve().parents)
+
+
+def require_folder_of(*files: Path) -> None:
+    """Raises NotFound where a file is to be made in a folder that is not there: a slip in its name would make another key."""
+    for file in files:
+        if not file.parent.is_dir():
+            raise NotFound(f"the folder of {file} is not there; make it, or name another place")

@@ -53,6 +53,13 @@ HELD_SYNTAXES: Mapping[str, str] = {
     f"{_ROOT}.8": "frames deflated one by one: not walked yet",
 }
 
+_ARCHIVES = {
+    b"PK\3\4": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+}
+
 
 class Holding(Exception):
     """Stops the work on one object; the engine turns it into `Held`. Never leaves this room."""
@@ -68,7 +75,11 @@ def read_meta(data: mmap.mmap) -> tuple[str, int]:
     if data[128:132] != b"DICM":
         syntax, pos = bare_syntax(data), 0
         if not syntax and data[:4] != b"\2\0\0\0":
-            raise Holding(HoldReason.NOT_DICOM, "no DICM mark at byte 128, and no data set at the first")
+            archive = next((name for start, name in _ARCHIVES.items() if data[: len(start)] == start), "")
+            unread = (
+                f"{archive}: unpack it first" if archive else "no DICM mark at byte 128, and no data set at the first"
+            )
+            raise Holding(HoldReason.NOT_DICOM, unread)
     while pos < len(data) and data[pos : pos + 2] == b"\2\0":
         head = EXPLICIT_LE.head(data, pos, len(data))
         if head.value + head.length > len(data):

@@ -1,4 +1,5 @@
-"""The codes and code meanings that PS3.16 prints: the standard's words are nobody's name.
+"""The codes and code meanings that PS3.16 prints, and the SNOMED-RT codes it printed for the same before 2019, which devices
+still write (PS3.16 Annex O): the standard's words are nobody's name.
 
 Two texts of a line a word, as the gate for words compares them: half a megabyte, read in a millisecond and searched in
 microseconds. Sets of the same words take fifteen times the memory, in every process. `make docs` writes
@@ -7,6 +8,7 @@ the files anew from pydicom's table, which comes from the standard.
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import chain
 
 from aegle.deid.fold import folded
 from aegle.deid.table import DATA
@@ -33,11 +35,13 @@ def _lines(name: str) -> str:
 def from_pydicom() -> dict[str, str]:
     """What each file holds, by its name."""
     from pydicom.sr._concepts_dict import concepts  # a tenth of a second, and only here
+    from pydicom.sr._snomed_dict import mapping
 
     table: Mapping[str, Mapping[str, Mapping[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
     entries = [codes for scheme in table.values() for codes in scheme.values()]
     meanings = (meaning for codes in entries for meaning, _ in codes.values())
-    return {CODES: _text(code for codes in entries for code in codes), MEANINGS: _text(meanings)}
+    codes = chain((code for codes in entries for code in codes), mapping["SRT"])
+    return {CODES: _text(codes), MEANINGS: _text(meanings)}
 
 
 def _text(words: Iterable[str]) -> str:

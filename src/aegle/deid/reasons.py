@@ -67,7 +67,7 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.NOT_DICOM: Reason(
         text="The file is not a DICOM file (no DICM mark after the preamble, nor a data set at its beginning).",
-        remedy="Send the original DICOM object, or remove the file.",
+        remedy="Send the original DICOM object, unpacked if it lies in an archive, or remove the file.",
         blocks_study=False,
     ),
     HoldReason.TRUNCATED: Reason(

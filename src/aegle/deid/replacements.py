@@ -1,11 +1,14 @@
 """The values that stand for an object's own: aliases of UIDs and patients, tokens, moved dates."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from aegle.deid.dates import moved
 from aegle.deid.identifiers import texts
 from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.rules import Action, Rule
+
+_AGE = re.compile(r"[0-9]{3}[DWMY]")
 
 
 class Replacements:
@@ -19,6 +22,7 @@ class Replacements:
             Action.SHIFT: self._shifted,
             Action.TOKEN: self._token,
             Action.PATIENT: self._patient,
+            Action.AGE: _not_over_90,
         }
 
     def value(self, rule: Rule, raw: bytes, uids: dict[str, str]) -> bytes:
@@ -49,3 +53,13 @@ class Replacements:
         text = texts(raw, self._character_set).strip(" \0")
         alias = self._pseudonyms.patient_id(text)
         return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""
+
+
+def _not_over_90(rule: Rule, raw: bytes) -> bytes:
+    """Ages over 89 years as one of 90, as 45 CFR 164.514(b)(2)(i)(C) wants them; what is no age becomes empty.
+
+    Other units need no bound: 999 months are 83 years."""
+    ages = raw.decode("latin-1").strip("\0 ").split("\\")
+    if not all(map(_AGE.fullmatch, ages)):
+        return b""
+    return "\\".join("090Y" if age > "089Y" and age.endswith("Y") else age for age in ages).encode()

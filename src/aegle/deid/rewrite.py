@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aegle.deid import icc
+from aegle.deid import icc, subject
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
 from aegle.deid.outline import Level, Stretch
@@ -35,7 +35,7 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
-_ICC = 0x00282000
+_ICC, _AGE = 0x00282000, 0x00101010
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _OF_PARTS = frozenset({b"AE", b"CS", b"LO", b"SH", b"UC"})  #: text of which one attribute may hold several
 _NUMBERS = frozenset({b"DS", b"IS"})
@@ -202,6 +202,7 @@ class Rewriter:
         pos = head.value
         stop = end if head.length == UNDEFINED else pos + head.length
         parts: list[bytes] = []
+        reports = head.tag == subject.CONTENT_SEQUENCE
         while pos < stop:
             item = inner.head(self.data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
@@ -213,6 +214,8 @@ class Rewriter:
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
+            if reports and subject.is_told(content):
+                content = subject.untold(self.target, content, keeps_age=self.rules[_AGE].action is Action.AGE)
             parts.append(self.target.item(content))
         if head.length == UNDEFINED:
             raise BrokenEncoding(Flaw.TRUNCATED, "a sequence is not closed")

@@ -27,6 +27,7 @@ class Action(StrEnum):
     SHIFT = "shift"  #: the date moved by the patient's days, the time by the patient's minutes
     TOKEN = "token"  # noqa: S105 - a keyed token, so that equal values stay equal
     PATIENT = "patient"  #: the patient's alias
+    AGE = "age"  #: as it is, but nobody is older than 90
     ENTER = "enter"  #: a sequence: its items follow their own rules
 
 
@@ -94,6 +95,14 @@ _OURS: Mapping[int, Action] = {
     0x0040A160: Action.DUMMY,  # TextValue of a content item, required there
 }
 
+#: Where an option needs more than the table says.
+_OURS_UNDER: Mapping[Option, Mapping[int, Action]] = {
+    #: The table keeps every UID but a content item's: an SR would then point at objects that nobody has.
+    Option.UIDS: {0x0040A124: Action.KEEP},
+    #: The table keeps an age as it is. One over 89 identifies by itself (45 CFR 164.514(b)(2)(i)(C)).
+    Option.PATIENT: {0x00101010: Action.AGE},
+}
+
 #: Unlisted LO and SH attributes that are kept: codes, and words for how the picture was made. Every other one goes.
 _KEPT_TEXT_KEYWORDS = """
     AcquisitionDeviceProcessingCode AcquisitionMode AlgorithmName AlgorithmSource AlgorithmVersion
@@ -141,8 +150,9 @@ def compile_rules(options: frozenset[Option]) -> dict[int, Rule]:
         if row.tag >> 16 >= 8:
             vr = DicomDictionary[row.tag][0] if row.tag in DicomDictionary else row.vr or "UN"
             rules[row.tag] = _rule(row_action(row, vr.split(" ")[0], options), vr)
-    for tag, action in _OURS.items():
-        rules[tag] = rules[tag]._replace(action=action)
+    for chosen in (_OURS, *(_OURS_UNDER.get(option, {}) for option in options)):
+        for tag, action in chosen.items():
+            rules[tag] = rules[tag]._replace(action=action)
     return rules
 
 

@@ -1,5 +1,6 @@
 """One file of a folder de-identified and checked, in this process or another."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -28,7 +29,6 @@ from aegle.deid.values import Values
 
 LEDGER = ".aegle-deid.db"
 WORK = ".aegle-work"
-VALUES = "values.csv"  #: in the work folder: the decisions as they were when the run began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,14 @@ class Task:
     @property
     def values_in_force(self) -> Values:
         """The decisions as they were when the run began."""
-        path = self.output / WORK / VALUES
-        return _values(path, path.stat().st_mtime_ns)
+        path = self.snapshot
+        return _values(path, path.stat().st_mtime_ns) if path else _SHIPPED
+
+    @property
+    def snapshot(self) -> Path | None:
+        """The decisions as they were when the run began: beside the list, as what nobody has decided may be a patient's, and
+        what a killed run leaves in the output folder may leave the hospital."""
+        return _snapshot(self.values, self.output) if self.values else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +129,15 @@ def _clean(source: Path, target: Path, done: Deidentified, digest: str, task: Ta
     sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
     errors = standard.new_errors(source, target) if sampled else None
     return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
+
+
+_SHIPPED = Values()
+
+
+@lru_cache(maxsize=16)
+def _snapshot(values: Path, output: Path) -> Path:
+    place = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()
+    return values.with_name(f".{values.name}.{place[:16]}")
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,8 @@ A table by tag cannot know that a technician's name was typed into Manufacturer'
 attribute that holds words (AE, CS, LO, SH, ST, LT, UC, UR, UT) must be known: from the list we ship (makers, models,
 terms of the standard, see data/approved_values.txt), from the standard's own codes, or by a decision of the site. One
 that nobody has seen holds its object until it is approved (it stays) or denied (it is emptied). A value that says
-nothing (one or two characters, or up to four digits) needs no decision. Values of several parts are judged by part;
+nothing (one or two characters, or up to four digits) needs no decision, nor does a version, a kernel or a pulse sequence that
+its maker's scheme names (`makers`); a UID in a text is denied unasked. Values of several parts are judged by part;
 capital letters and repeated spaces do not count.
 """
 
@@ -17,9 +18,10 @@ from functools import cache
 
 from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
 
-from aegle.deid import ps316
+from aegle.deid import makers, ps316
 from aegle.deid.fold import folded, shown
 from aegle.deid.identifiers import texts
+from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import FirstSeen
 from aegle.deid.table import DATA, rows
 
@@ -29,6 +31,8 @@ LONGEST = 10_240  #: characters of a value that a person can be asked about; a l
 
 _ONE_VALUE = frozenset({b"ST", b"LT", b"UR", b"UT"})
 _SAYS_NOTHING = re.compile(r".{0,2}|[.\-]*(?:[0-9][.\-]*){0,4}")
+_UID = re.compile(r"(?<![0-9.])[0-2](?:\.[0-9]+){5,}(?![0-9])")  #: of six parts and more, as every instance's is
+_CODES = frozenset({"CodeValue", "LongCodeValue", "URNCodeValue"})
 _CACHED = 100_000
 #: Attributes that may not be empty where they stand (Type 1 in every macro that has them): denied, they read so.
 _NEVER_EMPTY = frozenset({0x00080100, 0x00080104, 0x00080119, 0x00080120, 0x00620005, 0x00480106, 0x00480207})
@@ -62,14 +66,12 @@ class Values:
     @property
     def digest(self) -> str:
         """SHA-256 over the list we ship and the site's decisions, pending ones apart."""
-        lines = [f"{ANY} {word}" for word in sorted(_terms())]
-        lines += sorted(f"{keyword} {value}" for keyword, values in _shipped().items() for value in values)
-        lines += sorted(
+        lines = sorted(
             f"{what} {keyword} {value}"
             for (keyword, value), what in self._decided.items()
             if what is not Decision.PENDING
         )
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return hashlib.sha256("\n".join((_list(), makers.SCHEMES, *lines)).encode()).hexdigest()
 
     def judge(self, tag: int, vr: bytes, raw: bytes, character_set: Sequence[str]) -> Judged | None:
         """None when every part of the raw value may stay."""
@@ -87,7 +89,9 @@ class Values:
         if said is not None:
             return said
         known = _SAYS_NOTHING.fullmatch(word) or (is_term and word in _terms()) or word in _shipped().get(keyword, ())
-        return Decision.APPROVE if known or _is_standard_code(keyword, word) else Decision.PENDING
+        if known or _is_standard_code(keyword, word) or makers.is_in_scheme(keyword, word):
+            return Decision.APPROVE
+        return Decision.DENY if _names_an_object(keyword, word) else Decision.PENDING
 
     def _judged(self, tag: int, vr: bytes, raw: bytes, character_set: Sequence[str]) -> Judged | None:
         text, keyword = texts(raw, character_set).strip("\0 "), keyword_of(tag)
@@ -139,12 +143,12 @@ def is_keyword(keyword: str) -> bool:
 @cache
 def _shipped() -> Mapping[str, frozenset[str]]:
     """The approved list by keyword, folded."""
-    found: dict[str, set[str]] = {}
-    for keywords, value in _lines():
-        word = folded(value)
+    found: dict[str, frozenset[str]] = {}
+    for keywords, values in _sections():
+        words = frozenset(map(folded, values))
         for keyword in keywords:
-            found.setdefault(keyword, set()).add(word)
-    return {keyword: frozenset(values) for keyword, values in found.items()}
+            found[keyword] = found[keyword] | words if keyword in found else words
+    return found
 
 
 @cache
@@ -153,21 +157,27 @@ def _terms() -> frozenset[str]:
     return frozenset(word for line in _shipped().get(ANY, ()) for word in line.split(" | "))
 
 
-def _lines() -> Iterator[tuple[Sequence[str], str]]:
-    """Each value of the list with the keywords of its section."""
-    text = (DATA / "approved_values.txt").read_text(encoding="utf-8")
-    keywords: Sequence[str] = ()
-    for line in text.splitlines():
-        if line.startswith("[") and line.endswith("]"):
-            keywords = line.strip("[]").split()
-        elif line.strip() and not line.startswith("#"):
-            yield keywords, line.strip()
+def _sections() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """The keywords of each section of the list, with its values."""
+    for section in _list().split("\n[")[1:]:
+        keywords, _, lines = section.partition("]\n")
+        yield keywords.split(), [line for line in lines.split("\n") if line and not line.startswith("#")]
+
+
+@cache
+def _list() -> str:
+    return (DATA / "approved_values.txt").read_text(encoding="utf-8")
+
+
+def _names_an_object(keyword: str, word: str) -> bool:
+    """Whether a value holds a UID that is nobody's standard: a person cannot judge it, and it names an object of the source."""
+    return keyword not in _CODES and any(not is_public(uid) for uid in _UID.findall(word))
 
 
 def _is_standard_code(keyword: str, word: str) -> bool:
     if keyword == "CodeMeaning":
         return ps316.is_meaning(word)
-    return keyword in {"CodeValue", "LongCodeValue", "URNCodeValue"} and ps316.is_code(word)
+    return keyword in _CODES and ps316.is_code(word)
 
 
 def tell(first_seen: Iterable[FirstSeen]) -> str:

@@ -26,6 +26,7 @@ _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", 
 #: What a moved value looks like; that it moved is found by comparing with the source's.
 _TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
 _SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
+_NUMBERS = frozenset({"DS", "IS"})
 _BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
@@ -112,7 +113,7 @@ def _text(element: Element) -> bytes:
             return _whole(number for (number,) in form.iter_unpack(element.raw))
     elif element.VR in _SWEPT:
         return str(element.value).lower().encode("utf-8", "replace")
-    elif isinstance(element, Plain):  # DS and IS
+    elif isinstance(element, Plain) and element.VR in _NUMBERS:  # a date that an option keeps is no number
         numbers = element.values
         shown = element.value if len(numbers) == 1 else f"[{', '.join(numbers)}]"
         if len(shown) >= _LONG_NUMBER:

@@ -1,6 +1,7 @@
 """`aegle deid run` and `aegle deid values`: the flow a person goes through with a folder."""
 
 import io
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,3 +108,32 @@ def test_an_output_that_cannot_be_written_is_told_in_a_line(aegle: Aegle, monkey
         main()
     assert ended.value.code == 1
     assert said.getvalue().startswith("Not a directory  file/out")
+
+
+def test_a_list_that_cannot_be_read_ends_a_run_of_many_processes_in_a_line(aegle: Aegle, tmp_path: Path) -> None:
+    for number in range(8):
+        Path(f"in/{number}.dcm").write_bytes(b"no DICOM %d" % number)
+    Path("list.csv").write_bytes(b"\xff\xff")
+    ended = subprocess.run(
+        [sys.executable, "-m", "aegle", "deid", "run", "in", "out", "--jobs", "4", "--values", "list.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "BAD_CONFIG  list.csv is not CSV in UTF-8; in a spreadsheet, save it as 'CSV UTF-8'"
+    ]
+
+
+def test_why_files_are_held_is_told_with_what_to_do(aegle: Aegle) -> None:
+    Path("in/export.zip").write_bytes(b"PK\3\4" + bytes(200))
+    told = " ".join(run(aegle).output.split())
+    assert "NOT_DICOM: The file is not a DICOM file" in told
+    assert "unpacked if it lies in an archive" in told
+
+
+def test_a_slip_in_a_keys_folder_makes_no_key(aegle: Aegle) -> None:
+    with pytest.raises(NotFound, match="nowhere"):
+        aegle("run", "in", "out", "--key", "nowhere/key")
+    assert not Path("out").exists()

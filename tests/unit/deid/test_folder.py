@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -15,9 +16,18 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from aegle.deid import Option, default_profile, threads
-from aegle.deid.folder import REASONS_FILE, REPORT, Summary, find, load_key, require_apart, run_folder
-from aegle.deid.treat import LEDGER, WORK, Task
-from aegle.errors import BadConfig, Conflict
+from aegle.deid.folder import (
+    REASONS_FILE,
+    REPORT,
+    Summary,
+    find,
+    load_key,
+    require_apart,
+    require_folder_of,
+    run_folder,
+)
+from aegle.deid.treat import LEDGER, WORK, Task, Treated
+from aegle.errors import BadConfig, Conflict, NotFound
 
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "SC_rgb_rle.dcm", "no_meta.dcm")
 
@@ -172,6 +182,41 @@ def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "clean" / ".aegle-work").exists()
 
 
+def test_what_a_killed_run_leaves_in_the_output_folder_holds_no_word_of_the_list(source: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "values.csv"
+    listed.write_text("keyword,value,decision\nManufacturerModelName,Quillfeather's own,pending\n")
+    seen: list[bytes] = []
+
+    def look(_: Treated) -> None:
+        seen.extend(path.read_bytes() for path in (tmp_path / "clean").rglob("*") if path.is_file())
+
+    with_list = replace(task(tmp_path), values=listed)
+    run_folder(sorted(source.iterdir()), with_list, None, 1, look)
+    assert seen and not any(b"Quillfeather" in content for content in seen)
+    assert [path.name for path in tmp_path.glob(".values*")] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another event there")
+def test_a_run_that_ctrl_c_stops_says_nothing_of_its_insides_and_is_taken_up_again(
+    source: Path, tmp_path: Path
+) -> None:
+    for number in range(300):
+        dataset = pydicom.dcmread(source / "CT_small.dcm")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"1.2.3.{number}")
+        dataset.save_as(source / f"{number}.dcm")
+    words = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean"), "--jobs", "2"]
+    words += ["--key", str(tmp_path / "key"), "--values", str(tmp_path / "values.csv")]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    wait_until(lambda: bool(written(tmp_path)))
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, b"")
+    stopped = len(written(tmp_path))
+    assert not (tmp_path / "clean" / WORK).exists()
+    subprocess.run(words, check=False, capture_output=True)
+    assert stopped < len(written(tmp_path))
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_no_process_outlives_the_run_that_started_it(source: Path, tmp_path: Path) -> None:
     for number in range(200):
@@ -224,6 +269,8 @@ def test_a_key_is_made_once_and_only_where_allowed(tmp_path: Path) -> None:
     assert len(made) == 32
     assert load_key(tmp_path / "key", make=False) == made
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "key").read_bytes().strip() + b"\r\n")
+    assert load_key(tmp_path / "key", make=False) == made
     (tmp_path / "bad").write_text("no key")
     with pytest.raises(BadConfig, match="64 hexadecimal"):
         load_key(tmp_path / "bad", make=True)
@@ -235,6 +282,34 @@ def test_an_output_below_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         require_apart(tmp_path, tmp_path)
     require_apart(tmp_path / "in", tmp_path / "out", None)
+
+
+@pytest.mark.parametrize("private", ["clean", "clean/held", "clean/values.csv", "exports/key"])
+def test_what_is_as_identified_as_the_input_is_refused_below_input_and_output(tmp_path: Path, private: str) -> None:
+    with pytest.raises(Conflict, match="choose one beside it"):
+        require_apart(tmp_path / "exports", tmp_path / "clean", None, tmp_path / private)
+
+
+def test_an_output_around_the_input_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="must not leave"):
+        require_apart(tmp_path / "exports", tmp_path)
+
+
+def test_a_key_or_list_in_a_folder_that_is_not_there_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    require_folder_of(tmp_path / "key", Path("key"))
+    with pytest.raises(NotFound, match="name another place"):
+        require_folder_of(tmp_path / "nowhere" / "key")
+
+
+@pytest.mark.parametrize(
+    ("begin", "told"), [(b"PK\3\4\x14\0", "ZIP archive: unpack"), (b"\x1f\x8b\x08\0", "gzip"), (b"PK", "no DICM mark")]
+)
+def test_an_archive_is_told_to_be_unpacked(begin: bytes, told: str, source: Path, tmp_path: Path) -> None:
+    (source / "export.zip").write_bytes(begin + bytes(200))
+    run(source, tmp_path)
+    reasons = json.loads((tmp_path / "held" / REASONS_FILE).read_text())
+    (detail,) = [reason["detail"] for reason in reasons.values() if reason["source"].endswith("export.zip")]
+    assert told in detail
 
 
 def with_values(source: Path, tmp_path: Path) -> Summary:

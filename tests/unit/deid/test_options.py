@@ -27,6 +27,8 @@ CODES = {int(line["tag"], 16): line for line in TABLE if "X" not in line["tag"] 
 ALONE = {option: compile_rules(frozenset({option})) for option in Option}
 BASIC = compile_rules(frozenset())
 TEXT = {"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"}
+#: Where an option does more than the table says: see the two tests below.
+MORE = {(Option.UIDS, 0x0040A124): Action.KEEP, (Option.PATIENT, 0x00101010): Action.AGE}
 #: Written anew, tokens, or without a place in a data set: no option reaches them.
 FIXED = {0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00400512, 0x00400551}
 
@@ -50,6 +52,7 @@ def expected(code: str, option: Option, vr: str) -> Action | None:
 def test_the_row_is_treated_as_its_option_says(row, option):
     vr = dictionary_VR(row.tag).split(" ")[0] if dictionary_has_tag(row.tag) else row.vr or "UN"
     wanted = expected(CODES[row.tag][option.value], option, vr) if row.tag not in FIXED else None
+    wanted = MORE.get((option, row.tag), wanted)
     assert ALONE[option][row.tag].action is (wanted or BASIC[row.tag].action)
 
 
@@ -137,6 +140,32 @@ def test_retained_uids_are_the_originals_and_a_result_finds_its_way_back(still, 
     assert back.StudyInstanceUID == original.StudyInstanceUID
     assert str(back.PatientName) == "Quillfeather^Ottilie"
     vault.close()
+
+
+def test_under_retained_uids_a_reports_reference_is_still_that_of_its_object(still, written, tmp_path):
+    uid = "1.2.3.4.5.6.77"
+    item = Dataset()
+    item.ValueType, item.UID = "UIDREF", uid
+    ds = still(FrameOfReferenceUID=uid, ContentSequence=[item])
+    treated = Treated(ds, tmp_path, written, *DEFAULT_OPTIONS, Option.UIDS)
+    assert treated.dataset.ContentSequence[0].UID == treated.dataset.FrameOfReferenceUID == uid
+
+
+def test_retained_moments_may_tell_their_offset_from_utc_and_dates_their_old_form(still, written, tmp_path):
+    moment = "20200229235959.999999-0500"
+    ds = still(AcquisitionDateTime=moment, TimezoneOffsetFromUTC="-0500")
+    content = written(ds).replace(b"DA\x08\x0020240229", b"DA\x0a\x002024.02.29")
+    treated = Treated(ds, tmp_path, lambda _: content, Option.FULL_DATES)
+    assert treated.dataset.AcquisitionDateTime == moment
+
+
+@pytest.mark.parametrize(
+    ("age", "kept"),
+    [("089Y", "089Y"), ("090Y", "090Y"), ("096Y", "090Y"), ("104Y", "090Y"), ("999M", "999M"), ("old!", "")],
+)
+def test_nobody_is_older_than_90_where_ages_are_kept(age, kept, still, written, tmp_path):
+    content = written(still(PatientAge="062Y")).replace(b"062Y", age.encode())
+    assert Treated(still(), tmp_path, lambda _: content, *DEFAULT_OPTIONS, Option.PATIENT).dataset.PatientAge == kept
 
 
 def test_prose_in_a_retained_uid_or_date_is_refused(still, written, tmp_path):

@@ -44,6 +44,35 @@ def test_a_file_written_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
     assert file.values_of([line]).decision("Manufacturer", "ottokar") is Decision.APPROVE
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"keyword;value;decision\r\nManufacturer;Ottokar, Optiker;Deny\r\n;;\r\n\r\n",
+        '\ufeff"keyword";"value";"decision"\r\n"Manufacturer";"Ottokar, Optiker";" DENY "\r\n'.encode(),
+        b"sep=;\nkeyword;value;decision;;\nManufacturer;Ottokar, Optiker;deny;;\n",
+        "keyword\tvalue\tdecision\r\nManufacturer\tOttokar, Optiker\tdeny\r\n".encode("utf-16"),
+        b'\n\nkeyword,value,decision\n\nManufacturer,"Ottokar, Optiker",deny\n , ,\n',
+    ],
+)
+def test_a_file_is_read_and_written_again_in_the_form_its_spreadsheet_gave_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "values.csv"
+    path.write_bytes(content)
+    (line,) = file.read(path)
+    assert (line.value, line.decision) == ("Ottokar, Optiker", Decision.DENY)
+    assert file.add(path, [FirstSeen(keyword="Manufacturer", value="Ludmila; Linsen")]) == 1
+    assert path.read_bytes()[:2] == content[:2].replace(b"se", b"ke").replace(b"\n\n", b"ke")
+    assert [line.value for line in file.read(path)] == ["Ottokar, Optiker", "Ludmila; Linsen"]
+
+
+@pytest.mark.parametrize(
+    "content", ["keyword,value,decision\nManufacturer,Müller,deny\n".encode("cp1252"), bytes(range(256))]
+)
+def test_a_file_that_is_no_utf_8_is_refused_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "values.csv").write_bytes(content)
+    with pytest.raises(BadConfig, match="save it as 'CSV UTF-8'"):
+        file.read(tmp_path / "values.csv")
+
+
 def test_the_later_of_two_lines_holds(tmp_path: Path) -> None:
     path = tmp_path / "values.csv"
     path.write_text("keyword,value,decision\nManufacturer,Ottokar,approve\nManufacturer,OTTOKAR,deny\n")

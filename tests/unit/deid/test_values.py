@@ -140,7 +140,12 @@ def test_a_value_too_long_to_ask_about_is_denied() -> None:
 
 
 def test_every_section_of_the_list_names_attributes_that_exist_and_no_line_stands_twice() -> None:
-    lines = [(keyword, gate.folded(value)) for keywords, value in gate._lines() for keyword in keywords]
+    lines = [
+        (keyword, gate.folded(value))
+        for keywords, values in gate._sections()
+        for value in values
+        for keyword in keywords
+    ]
     assert all(keyword == gate.ANY or tag_for_keyword(keyword) for keyword, _ in lines)
     assert {pair for pair in lines if pair[1] in {"", "|"}} == set()
 
