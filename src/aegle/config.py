@@ -193,14 +193,16 @@ class Deid(_Model):
         DEFAULT_OPTIONS  #: of PS3.15 §E.3; `aegle deid profile show` prints what each does
     )
 
-    second_look: Literal["none", "risky", "all"] = (
-        "risky"  #: pictures a text detector looks at before they leave: captures, photographs, ultrasound; or all; or none
+    second_look: Literal["none", "unvouched", "risky", "all"] = (
+        "unvouched"  #: pictures a text detector looks at before they leave: captures without a rule (risky: more)
     )
     pixels: tuple[PixelRule, ...] = ()  #: what is known of the pictures of devices that may burn text in
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        here = self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "risky"
+        here = (
+            self.name is not None or self.options != DEFAULT_OPTIONS or self.pixels or self.second_look != "unvouched"
+        )
         if self.profile is not None and here:
             raise ValueError("name a profile file, or its settings here, not both")
         return self

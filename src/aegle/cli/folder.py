@@ -32,12 +32,12 @@ def deidentify_folder(
     values: Path = VALUES,
     options: list[Option] | None = None,
     profile_file: Path | None = None,
-    second_look: Looking = Looking.RISKY,
+    second_look: Looking = Looking.UNVOUCHED,
     jobs: int = JOBS,
     compare: int = 0,
 ) -> int:
     """The exit status of `aegle deid run`: 0, or 3 where something is held or could not be read. Raises AegleError."""
-    require_apart(source, output, quarantine, values, key)
+    require_apart(source, output, {"--quarantine": quarantine, "--values": values, "--key": key})
     require_folder_of(values, key)
     files, closed = find(source)
     if not files and not closed:

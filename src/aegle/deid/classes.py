@@ -124,5 +124,8 @@ CLASSES: dict[str, SopClass] = {
 #: look at three would prove nothing and at all take hours.
 SLIDES = frozenset({_ROOT + "77.1.6"})
 
+#: Pictures that a camera takes by itself, of a specimen or of skin. What is drawn into them is mostly a scale.
+CAMERAS = frozenset(_ROOT + suffix for suffix in ("77.1.2", "77.1.3", "77.1.4"))
+
 #: Kinds whose samples are a waveform and no sound: in them alone Waveform Data stay. A voice could be a dictation.
 WAVEFORMS = frozenset(uid for uid in CLASSES if uid.startswith(_ROOT + "9."))

@@ -172,7 +172,7 @@ def _cleaned(
         pixels_certified=verdict.certified,
         blanked=blanked,
         painted=verdict.boxes,
-        may_hold_text=verdict.may_hold_text,
+        text_risk=verdict.text_risk,
     )
 
 

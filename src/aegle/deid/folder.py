@@ -287,15 +287,20 @@ def load_key(path: Path, *, make: bool) -> bytes:
     return key
 
 
-def require_apart(source: Path, output: Path, *private: Path | None) -> None:
+def require_apart(source: Path, output: Path, private: Mapping[str, Path | None]) -> None:
     """Refuse what mixes: anything below the input, which a second run would read, and below the output, which is meant to
-    leave, the input or what is as identified as it (`private`). Raises Conflict."""
-    for other in (output, *private):
-        if other is not None and _lies_in(other, source):
-            raise Conflict(f"{other} lies in the input folder; choose one beside it")
-    for other in (source, *private):
-        if other is not None and _lies_in(other, output):
-            raise Conflict(f"{other} lies in the output folder, and must not leave with it; choose one beside it")
+    leave, the input or what is as identified as it (`private`, by the option that names it). Raises Conflict."""
+    if _lies_in(output, source):
+        raise Conflict(f"{output} lies in the input folder; choose an output folder beside it")
+    if _lies_in(source, output):
+        raise Conflict(f"{source} lies in the output folder, and must not leave with it; choose an output folder beside it")
+    for option, place in private.items():
+        if place is not None and _lies_in(place, source):
+            raise Conflict(f"{place} lies in the input folder; name a place outside of it with {option}")
+        if place is not None and _lies_in(place, output):
+            raise Conflict(
+                f"{place} lies in the output folder, and must not leave with it; name a place outside of it with {option}"
+            )
 
 
 def _lies_in(place: Path, folder: Path) -> bool:

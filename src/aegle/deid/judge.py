@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aegle.deid.classes import CLASSES, SLIDES, PixelRisk
+from aegle.deid.classes import CAMERAS, CLASSES, SLIDES, PixelRisk
 from aegle.deid.masks import Box, Keep, PixelRule, clip, fitting, outside
+from aegle.deid.outcome import TextRisk
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import HoldReason
@@ -43,7 +44,7 @@ class Verdict:
 
     certified: bool  #: free of identity once the boxes are painted over: (0012,0062) may say YES
     boxes: tuple[Box, ...] = ()  #: to be painted over
-    may_hold_text: bool = False  #: whatever the object or a rule says of it
+    text_risk: TextRisk = TextRisk.NONE
 
 
 def judge(survey: Survey, rules: Sequence[PixelRule]) -> Verdict:
@@ -61,7 +62,7 @@ def judge(survey: Survey, rules: Sequence[PixelRule]) -> Verdict:
     _refuse_pictures_of_people(survey)
     rule = fitting(rules, survey.device)
     verdict = _by_rule(survey, rule) if rule else _by_its_word(survey, row.risk)
-    return replace(verdict, may_hold_text=bool(verdict.boxes) or _may_hold_text(survey, row.risk))
+    return replace(verdict, text_risk=_text_risk(survey, row.risk, vouched=rule is not None))
 
 
 def _require_uids(source: InstanceRef) -> None:
@@ -96,13 +97,16 @@ def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:
     return Verdict(certified=burned_in == "NO" or "ORIGINAL" in _kind(survey))
 
 
-def _may_hold_text(survey: Survey, risk: PixelRisk) -> bool:
-    """Whether text may be in the picture although the object, or a rule, says that none is: by its class, by what it says of
-    where it was captured, and in classes of detectors by colours, or by the modality of something else."""
-    if risk is PixelRisk.HIGH:
-        return survey.text(SOP_CLASS) not in SLIDES
+def _text_risk(survey: Survey, risk: PixelRisk, *, vouched: bool) -> TextRisk:
+    """By the object's class, by what it says of where it was captured, and in classes of detectors by colours, or by the
+    modality of something else. What a person made a rule for is vouched for, and so is a camera's own picture."""
+    sop_class = survey.text(SOP_CLASS)
     coloured = survey.number("samples") > 1 or survey.text(PHOTOMETRIC) == "PALETTE COLOR"
-    return coloured or survey.device.modality.upper() in _OF_PICTURES or _is_captured(survey)
+    is_odd = coloured or survey.device.modality.upper() in _OF_PICTURES
+    captured = _is_captured(survey)
+    if sop_class in SLIDES or not (risk is PixelRisk.HIGH or is_odd or captured):
+        return TextRisk.VOUCHED if vouched else TextRisk.NONE
+    return TextRisk.VOUCHED if vouched or (sop_class in CAMERAS and not captured) else TextRisk.UNVOUCHED
 
 
 def _is_captured(survey: Survey) -> bool:

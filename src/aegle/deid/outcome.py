@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Self
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -32,6 +33,14 @@ RESTORED: Mapping[int, str] = {
     0x00104000: "LT",  # PatientComments
     0x00200010: "SH",  # StudyID
 }
+
+
+class TextRisk(IntEnum):
+    """Whether there may be text in a picture that is about to leave, and who says that there is none."""
+
+    NONE = 0  #: a detector wrote it
+    VOUCHED = 1  #: its kind may hold some; a person who looked at the device's pictures, or a camera's own word, speaks for it
+    UNVOUCHED = 2  #: nothing but the word of whatever captured it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +88,7 @@ class Deidentified:
     pixels_certified: bool  #: whether (0012,0062) says YES
     blanked: int  #: comment segments blanked in codestreams, runs of samples painted over
     painted: tuple[Box, ...] = ()  #: what was painted over
-    may_hold_text: bool = False  #: the picture is of a kind that may, whatever it says of itself: worth a second look
+    text_risk: TextRisk = TextRisk.NONE
 
     def __repr__(self) -> str:
         """By alias only."""

@@ -11,7 +11,7 @@ from typing import Self
 
 from aegle.deid.child import Child
 from aegle.deid.classes import CLASSES, PixelRisk
-from aegle.deid.outcome import Deidentified
+from aegle.deid.outcome import Deidentified, TextRisk
 from aegle.deid.reasons import Held, HoldReason
 
 _CHILD = "aegle.deid.text_reader"
@@ -21,8 +21,15 @@ class Looking(StrEnum):
     """Which pictures get a second look."""
 
     NONE = "none"
-    RISKY = "risky"  #: whatever may hold text, also where the object or a rule says that it does not
+    UNVOUCHED = (
+        "unvouched"  #: what may hold text, where nothing but the word of whatever captured it says that it does not
+    )
+    RISKY = "risky"  #: whatever may hold text, also where a person's rule or a camera says that it does not
     ALL = "all"  #: every picture
+
+
+#: The least risk at which a picture is looked at.
+_FROM = {Looking.UNVOUCHED: TextRisk.UNVOUCHED, Looking.RISKY: TextRisk.VOUCHED, Looking.ALL: TextRisk.NONE}
 
 
 class SecondLook:
@@ -59,4 +66,4 @@ class SecondLook:
     def _is_due(self, done: Deidentified) -> bool:
         if self._looking is Looking.NONE or CLASSES[done.alias.sop_class].risk is PixelRisk.NONE:
             return False
-        return self._looking is Looking.ALL or done.may_hold_text
+        return done.text_risk >= _FROM[self._looking]

@@ -278,21 +278,21 @@ def test_a_key_is_made_once_and_only_where_allowed(tmp_path: Path) -> None:
 
 def test_an_output_below_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
-        require_apart(tmp_path, tmp_path / "clean")
+        require_apart(tmp_path, tmp_path / "clean", {})
     with pytest.raises(Conflict):
-        require_apart(tmp_path, tmp_path)
-    require_apart(tmp_path / "in", tmp_path / "out", None)
+        require_apart(tmp_path, tmp_path, {})
+    require_apart(tmp_path / "in", tmp_path / "out", {"--quarantine": None})
 
 
 @pytest.mark.parametrize("private", ["clean", "clean/held", "clean/values.csv", "exports/key"])
 def test_what_is_as_identified_as_the_input_is_refused_below_input_and_output(tmp_path: Path, private: str) -> None:
-    with pytest.raises(Conflict, match="choose one beside it"):
-        require_apart(tmp_path / "exports", tmp_path / "clean", None, tmp_path / private)
+    with pytest.raises(Conflict, match="with --values"):
+        require_apart(tmp_path / "exports", tmp_path / "clean", {"--values": tmp_path / private})
 
 
 def test_an_output_around_the_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="must not leave"):
-        require_apart(tmp_path / "exports", tmp_path)
+        require_apart(tmp_path / "exports", tmp_path, {})
 
 
 def test_a_key_or_list_in_a_folder_that_is_not_there_is_told_before_anything_is_done(tmp_path: Path) -> None:

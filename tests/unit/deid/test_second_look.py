@@ -9,6 +9,7 @@ from pydicom import dcmread
 from aegle.bench import make_corpus
 from aegle.deid import Deidentified, HoldReason, Option, Pseudonyms, deidentify, profile
 from aegle.deid.masks import Keep, PixelRule
+from aegle.deid.outcome import TextRisk
 from aegle.deid.second_look import Looking, SecondLook
 
 RULE = PixelRule(manufacturer="GE Healthcare", model="LOGIQ E9", keep=Keep.REGIONS, by="the test")
@@ -77,7 +78,9 @@ def test_drawn_text_is_found_without_the_extra(corpus, treat, monkeypatch, tmp_p
     assert doubt is not None and doubt.reason is HoldReason.TEXT_SUSPECTED and "at" in doubt.detail
 
 
-CT, CAPTURE, ULTRASOUND, SLIDE = (f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in ("2", "7", "6.1", "77.1.6"))
+CT, CAPTURE, ULTRASOUND, SLIDE, MICROSCOPIC, ENDOSCOPIC = (
+    f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix in ("2", "7", "6.1", "77.1.6", "77.1.2", "77.1.1")
+)
 
 
 @pytest.mark.parametrize(
@@ -91,16 +94,19 @@ CT, CAPTURE, ULTRASOUND, SLIDE = (f"1.2.840.10008.5.1.4.1.1.{suffix}" for suffix
         ({"SOPClassUID": CT, "Modality": "CT", "ConversionType": "WSD"}, True),
         ({"SOPClassUID": CT, "Modality": "OT"}, True),
         ({"SOPClassUID": SLIDE, "Modality": "SM", "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME"]}, False),
+        ({"SOPClassUID": MICROSCOPIC, "Modality": "GM"}, False),
+        ({"SOPClassUID": MICROSCOPIC, "Modality": "GM", "ConversionType": "WSD"}, True),
+        ({"SOPClassUID": ENDOSCOPIC, "Modality": "ES"}, True),
     ],
 )
 def test_what_may_hold_text_is_looked_at_although_it_says_no(values, is_looked_at, still, run):
-    assert run(still(BurnedInAnnotation="NO", **values)).done.may_hold_text is is_looked_at
+    assert (run(still(BurnedInAnnotation="NO", **values)).done.text_risk is TextRisk.UNVOUCHED) is is_looked_at
 
 
 def test_colours_from_a_detector_of_greys_are_looked_at(still, run):
     ds = still(SOPClassUID=CT, Modality="CT", SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
     ds.PixelData = bytes(48)
-    assert run(ds).done.may_hold_text
+    assert run(ds).done.text_risk is TextRisk.UNVOUCHED
 
 
 def test_nothing_is_asked_about_what_is_not_to_be_looked_at(treat):
