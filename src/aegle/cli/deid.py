@@ -33,7 +33,7 @@ SecondLook = Annotated[
     typer.Option(
         help="Which pictures a text detector looks at before they are written, and holds where it sees some: those that "
         "may hold text whatever they say (risky: captures, photographs, ultrasound, saved screens, what was painted "
-        "over), all, or none. A tenth of a second a picture; one more with `pip install 'aegle[text]'`, which reads better."
+        "over), all, or none. About half a second a megapixel; with `pip install 'aegle[text]'`, which reads better, two."
     ),
 ]
 Compare = Annotated[
