@@ -17,6 +17,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.pixels.utils import iter_pixels
 
 FRAME_MAX_PIXELS = 100_000_000
+SHOWN_MAX_BYTES = 64 << 20  #: of a frame that is drawn, decoded: three times as much memory, at the worst
 PICTURE_MAX_BYTES = 2 << 30  #: of all frames, unpacked
 EACH = 6  #: frames up to which every one is looked at by itself
 ODDEST = 4  #: of more frames, how many are looked at for being unlike the one before
@@ -38,6 +39,19 @@ def looks(path: Path) -> Iterator[View]:
         raise ValueError("a picture beyond the bounds")
     views = (_views(frame, described) for frame in iter_pixels(path))
     yield from _distinct(view for seen in (_chosen(views, frames) if frames > EACH else views) for view in seen)
+
+
+def as_shown(path: Path, widest_px: int) -> View:
+    """The first frame as a viewer shows it, its longer side about `widest_px` at most. Peak memory: the frame, decoded.
+    Raises as `looks` does."""
+    described = dcmread(path, defer_size=1 << 20)
+    if described.Rows * described.Columns * described.SamplesPerPixel * described.BitsAllocated // 8 > SHOWN_MAX_BYTES:
+        raise ValueError("a picture beyond the bounds")
+    frame = next(iter_pixels(path, indices=[0]))
+    step = -(-max(frame.shape[:2]) // widest_px)
+    views = _views(frame[::step, ::step].copy(), described)
+    shown = views[-1] if described.PhotometricInterpretation.startswith("MONOCHROME") and len(views) > 2 else views[0]
+    return 255 - shown if described.PhotometricInterpretation == "MONOCHROME1" else shown
 
 
 def tiles(view: View) -> Iterator[tuple[int, int, int, View]]:

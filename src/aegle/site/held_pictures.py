@@ -1,29 +1,25 @@
 """The picture of a held object, for the person who decides about it: blurred, until that person asks to see it as it is.
 
 The object is identified, and may be hostile: it lies open in the site's private work folder while its header is read, and its
-pixels are decoded by a child process without keys. Peak memory: one frame and its picture.
+pixels are decoded and drawn by a child process without keys. Peak memory: the picture, here; a decoded frame, there.
 """
 
+import base64
 import io
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from aegle import durable
+from aegle.deid.child import Child
 from aegle.deid.engine import device_of
 from aegle.deid.masks import Device
-from aegle.dicom.describe import describe
-from aegle.errors import AegleError, NotFound, TooLarge
-from aegle.inference.process import PixelProcess
+from aegle.errors import NotFound, TooLarge
 from aegle.intake.quarantine import Entry, Quarantine
-from aegle.site.drawing import pixel_format
 
 _LARGEST_BYTES = 256_000_000
 _WIDEST_PX = 1_600
@@ -36,7 +32,7 @@ class HeldPictures:
 
     quarantine: Quarantine
     work: Path
-    decoder: PixelProcess
+    reader: Child = field(default_factory=lambda: Child("aegle.deid.picture_reader"))
 
     def device(self, entry: Entry) -> Device | None:
         """Which device made the picture; None where the object does not say or is too large to be opened for it."""
@@ -46,25 +42,19 @@ class HeldPictures:
             return device_of(path, self.work)
 
     def picture(self, entry: Entry, *, sharp: bool) -> bytes:
-        """The first frame as PNG. Raises NotFound where there is no picture that can be shown, TooLarge, Unavailable."""
+        """The first frame as PNG. Raises NotFound where there is no picture that can be shown, TooLarge."""
         if entry.size_bytes > _LARGEST_BYTES:
             raise TooLarge(f"objects of more than {_LARGEST_BYTES // 1_000_000} MB are not shown here")
         with self._opened(entry) as path:
-            pixels = self._first_frame(path)
-        shown = Image.fromarray(pixels)
-        shown.thumbnail((_WIDEST_PX, _WIDEST_PX))
-        return _png(shown if sharp else _blurred(shown))
-
-    def _first_frame(self, path: Path) -> NDArray[np.uint8]:
-        try:
-            described = describe(path, forgets=True)
-        except AegleError:
-            raise NotFound("this object's header cannot be read, so it has no picture") from None
-        if described.table is None or not len(described.table):
+            answer = self.reader.ask({"path": str(path), "widest_px": _WIDEST_PX})
+        if answer is None:
             raise NotFound("this object has no picture that can be shown")
-        with path.open("rb") as stream:
-            content = b"".join(_span(stream, *span) for span in described.table.of(1))
-        return self.decoder.decode(content, pixel_format(described, json.loads(described.metadata)))
+        drawn = base64.b64decode(answer["png"])
+        return drawn if sharp else _png(_blurred(Image.open(io.BytesIO(drawn))))
+
+    def close(self) -> None:
+        """End the child. Idempotent."""
+        self.reader.close()
 
     @contextmanager
     def _opened(self, entry: Entry) -> Iterator[Path]:
@@ -75,11 +65,6 @@ class HeldPictures:
             yield path
         finally:
             path.unlink(missing_ok=True)
-
-
-def _span(stream: io.BufferedReader, offset: int, length: int) -> bytes:
-    stream.seek(offset)
-    return stream.read(length)
 
 
 def _blurred(picture: Image.Image) -> Image.Image:

@@ -70,7 +70,7 @@ class SiteProgram:
             is_own_result=self.vault.is_own_result,
         )
         self.pictures = Pictures(archive=ports.archive)
-        self.held_pictures = HeldPictures(quarantine=self.quarantine, work=folder.work, decoder=self.pictures.decoder)
+        self.held_pictures = HeldPictures(quarantine=self.quarantine, work=folder.work)
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
@@ -129,6 +129,7 @@ class SiteProgram:
         self.pictures.close()
         self.endpoint.close()
         self.second_look.close()
+        self.held_pictures.close()
         self.labels.close()
         self.vault.close()
         self.values.close()
