@@ -33,7 +33,7 @@ SecondLook = Annotated[
     typer.Option(
         help="Which pictures a text detector looks at before they are written, and holds where it sees some: captures, "
         "ultrasound, endoscopy and saved screens for which no rule speaks (unvouched); also photographs and what has a rule "
-        "(risky); all, or none. A quarter of a second a megapixel; with `pip install 'aegle[text]'` more, and it reads better."
+        "(risky); all, or none. Half a second a megapixel; with `pip install 'aegle[text]'`, which reads better, two."
     ),
 ]
 Compare = Annotated[

@@ -293,7 +293,9 @@ def require_apart(source: Path, output: Path, private: Mapping[str, Path | None]
     if _lies_in(output, source):
         raise Conflict(f"{output} lies in the input folder; choose an output folder beside it")
     if _lies_in(source, output):
-        raise Conflict(f"{source} lies in the output folder, and must not leave with it; choose an output folder beside it")
+        raise Conflict(
+            f"{source} lies in the output folder, and must not leave with it; choose an output folder beside it"
+        )
     for option, place in private.items():
         if place is not None and _lies_in(place, source):
             raise Conflict(f"{place} lies in the input folder; name a place outside of it with {option}")
