@@ -43,7 +43,7 @@ def _said(encoding: Encoding, alias: str, profile: Profile, verdict: Verdict) ->
 
 def late_dates(encoding: Encoding, survey: Survey, profile: Profile, shift: Shift) -> Mapping[int, bytes]:
     """Dates whose times pass midnight when they move; for most objects none, as times move by less than an hour."""
-    if not any(time.startswith(_LAST_HOUR) for time in survey.times.values()):
+    if not any(time.strip().startswith(_LAST_HOUR) for time in survey.times.values()):
         return {}
     return {
         tag: encoding.emit(tag, b"DA", moved_date(survey.text(tag), shift.days - days).encode())

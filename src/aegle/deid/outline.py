@@ -42,6 +42,7 @@ class Level:
     """The top level of one object up to PixelData or to its end."""
 
     stretches: Sequence[tuple[int, Stretch]]  #: each with its position
+    repeated: Collection[int]  #: which of them the object before had, too
     pixels: Head | None  #: of PixelData
 
     @property
@@ -94,7 +95,7 @@ class Outlines:
                 raise Holding(HoldReason.TOO_LARGE, "more attributes than any real object has")
         if count <= _COMPARED_ELEMENTS:
             self._before = _joined(found, met)
-        return Level(found, pixels)
+        return Level(found, met, pixels)
 
     def _alone(self, data: Buffer, head: Head) -> Stretch:
         """A stretch of one element."""

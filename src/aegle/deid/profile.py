@@ -53,7 +53,7 @@ class Profile:
 
     def naming(self, pseudonyms: Pseudonyms) -> Pseudonyms:
         """The pseudonyms under this profile: where UIDs are retained, a UID is its own alias."""
-        return pseudonyms.with_own_uids() if Option.UIDS in self.options else pseudonyms
+        return pseudonyms.with_own_uids if Option.UIDS in self.options else pseudonyms
 
 
 def default_profile() -> Profile:

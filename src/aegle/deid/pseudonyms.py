@@ -8,7 +8,7 @@ import hmac
 import mmap
 import os
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import IO, Self
 
@@ -50,6 +50,7 @@ class Pseudonyms:
             raise BadConfig(f"the pseudonym secret must be {SECRET_BYTES} bytes")
         return cls({purpose: _subkey(secret, purpose) for purpose in _PURPOSES})
 
+    @cached_property
     def with_own_uids(self) -> "Pseudonyms":
         """The same maps, but every UID stands for itself (Retain UIDs Option)."""
         same = Pseudonyms(self._keys)

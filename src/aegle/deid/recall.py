@@ -15,7 +15,9 @@ from aegle.deid.reasons import FirstSeen
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
 
-_STRETCHES, _KINDS = 1024, 4  #: at most; of each kind of object, and kinds
+_KINDS = 32  #: of objects that are treated alike, one for each patient of a study at the door
+_MEMORY_MAX_BYTES = 512 << 10  #: of what is remembered of one kind
+_COST, _UID_COST = 1500, 400  #: bytes that a past and a UID in its notes take besides what they say
 
 
 class Notes(NamedTuple):
@@ -47,6 +49,14 @@ class Past(NamedTuple):
 
     written: bytes  #: what stands for it
     notes: Notes | None  #: None where there was nothing to note
+    kept_bytes: int  #: of values that stayed
+    nested: int  #: items and attributes in them
+
+    @property
+    def cost(self) -> int:
+        """About how many bytes of memory it takes."""
+        texts = sum(map(len, self.notes.kept_text)) + _UID_COST * len(self.notes.uids) if self.notes else 0
+        return _COST + 2 * len(self.written) + texts
 
 
 class Memory:
@@ -54,13 +64,17 @@ class Memory:
 
     def __init__(self) -> None:
         self._met: dict[bytes, Past] = {}
+        self._cost = 0
         self.get: Callable[[bytes], Past | None] = self._met.get  #: what became of these bytes before
 
     def keep(self, raw: bytes, past: Past) -> None:
         """Remember it; everything else is forgotten where there is too much."""
-        if len(self._met) >= _STRETCHES:
+        if self._cost + past.cost > _MEMORY_MAX_BYTES:
             self._met.clear()
-        self._met[raw] = past
+            self._cost = 0
+        if past.cost <= _MEMORY_MAX_BYTES:
+            self._met[raw] = past
+            self._cost += past.cost
 
 
 @lru_cache(maxsize=_KINDS)

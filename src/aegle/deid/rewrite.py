@@ -74,11 +74,15 @@ class Rewriter:
         pending = [*sorted(self.insertions, reverse=True)]
         parts, notes = list[bytes](), list[Notes]()
         met = self.memory.get if self.forbidden is None else _nothing
-        for start, stretch in level.stretches:
+        for number, (start, stretch) in enumerate(level.stretches):
             tag = stretch.first
             if pending and pending[-1] <= tag:
                 parts.append(self._due(pending, tag))
-            past = met(stretch.raw) or self._observed(start, stretch)
+            past = met(stretch.raw)
+            if past is None:
+                past = self._observed(start, stretch, repeats=number in level.repeated)
+            else:
+                self._count(past.kept_bytes, past.nested)
             if past.notes is not None:
                 notes.append(past.notes)
             if tag not in self.insertions:
@@ -87,21 +91,32 @@ class Rewriter:
         parts.append(self._due(pending, SEQUENCE_END))
         return _bounded(b"".join(parts))
 
-    def _observed(self, start: int, stretch: Stretch) -> Past:
-        """What becomes of elements of the top level; it is remembered where the next object may have them, too."""
-        before, self.notes = self.notes, Notes.none()
+    def _observed(self, start: int, stretch: Stretch, *, repeats: bool) -> Past:
+        """What becomes of elements of the top level; it is remembered where they repeat."""
+        notes, self.notes = self.notes, Notes.none()
+        kept_bytes, nested = self._kept_bytes, self._nested
         heads, parts = [*stretch.at(start)], list[bytes]()
         ends = [*(head.start for head in heads[1:]), start + stretch.size]
         try:
             for head, end in zip(heads, ends, strict=True):
                 kept, _ = self._element(self.target, head, end, 0)
                 parts.append(self.data[head.start : end] if kept is None else kept)
-            past = Past(b"".join(parts), self.notes if any(self.notes) else None)
+            noted = self.notes if any(self.notes) else None
         finally:
-            self.notes = before
-        if self.forbidden is None and stretch.raw:
+            self.notes = notes
+        past = Past(b"".join(parts), noted, self._kept_bytes - kept_bytes, self._nested - nested)
+        if repeats and self.forbidden is None:
             self.memory.keep(stretch.raw, past)
         return past
+
+    def _count(self, kept_bytes: int, nested: int) -> None:
+        """Add to what was met. Raises Holding beyond the bounds."""
+        self._kept_bytes += kept_bytes
+        self._nested += nested
+        if self._kept_bytes > HEADER_MAX_BYTES:
+            raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
+        if self._nested > NESTED_MAX:
+            raise Holding(HoldReason.TOO_LARGE, "more nested attributes than any real object has")
 
     def _due(self, pending: list[int], tag: int) -> bytes:
         """Takes from `pending` the insertions that stand before, or in place of, the element with this tag."""
@@ -132,7 +147,7 @@ class Rewriter:
         parts: list[bytes] = []
         run = pos
         while pos < end:
-            self._nested += 1
+            self._count(0, 1)
             head = source.head(self.data, pos, end)
             if head.tag == ITEM_END and open_ended:
                 parts.append(self.data[run : head.start])
@@ -208,9 +223,7 @@ class Rewriter:
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
                 return b"".join(parts), item.value
             require_item(item, depth + 1)
-            self._nested += 1
-            if self._nested > NESTED_MAX:
-                raise Holding(HoldReason.TOO_LARGE, "more nested attributes than any real object has")
+            self._count(0, 1)
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
@@ -223,9 +236,7 @@ class Rewriter:
 
     def _kept(self, source: Encoding, head: Head, rule: Rule) -> bytes | None:
         """None to keep the element's bytes; a rewritten or empty element, or nothing, where they cannot stand."""
-        self._kept_bytes += head.length
-        if self._kept_bytes > HEADER_MAX_BYTES:
-            raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
+        self._count(head.length, 0)
         vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
         if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
             return self._refused(head, rule)

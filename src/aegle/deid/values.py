@@ -61,7 +61,7 @@ class Values:
     def __init__(self, decided: Mapping[tuple[str, str], Decision] | None = None) -> None:
         """`decided` maps (keyword, value) to the site's decision, which goes before the list we ship."""
         self._decided = {(keyword, folded(value)): what for (keyword, value), what in (decided or {}).items()}
-        self._known: dict[tuple[int, bytes, tuple[str, ...]], Judged | None] = {}
+        self._known: dict[tuple[int, bytes, bytes, tuple[str, ...]], Judged | None] = {}
 
     @property
     def digest(self) -> str:
@@ -75,7 +75,7 @@ class Values:
 
     def judge(self, tag: int, vr: bytes, raw: bytes, character_set: Sequence[str]) -> Judged | None:
         """None when every part of the raw value may stay."""
-        key = (tag, raw, () if raw.isascii() else tuple(character_set))
+        key = (tag, vr, raw, () if raw.isascii() else tuple(character_set))
         if key not in self._known:
             if len(self._known) >= _CACHED:
                 self._known.clear()

@@ -1,6 +1,6 @@
 """What is remembered of elements that repeat: it changes nothing, and what it does not depend on it does not remember."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pydicom.data
@@ -8,7 +8,19 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.tag import Tag
 
-from aegle.deid import Decision, Deidentified, Held, Option, Pseudonyms, Values, default_profile, deidentify, recall
+from aegle.deid import (
+    Decision,
+    Deidentified,
+    Held,
+    Option,
+    Pseudonyms,
+    Values,
+    default_profile,
+    deidentify,
+    outline,
+    recall,
+    rewrite,
+)
 from aegle.deid.profile import Profile, profile
 from aegle.deid.table import DEFAULT_OPTIONS
 
@@ -45,25 +57,74 @@ def test_a_memory_full_of_other_objects_changes_nothing_of_any_file(tmp_path: Pa
     assert sum(isinstance(outcome, Deidentified) for outcome, _ in cold) > 25
 
 
-def test_the_second_object_of_a_series_recalls_the_first(
+def looked_into(
+    contents: Sequence[bytes],
+    folder: Path,
+    pseudonyms: Pseudonyms,
+    monkeypatch: pytest.MonkeyPatch,
+    rules: Profile | None = None,
+) -> list[list[int]]:
+    """For each object the first tags of the stretches that were not recalled."""
+    recall.memory.cache_clear()
+    tags: list[list[int]] = []
+    observed = rewrite.Rewriter._observed
+
+    def noted(self: rewrite.Rewriter, start: int, stretch: outline.Stretch, *, repeats: bool) -> recall.Past:
+        tags[-1].append(stretch.first)
+        return observed(self, start, stretch, repeats=repeats)
+
+    monkeypatch.setattr(rewrite.Rewriter, "_observed", noted)
+    for content in contents:
+        tags.append([])
+        treat(content, folder, pseudonyms, None, rules)
+    return tags
+
+
+def test_of_a_series_only_what_differs_is_looked_into(
     still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recall.memory.cache_clear()
-    first, second = (written(still(SOPInstanceUID=f"1.2.3.{number}", InstanceNumber=number)) for number in (1, 2))
-    met: list[int] = []
-    keep = recall.Memory.keep
+    series = [written(still(SOPInstanceUID=f"1.2.3.{number}", InstanceNumber=number)) for number in range(1, 6)]
+    tags = looked_into(series, tmp_path, pseudonyms, monkeypatch)
+    assert len(tags[0]) > 20
+    assert tags[-1] == [0x00080018, 0x00200013]
 
-    def kept(self: recall.Memory, raw: bytes, past: recall.Past) -> None:
-        met.append(int.from_bytes(raw[:2], "little"))
-        keep(self, raw, past)
 
-    monkeypatch.setattr(recall.Memory, "keep", kept)
-    treat(first, tmp_path, pseudonyms)
-    count = len(met)
-    met.clear()
-    treat(second, tmp_path, pseudonyms)
-    assert count > 20
-    assert met == [0x0008, 0x0020]  # SOP Instance UID and Instance Number
+def test_a_series_is_recalled_where_uids_stay(
+    still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = profile("own-uids", DEFAULT_OPTIONS | {Option.UIDS})
+    tags = looked_into([written(still())] * 5, tmp_path, pseudonyms, monkeypatch, rules)
+    assert tags[-1] == []
+
+
+def test_patients_whose_objects_alternate_are_recalled_all_the_same(
+    still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [written(still(PatientID=f"MRN-{patient}")) for patient in range(1001, 1009)]
+    tags = looked_into(contents * 5, tmp_path, pseudonyms, monkeypatch)
+    assert all(each == [0x00100020] for each in tags[-8:])
+
+
+@pytest.mark.parametrize("bound", ["HEADER_MAX_BYTES", "NESTED_MAX"])
+def test_bounds_count_what_is_recalled(
+    bound: str,
+    still: Still,
+    written: Written,
+    tmp_path: Path,
+    pseudonyms: Pseudonyms,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item = Dataset()
+    item.CodeMeaning = "x" * 20
+    content = written(still(ProcedureCodeSequence=[item] * 4, AnatomicRegionSequence=[item] * 4))
+    for _ in range(4):
+        assert isinstance(treat(content, tmp_path, pseudonyms)[0], Deidentified)
+    for most in (*range(30), *range(30, 500, 31)):
+        monkeypatch.setattr(rewrite, bound, most)
+        warm = treat(content, tmp_path, pseudonyms)
+        assert warm == alone(content, tmp_path, pseudonyms)
+        for _ in range(3):
+            treat(content, tmp_path, pseudonyms)
 
 
 def test_patients_of_the_same_day_move_by_their_own_days(
@@ -135,13 +196,13 @@ def test_what_is_remembered_is_bounded_in_size_and_number(
         keep(self, raw, past)
 
     monkeypatch.setattr(recall.Memory, "keep", kept)
-    monkeypatch.setattr(recall, "_STRETCHES", 40)
+    monkeypatch.setattr(recall, "_MEMORY_MAX_BYTES", 100_000)
     long = still(LUTExplanation="x" * 2000)
     long.add_new(Tag("PixelPaddingValue"), "US", 0)
     for number in range(30):
-        long.SOPInstanceUID = f"1.2.3.{number}"
+        long.SOPInstanceUID, long.SeriesNumber = f"1.2.3.{number}", number // 2
         outcome, _ = treat(written(long), tmp_path, pseudonyms)
         assert isinstance(outcome, Deidentified)
     memory = memories[-1]
     assert not any(b"x" * 100 in raw for raw in memory._met)
-    assert 0 < len(memory._met) <= 40
+    assert 0 < sum(past.cost for past in memory._met.values()) <= 100_000

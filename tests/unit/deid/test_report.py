@@ -48,7 +48,7 @@ def test_nothing_of_the_patient_is_in_it(still, run, pseudonyms: Pseudonyms) -> 
 def test_a_study_uid_that_is_none_is_not_repeated(pseudonyms: Pseudonyms) -> None:
     junk = InstanceRef(study_uid="Quillfeather", series_uid="", sop_uid="", sop_class="")
     held = Held(reason=HoldReason.BAD_UID, detail="study", source=junk)
-    assert held_back(held, "d", pseudonyms.with_own_uids()).study == ""
+    assert held_back(held, "d", pseudonyms.with_own_uids).study == ""
 
 
 def test_the_ledger_keeps_studies_apart_and_a_replacement_takes_the_line(clean: Settled, tmp_path: Path) -> None:

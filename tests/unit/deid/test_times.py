@@ -59,3 +59,11 @@ def test_an_hour_alone_stays_an_hour(still, run):
     outcome = run(still(StudyTime="13", AcquisitionDateTime="2024022913"))
     assert outcome.dataset.StudyTime == "13" and outcome.dataset.AcquisitionDateTime[8:] == "13"
     assert outcome.check() is None
+
+
+@pytest.mark.parametrize("blanks", [b"\t\t", b"\r\n", b"\xa0\xa0", b"  "])
+def test_a_time_behind_blanks_of_any_kind_takes_its_date_over_midnight(blanks, still, run, written):
+    plain = run(written(still(ContentDate="20240229", ContentTime="2359"))).dataset
+    assert plain.ContentTime < "0100"
+    content = written(still(ContentDate="20240229", ContentTime="235959"))
+    assert run(content.replace(b"235959", blanks + b"2359")).dataset.ContentDate == plain.ContentDate

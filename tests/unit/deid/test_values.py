@@ -158,3 +158,12 @@ def test_what_is_told_names_attributes_and_no_value() -> None:
     )
     assert held.detail == "1 in StackID"
     assert "Ottokar" not in repr(held) + str(held.first_seen)
+
+
+def test_a_term_is_known_where_it_is_a_code_whichever_was_met_first() -> None:
+    tag = tag_for_keyword("BodyPartExamined")
+    assert tag is not None
+    values = Values()
+    for _ in range(2):
+        assert values.judge(tag, b"LO", b"CERVIX", ()) is not None
+        assert values.judge(tag, b"CS", b"CERVIX", ()) is None
