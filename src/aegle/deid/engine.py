@@ -37,7 +37,7 @@ from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
 from aegle.references import InstanceRef
 
-_PAGES_AT_ONCE_BYTES = 2 << 20
+_PAGES_AT_ONCE_BYTES = 8 << 20
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 
@@ -196,7 +196,8 @@ def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _P
         if pixels is None:
             return ()
         blanks = Blanks()
-        blanks.add(painted(verdict.boxes, survey, pixels))
+        if verdict.boxes:
+            blanks.add(painted(verdict.boxes, survey, pixels))
         blanks.add(prove(origin.data, pixels, SYNTAXES[origin.syntax], survey))
         return blanks
 
