@@ -37,7 +37,7 @@ from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
 from aegle.references import InstanceRef
 
-_PAGES_AT_ONCE_BYTES = 8 << 20
+_PAGES_AT_ONCE_BYTES = 2 << 20
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 

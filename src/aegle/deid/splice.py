@@ -22,7 +22,7 @@ from aegle.errors import StorageFull
 _CHUNK = 1 << 20
 _BUFFER = 1 << 17  #: bytes copied at a time through memory of ours
 _LEFT_TO_THE_SYSTEM = 64 << 20  #: copied by one call, without a thread of ours
-_WORTH_A_THREAD = 8 << 20  #: bytes from which pixels are copied while they are still being proved
+_WORTH_A_THREAD = 2 << 20  #: bytes from which pixels are copied while they are still being proved
 #: The file systems do not copy for each other, or at all.
 _NOT_THERE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
