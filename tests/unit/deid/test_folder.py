@@ -202,11 +202,17 @@ def test_a_run_that_ctrl_c_stops_says_nothing_of_its_insides_and_is_taken_up_aga
 ) -> None:
     content = (source / "CT_small.dcm").read_bytes()
     uid = pydicom.dcmread(source / "CT_small.dcm").SOPInstanceUID.encode()
-    for number in range(800):  # seconds of work
+    for number in range(300):  # a second of work
         (source / f"{number}.dcm").write_bytes(content.replace(uid, uid[:-4] + b"%04d" % number))
     words = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean"), "--jobs", "2"]
     words += ["--key", str(tmp_path / "key"), "--values", str(tmp_path / "values.csv")]
-    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    running = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job inherits it ignored
+    )
     wait_until(lambda: bool(written(tmp_path)))
     os.killpg(running.pid, signal.SIGINT)
     said, _ = running.communicate(timeout=60)
