@@ -135,6 +135,7 @@ def _cleaned(
     with _repainted(origin, survey, verdict, target.parent) as repainted:
         alias = patient_alias(survey, pseudonyms)
         encoding = SYNTAXES[origin.syntax].encoding
+        kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
         rewriter = Rewriter(
             data=origin.data,
             rules=profile.rules_of(survey.source.sop_class),
@@ -146,7 +147,8 @@ def _cleaned(
                 **late_dates(encoding, survey, profile, pseudonyms.shift(alias)),
             },
             values=values,
-            memory=memory(profile, survey.source.sop_class, pseudonyms, alias, survey.character_set, encoding, values),
+            memory=memory(*kind),
+            patients=memory(*kind, alias),
         )
         parts = _rewritten(rewriter, origin, survey)
         if rewriter.notes.first_seen:

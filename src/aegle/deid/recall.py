@@ -15,7 +15,7 @@ from aegle.deid.reasons import FirstSeen
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
 
-_KINDS = 32  #: of objects that are treated alike, one for each patient of a study at the door
+_KINDS = 32  #: of objects that are treated alike, and patients at the door at the same time
 _MEMORY_MAX_BYTES = 512 << 10  #: of what is remembered of one kind
 _COST, _UID_COST = 1500, 400  #: bytes that a past and a UID in its notes take besides what they say
 
@@ -49,6 +49,7 @@ class Past(NamedTuple):
 
     written: bytes  #: what stands for it
     notes: Notes | None  #: None where there was nothing to note
+    is_patients: bool  #: whether it holds for this patient alone: dates and times move by the alias
     kept_bytes: int  #: of values that stayed
     nested: int  #: items and attributes in them
 
@@ -82,10 +83,10 @@ def memory(
     profile: Profile,
     sop_class: str,
     pseudonyms: Pseudonyms,
-    patient_alias: str,
     character_set: tuple[str, ...],
     encoding: Encoding,
     values: Values | None,
+    patient_alias: str = "",
 ) -> Memory:
-    """The memory of everything that is treated alike."""
+    """The memory of everything that is treated alike: of a patient's own dates and times by alias, of all else without."""
     return Memory()

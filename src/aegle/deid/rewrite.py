@@ -60,6 +60,7 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     memory: Memory  #: of elements of the top level in objects that are treated as this one
+    patients: Memory  #: the same, of this patient's objects alone
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)
 
@@ -73,12 +74,12 @@ class Rewriter:
         self._kept_bytes = self._nested = 0
         pending = [*sorted(self.insertions, reverse=True)]
         parts, notes = list[bytes](), list[Notes]()
-        met = self.memory.get if self.forbidden is None else _nothing
+        met, own = (self.memory.get, self.patients.get) if self.forbidden is None else (_nothing, _nothing)
         for number, (start, stretch) in enumerate(level.stretches):
             tag = stretch.first
             if pending and pending[-1] <= tag:
                 parts.append(self._due(pending, tag))
-            past = met(stretch.raw)
+            past = met(stretch.raw) or own(stretch.raw)
             if past is None:
                 past = self._observed(start, stretch, repeats=number in level.repeated)
             else:
@@ -104,9 +105,10 @@ class Rewriter:
             noted = self.notes if any(self.notes) else None
         finally:
             self.notes = notes
-        past = Past(b"".join(parts), noted, self._kept_bytes - kept_bytes, self._nested - nested)
+        moved = noted is not None and any(what is Action.SHIFT for _, what in noted.done)
+        past = Past(b"".join(parts), noted, moved, self._kept_bytes - kept_bytes, self._nested - nested)
         if repeats and self.forbidden is None:
-            self.memory.keep(stretch.raw, past)
+            (self.patients if moved else self.memory).keep(stretch.raw, past)
         return past
 
     def _count(self, kept_bytes: int, nested: int) -> None:

@@ -105,6 +105,19 @@ def test_patients_whose_objects_alternate_are_recalled_all_the_same(
     assert all(each == [0x00100020] for each in tags[-8:])
 
 
+def test_a_new_patient_on_a_known_device_is_looked_into_for_what_is_his_own(
+    still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dates and times among it, though they are the same: they move by his own days and minutes."""
+    same = {"SeriesDate": "20240229", "SeriesTime": "101112", "AcquisitionDateTime": "20240229101112"}
+    contents = [written(still(PatientID=f"MRN-{patient}", **same)) for patient in (1001, 1001, 1001, 1001, 1002)]
+    tags = looked_into(contents, tmp_path, pseudonyms, monkeypatch)
+    assert 0x00100020 in tags[-1]
+    assert 0x00080021 in tags[-1]
+    assert not {0x00080070, 0x00280002} & set(tags[-1])
+    assert treat(contents[-1], tmp_path, pseudonyms) == alone(contents[-1], tmp_path, pseudonyms)
+
+
 @pytest.mark.parametrize("bound", ["HEADER_MAX_BYTES", "NESTED_MAX"])
 def test_bounds_count_what_is_recalled(
     bound: str,
