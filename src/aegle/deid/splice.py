@@ -1,15 +1,16 @@
 """Writing the target: new header bytes, then the source's pixel bytes copied file to file, then the tail.
 
-Peak memory is the header's and, where the system has no copy of its own, a buffer of 1 MiB.
+Peak memory is the header's and a buffer of 1 MiB for each file that is being written.
 """
 
 import errno
 import os
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from threading import Event
 from typing import IO
@@ -20,11 +21,14 @@ from aegle.dicom.walk import Buffer
 from aegle.errors import StorageFull
 
 _CHUNK = 1 << 20
-_BUFFER = 1 << 17  #: bytes copied at a time through memory of ours
-_LEFT_TO_THE_SYSTEM = 64 << 20  #: copied by one call, without a thread of ours
+_BUFFER = 1 << 20  #: bytes copied at a time through memory of ours
+_LEFT_TO_THE_SYSTEM = 64 << 20  #: from so many on the system copies, that much by one call, and other threads run meanwhile
 _WORTH_A_THREAD = 2 << 20  #: bytes from which pixels are copied while they are still being proved
 #: The file systems do not copy for each other, or at all.
 _NOT_THERE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
+_COPIERS = 16  #: at a time; more wait
+_BUFFERS_KEPT = 2
+_buffers: list[memoryview] = []
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -96,39 +100,49 @@ def _created(target: Path) -> Iterator[IO[bytes]]:
 def _copying(source: IO[bytes], target: IO[bytes], pixels: Extent) -> Iterator[None]:
     """Copies the pixels while the block runs; stops early when it fails."""
     stop = Event()
-    with ThreadPoolExecutor(1) as pool:
-        copied = pool.submit(_copy, source, target, pixels, stop)
-        try:
-            yield
-        except BaseException:
-            stop.set()
-            raise
-        copied.result()
+    copied = _copiers().submit(_copy, source, target, pixels, stop)
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        wait([copied])
+        raise
+    copied.result()
+
+
+@lru_cache(maxsize=1)
+def _copiers() -> Executor:
+    """Threads that stay: to make one and end it costs as much as to copy a megabyte."""
+    return ThreadPoolExecutor(_COPIERS, "aegle-copy")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_copiers.cache_clear)  # a child has none of its parent's threads
 
 
 def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> None:
     left = pixels.end - pixels.start
     source.seek(pixels.start)
-    copied = _copier(source, target)
-    while left and not stop.is_set():
-        size = copied(left)
-        if not size:
-            raise OSError(errno.EIO, "the source became shorter while it was read")
-        left -= size
+    with _buffer() as buffer:
+        copied = _copier(source, target, buffer, left)
+        while left and not stop.is_set():
+            size = copied(left)
+            if not size:
+                raise OSError(errno.EIO, "the source became shorter while it was read")
+            left -= size
 
 
-def _copier(source: IO[bytes], target: IO[bytes]) -> Callable[[int], int]:
-    """What copies up to so many bytes from where both files stand, and answers how many it did."""
-
-    buffer = memoryview(bytearray(_BUFFER))
+def _copier(source: IO[bytes], target: IO[bytes], buffer: memoryview, size: int) -> Callable[[int], int]:
+    """What copies up to so many bytes from where both files stand, and answers how many it did; `size` in all."""
 
     def through_memory(left: int) -> int:
-        size: int = source.readinto(buffer[: min(_BUFFER, left)])  # type: ignore[attr-defined]
-        _write_all(target, buffer[:size])
-        return size
+        room = _BUFFER - target.tell() % _BUFFER  # a write that ends within a page makes the next one slower by a third
+        done: int = source.readinto(buffer[: min(room, left)])  # type: ignore[attr-defined]
+        _write_all(target, buffer[:done])
+        return done
 
     in_kernel: Callable[[int, int, int], int] | None = getattr(os, "copy_file_range", None)
-    if in_kernel is None:  # Linux alone has it
+    if in_kernel is None or size < _LEFT_TO_THE_SYSTEM:  # Linux alone has it, and it cannot mend what lies across pages
         return through_memory
 
     def in_one_call(left: int) -> int:
@@ -140,6 +154,18 @@ def _copier(source: IO[bytes], target: IO[bytes]) -> Callable[[int], int]:
             return through_memory(left)
 
     return in_one_call
+
+
+@contextmanager
+def _buffer() -> Iterator[memoryview]:
+    """One that another file used before, where there is one: the system takes its time to hand out fresh memory."""
+    try:
+        buffer = _buffers.pop()
+    except IndexError:
+        buffer = memoryview(bytearray(_BUFFER))
+    yield buffer
+    if len(_buffers) < _BUFFERS_KEPT:
+        _buffers.append(buffer)
 
 
 def _blank(file: IO[bytes], blanks: Collection[Blank], shift: int) -> None:

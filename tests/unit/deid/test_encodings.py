@@ -259,8 +259,12 @@ def test_a_numeric_tag_of_an_icc_profile_cannot_bring_words_back():
     assert NAME.encode() not in without_words(bytes(icc))
 
 
-def test_large_pixels_are_copied_while_they_are_proved(tiled, run, monkeypatch):
+@pytest.mark.parametrize("left_to_the_system", [1 << 60, 1000], ids=["through memory", "by the system"])
+def test_large_pixels_are_copied_while_they_are_proved(tiled, run, left_to_the_system, monkeypatch):
     monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.splice._LEFT_TO_THE_SYSTEM", left_to_the_system)
+    monkeypatch.setattr("aegle.deid.splice._BUFFER", 4096)
+    monkeypatch.setattr("aegle.deid.splice._buffers", [])
     ds = tiled(*(tile(number) for number in range(40)))
     ds.PatientComments = NAME
     outcome = run(ds)

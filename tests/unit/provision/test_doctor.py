@@ -139,7 +139,9 @@ def test_what_cannot_be_seen_is_said(
 ) -> None:
     machine(tmp_path, monkeypatch, ANSWERS)
     rights.hidden = {place}
-    (bad,) = [check for check in found(rights).values() if not check.good]
+    bads = [check for check in found(rights).values() if not check.good]
+    assert len(bads) == 1, bads
+    (bad,) = bads
     assert "cannot be" in bad.told and bad.remedy
 
 
