@@ -22,7 +22,9 @@ from aegle.errors import StorageFull
 
 _CHUNK = 1 << 20
 _BUFFER = 1 << 20  #: bytes copied at a time through memory of ours
-_LEFT_TO_THE_SYSTEM = 64 << 20  #: from so many on the system copies, that much by one call, and other threads run meanwhile
+_LEFT_TO_THE_SYSTEM = (
+    64 << 20
+)  #: from so many on the system copies, that much by one call, and other threads run meanwhile
 _WORTH_A_THREAD = 2 << 20  #: bytes from which pixels are copied while they are still being proved
 #: The file systems do not copy for each other, or at all.
 _NOT_THERE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
