@@ -45,7 +45,10 @@ _CPUS: Final = {"site": 4, "hub": 4, "worker": 8}  #: virtual CPUs of a machine,
 _HUBS: Final = 3
 _GPU_METRIC: Final = {"nvidia-l4": "NVIDIA_L4_GPUS", "nvidia-tesla-t4": "NVIDIA_T4_GPUS"}
 _TIMEOUT_S: Final = 60
+_ATTEMPTS: Final = 2  #: at an interface that does not answer
+_NOT_ASKED: Final = "your rights over it cannot be asked for"
 _SERVICE: Final = "https://{}.googleapis.com"
+Unseen = tuple[str, str]  #: what is told of a resource that cannot be seen, and the remedy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +94,24 @@ class _Rights:
     client: httpx.Client
     service: str
 
-    def missing(self, service: str, resource: str, wanted: Sequence[str]) -> Sequence[str] | None:
-        """Those of `wanted` that the person lacks; None when the resource is not there or cannot be seen."""
-        url = f"{self.service.format(service)}/{resource}:testIamPermissions"
-        try:
-            answer = self.client.post(url, json={"permissions": list(wanted)})
-        except httpx.HTTPError:
-            return None
-        if not answer.is_success:
-            return None
-        return [name for name in wanted if name not in answer.json().get("permissions", ())]
+    def check(self, name: str, api: str, resource: str, wanted: Sequence[str], remedy: str, unseen: Unseen) -> Check:
+        """Whether the person has all of `wanted`, and `remedy` where not; `unseen` is for a resource that is not there or
+        cannot be seen. An interface that does not answer is asked again before it is told of."""
+        url = f"{self.service.format(api)}/{resource}:testIamPermissions"
+        fault = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = self.client.post(url, json={"permissions": list(wanted)})
+            except httpx.TransportError as error:
+                fault = type(error).__name__
+                continue
+            if not answer.is_success:
+                return Check(name=name, good=False, told=unseen[0], remedy=unseen[1])
+            missing = [each for each in wanted if each not in answer.json().get("permissions", ())]
+            told = f"missing: {', '.join(missing)}" if missing else "all that are needed are there"
+            return Check(name=name, good=not missing, told=told, remedy=remedy)
+        reach = f"see that this machine reaches {self.service.format(api)}; behind a proxy, set HTTPS_PROXY"
+        return Check(name=name, good=False, told=f"no answer from Google ({fault})", remedy=reach)
 
 
 def _terraform() -> Check:
@@ -132,9 +143,9 @@ def _billing(google: Google) -> Check:
 
 
 def _billing_rights(google: Google, ask: _Rights) -> Check:
-    missing = ask.missing("cloudbilling", f"v1/billingAccounts/{google.billing_account}", BILLING)
     remedy = f"ask a billing administrator for Billing Account User on {google.billing_account}"
-    return _rights("rights over billing", missing, remedy)
+    account = f"v1/billingAccounts/{google.billing_account}"
+    return ask.check("rights over billing", "cloudbilling", account, BILLING, remedy, (_NOT_ASKED, remedy))
 
 
 def _foundation_rights(google: Google, ask: _Rights) -> Check:
@@ -143,27 +154,18 @@ def _foundation_rights(google: Google, ask: _Rights) -> Check:
         f"for the foundation, ask an administrator of {place} for Folder Admin, Project Creator and Organization Policy "
         "Administrator there, or to run it; for the platform, let the pipeline apply"
     )
-    return _rights(place, ask.missing("cloudresourcemanager", f"v3/{place}", FOUNDATION), remedy)
+    return ask.check(place, "cloudresourcemanager", f"v3/{place}", FOUNDATION, remedy, (_NOT_ASKED, remedy))
 
 
 def _platform_rights(google: Google, short: str, ask: _Rights) -> Check:
     project = f"{google.prefix}-{short}"
-    missing = ask.missing("cloudresourcemanager", f"v3/projects/{project}", PLATFORM[short])
-    if missing is None:
-        told = f"{project} is not there yet, or cannot be seen"
-        return Check(name=f"rights in {project}", good=False, told=told, remedy="aegle apply --foundation")
     remedy = (
         "let the pipeline apply, or sign in as aegle-deploy: "
         "gcloud auth application-default login --impersonate-service-account=ADDRESS"
     )
-    return _rights(f"rights in {project}", missing, remedy)
-
-
-def _rights(name: str, missing: Sequence[str] | None, remedy: str) -> Check:
-    if missing is None:
-        return Check(name=name, good=False, told="your rights over it cannot be asked for", remedy=remedy)
-    told = f"missing: {', '.join(missing)}" if missing else "all that are needed are there"
-    return Check(name=name, good=not missing, told=told, remedy=remedy)
+    unseen = (f"{project} is not there yet, or cannot be seen", "aegle apply --foundation")
+    resource = f"v3/projects/{project}"
+    return ask.check(f"rights in {project}", "cloudresourcemanager", resource, PLATFORM[short], remedy, unseen)
 
 
 def _state(google: Google) -> Check:
