@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from aegle.errors import Unavailable
 from aegle.estate import Google
 from aegle.provision.terraform import NEEDS
 
@@ -44,7 +45,7 @@ _NETWORKS_A_SITE: Final = 1
 _CPUS: Final = {"site": 4, "hub": 4, "worker": 8}  #: virtual CPUs of a machine, by what it is
 _HUBS: Final = 3
 _GPU_METRIC: Final = {"nvidia-l4": "NVIDIA_L4_GPUS", "nvidia-tesla-t4": "NVIDIA_T4_GPUS"}
-_TIMEOUT_S: Final = 60
+_TIMEOUT_S: Final = 120
 _ATTEMPTS: Final = 2  #: at an interface that does not answer
 _NOT_ASKED: Final = "your rights over it cannot be asked for"
 _SERVICE: Final = "https://{}.googleapis.com"
@@ -63,7 +64,7 @@ class Check:
 
 def examine(google: Google, sites: int, service: str = _SERVICE) -> Iterator[Check]:
     """Look at everything, in the order in which it is needed. Asks Google through `gcloud` and by its own interfaces at
-    `service` ({} is the service's name); changes nothing."""
+    `service` ({} is the service's name); changes nothing. Raises Unavailable when a program does not answer."""
     yield _terraform()
     if shutil.which("gcloud") is None:
         yield Check(
@@ -244,10 +245,11 @@ def _quota(project: str, region: str, metric: str, wanted: int, limit: int | Non
 
 
 def _run(*command: str) -> tuple[int, str]:
+    """Exit status and output. Raises Unavailable for a program that hangs: nothing is known then of what it was asked for."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
-        return 124, ""
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"no answer within {_TIMEOUT_S} s from: {' '.join(command)}; try again") from error
     return done.returncode, done.stdout
 
 

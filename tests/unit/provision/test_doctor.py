@@ -1,6 +1,7 @@
 """The doctor's questions, answered by a stand-in for gcloud."""
 
 import json
+import os
 import re
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_estate import google
 
+from aegle.errors import Unavailable
 from aegle.provision import blueprint, doctor
 
 ANSWERS = {
@@ -147,6 +149,18 @@ def test_what_cannot_be_seen_is_said(
     assert len(bads) == 1, bads
     (bad,) = bads
     assert "cannot be" in bad.told and bad.remedy
+
+
+def test_a_program_that_hangs_is_told_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rights: Rights
+) -> None:
+    machine(tmp_path, monkeypatch, ANSWERS)
+    (tmp_path / "gcloud").write_text("#!/bin/sh\nread forever < ./pipe\n")
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "_TIMEOUT_S", 1)
+    with pytest.raises(Unavailable, match="gcloud auth application-default"):
+        found(rights)
 
 
 def test_an_interface_that_is_off_is_turned_on_by_the_remedy(
