@@ -16,7 +16,7 @@ from aegle.deid.outcome import Deidentified
 from aegle.deid.part10 import IMPLEMENTATION_VERSION
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
-from aegle.deid.reading import Part, Reading, may_nest, opened
+from aegle.deid.reading import Part, Reading, opened
 from aegle.deid.reasons import Held, HoldReason
 from aegle.deid.repaint import painted_well
 from aegle.deid.rules import Action
@@ -26,7 +26,7 @@ from aegle.deid.survey import MARK
 from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
 from aegle.deid.threads import beside
-from aegle.deid.verdicts import identifiers, in_output, is_identifying
+from aegle.deid.verdicts import identifiers, in_output
 
 #: What every output says about itself; a patient called like a word of it is not left in it.
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
@@ -87,8 +87,10 @@ def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[
     """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded."""
     yield from _meta_faults(written, done)
     for part in (written.header, written.after):
-        for raw in part.elements.values():
-            found = in_output(raw, part.reader, profile, done.alias.sop_class)
+        if sum(len(run.elements) for run in part.runs) != len(part.elements):
+            yield "an attribute is there twice"
+        for run in part.runs:
+            found = in_output(run, part.reader, profile, done.alias.sop_class)
             texts += found.texts
             if found.fault:
                 yield found.fault
@@ -112,8 +114,11 @@ def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
 def _unmoved_dates(original: Part, written: Part, profile: Profile) -> Iterator[str]:
     """Dates and times of the top level that are the source's, and more than an hour alone."""
     for tag in written.elements.keys() & original.elements.keys():
-        rule, was = profile.rules.get(tag), original.value(tag)
-        if rule and rule.action is Action.SHIFT and len(was) > _HOUR_ALONE and was == written.value(tag):
+        rule = profile.rules.get(tag)
+        if not rule or rule.action is not Action.SHIFT:
+            continue
+        was = original.value(tag)
+        if len(was) > _HOUR_ALONE and was == written.value(tag):
             yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date or time"
 
 
@@ -126,9 +131,8 @@ def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
     for part in (original.header, original.after):
-        for tag, raw in part.elements.items():
-            if may_nest(raw) or is_identifying(tag, raw.VR or ""):
-                found |= identifiers(raw, part.reader, profile)
+        for run in part.runs:
+            found |= identifiers(run, part.reader, profile)
     return {word for word in found if not _is_ours(word) and word != done.patient_alias}
 
 

@@ -5,9 +5,9 @@ Peak memory: the header's. A deflated data set is inflated into a file without a
 
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from pydicom.tag import BaseTag
 
 from aegle.deid.bare import bare_syntax
 from aegle.deid.part10 import DEFLATED, inflate
+from aegle.deid.runs import CHARACTER_SET, Raw, Run, Runs
 from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, PIXEL_DATA, UNDEFINED, Encoding, Fragments
 
 Stop = Callable[[BaseTag, str | None, int], bool]  #: whether to stop before an element: by tag, VR and length
@@ -34,7 +35,7 @@ _REMEMBERED_BYTES = 1 << 10
 _BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
 _PLAIN = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _MAY_NEST = frozenset({"SQ", "UN", None})
-_CHARACTER_SET, _TRANSFER_SYNTAX = 0x00080005, 0x00020010
+_TRANSFER_SYNTAX = 0x00020010
 _DEFAULT: tuple[str, ...] = ("iso8859",)
 _ENCODINGS = {b"1.2.840.10008.1.2": IMPLICIT_LE, b"1.2.840.10008.1.2.2": EXPLICIT_BE}
 
@@ -80,17 +81,25 @@ class Plain(NamedTuple):
         return not self.value
 
 
-Raw = RawDataElement | DataElement  #: an element as pydicom's walk answers it
 Element = DataElement | Opaque | Plain
 Found = tuple[int, Element]  #: an element with its tag
 
 
 @dataclass(frozen=True)
 class Part:
-    """One run of elements of the top level, by tag."""
+    """A part of the top level: the elements by tag, and in the runs in which they were read."""
 
+    runs: Sequence[Run]
     elements: Mapping[int, Raw]
     reader: "Reader"
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], reader: "Reader") -> "Part":
+        """What these runs hold."""
+        elements: dict[int, Raw] = {}
+        for run in runs:
+            elements.update(run.elements)
+        return cls(runs, elements, reader)
 
     def value(self, tag: int) -> bytes:
         """The bytes of an element, without padding; empty where it has none, or items."""
@@ -100,7 +109,7 @@ class Part:
     @property
     def character_set(self) -> tuple[str, ...]:
         """Specific Character Set, one term a value."""
-        return _terms(self.value(_CHARACTER_SET))
+        return _terms(self.value(CHARACTER_SET))
 
 
 @dataclass(kw_only=True)
@@ -122,7 +131,7 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
     Raises whatever pydicom does over bytes that it cannot read.
     """
     with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        preamble, meta = _start(data)
+        preamble, meta = _start(data, whole=whole)
         if meta.value(_TRANSFER_SYNTAX) != DEFLATED.encode():
             yield _read(file, data, preamble, meta, whole=whole)
             return
@@ -131,46 +140,53 @@ def opened(path: Path, *, whole: bool) -> Iterator[Reading]:
             yield _read(scratch, inflated, preamble, meta, whole=whole)
 
 
-def _start(data: mmap.mmap) -> tuple[bytes, Part]:
+def _start(data: mmap.mmap, *, whole: bool) -> tuple[bytes, Part]:
     """Preamble and file meta group; where there is neither, a group that tells the transfer syntax found."""
     preamble = data.read(132)
     if preamble[128:] != b"DICM":
         data.seek(0)
         if syntax := bare_syntax(data).encode():
             told = RawDataElement(BaseTag(_TRANSFER_SYNTAX), "UI", len(syntax), syntax, 0, False, True)
-            return b"", Part({_TRANSFER_SYNTAX: told}, Reader(data))
-    return preamble, _part(data, EXPLICIT_LE, _at_data_set)
+            return b"", Part.of([Run(b"", {_TRANSFER_SYNTAX: told})], Reader(data))
+    return preamble, _part(data, EXPLICIT_LE, _at_data_set, _runs(EXPLICIT_LE, _at_data_set, whole=whole))
 
 
 def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Part, *, whole: bool) -> Reading:
     encoding = _ENCODINGS.get(meta.value(_TRANSFER_SYNTAX), EXPLICIT_LE)
     little = not encoding.big_endian
-    header, start = _part(data, encoding, _at_pixels), data.tell()
+    header, start = _part(data, encoding, _at_pixels, _runs(encoding, _at_pixels, whole=whole)), data.tell()
     if start + 8 >= len(data):
         none = Region(file=file, data=data, start=len(data), end=len(data), fragments=None)
-        after = Part({}, header.reader)
+        after = Part.of((), header.reader)
         return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=none, is_little_endian=little)
     head = encoding.head(data, start, len(data))
     fragments = Fragments.walk(data, head.value, len(data), file) if head.length == UNDEFINED else None
     end = fragments.end if fragments else head.value + head.length
     data.seek(end)
-    after = Part({}, header.reader)
+    after = Part.of((), header.reader)
     if end < len(data):
-        after = _part(data, encoding, None if whole else _no_attribute, header.reader.encodings)
+        after = _part(data, encoding, None if whole else _no_attribute, Runs(), header.reader.encodings)
     region = Region(file=file, data=data, start=head.value, end=end, fragments=fragments)
     return Reading(preamble=preamble, meta=meta, header=header, after=after, pixels=region, is_little_endian=little)
 
 
-def _part(data: mmap.mmap, encoding: Encoding, stop: Stop | None, encodings: tuple[str, ...] = _DEFAULT) -> Part:
+@lru_cache(maxsize=8)
+def _runs(encoding: Encoding, stop: Stop, *, whole: bool) -> Runs:
+    """What was read before in this way; sources and what is made of them repeat themselves, not each other."""
+    return Runs()
+
+
+def _part(
+    data: mmap.mmap, encoding: Encoding, stop: Stop | None, runs: Runs, encodings: tuple[str, ...] = _DEFAULT
+) -> Part:
     """From where the map stands up to where `stop` says; the map stands there then."""
-    elements = {
-        int(element.tag): element
-        for element in data_element_generator(
-            cast("Any", data), not encoding.explicit, not encoding.big_endian, stop, _DEFER_BYTES, list(encodings)
-        )
-    }
-    said = elements.get(_CHARACTER_SET)
-    return Part(elements, Reader(data, encodings if said is None else _python_names((said.value or b"").strip(b"\0 "))))
+    walk = data_element_generator(
+        cast("Any", data), not encoding.explicit, not encoding.big_endian, stop, _DEFER_BYTES, list(encodings)
+    )
+    part = Part.of(runs.read(data, walk), Reader(data, encodings))
+    if CHARACTER_SET not in part.elements:
+        return part
+    return replace(part, reader=Reader(data, _python_names(part.value(CHARACTER_SET))))
 
 
 def _at_data_set(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -186,27 +202,12 @@ def _no_attribute(tag: BaseTag, vr: str | None, length: int) -> bool:
     return int(tag) <= PIXEL_DATA or not dictionary_has_tag(tag)
 
 
-Key = tuple[int, str | None, bytes, bool, bool, tuple[str, ...]]  #: all that the reading of an element depends on
-
-
 @dataclass(frozen=True)
 class Reader:
     """Reads an element and what lies in it. Values beyond 1 MB that are no sequences are not read."""
 
     data: mmap.mmap | None  #: the file; None where every value is in memory
     encodings: tuple[str, ...] = _DEFAULT  #: Python's names for the character set
-
-    def key(self, raw: Raw, most_bytes: int) -> Key | None:
-        """By which what is found in an element may be remembered; None for one that is longer, or was read already."""
-        if not isinstance(raw, RawDataElement) or raw.value is None or len(raw.value) > most_bytes:
-            return None
-        return int(raw.tag), raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian, self.encodings
-
-    @classmethod
-    def of_key(cls, key: Key) -> "tuple[Reader, RawDataElement]":
-        """A reader and an element to which `key` answers so."""
-        tag, vr, value, implicit, little, encodings = key
-        return cls(None, encodings), RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit, little)
 
     def within(self, raw: Raw, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
         """Tag and element of an element and of everything in it, read anew each time: memory is an item's. `wanted` is asked
@@ -275,7 +276,7 @@ class _Nested:
         implicit = sequence.is_implicit_VR or sequence.VR == "UN"  # PS3.5 §6.2.2
         for raw in data_element_generator(stream, implicit, sequence.is_little_endian):
             ended = stream.tell()
-            if int(raw.tag) == _CHARACTER_SET and isinstance(raw, RawDataElement):
+            if int(raw.tag) == CHARACTER_SET and isinstance(raw, RawDataElement):
                 character_set = _python_names((raw.value or b"").strip(b"\0 "))
             yield from self.of_element(raw, character_set)
         if ended != length:

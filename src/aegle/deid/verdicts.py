@@ -1,14 +1,13 @@
-"""What the independent check finds in one element of the top level and in all that lies in it.
+"""What the independent check finds in elements of the top level and in all that lies in them.
 
 The elements of a series repeat. What was found in the same bytes, read in the same way and judged by the same profile, is the
-same and is remembered, by those bytes and by nothing else; what also depends on the object, its UIDs, is answered for the
-caller to judge.
+same and is remembered; what also depends on the object, its UIDs, is answered for the caller to judge.
 """
 
 import math
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 
@@ -17,10 +16,10 @@ from pydicom.dataelem import DataElement
 
 from aegle.deid.identifiers import IDENTIFYING, words
 from aegle.deid.profile import Profile
-from aegle.deid.reading import Element, Key, Opaque, Plain, Raw, Reader
+from aegle.deid.reading import Element, Opaque, Plain, Reader, may_nest
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.runs import Run
 
-_REMEMBERED_BYTES, _REMEMBERED = 1 << 11, 4096  #: of an element, and how many of them
 _LONG_NUMBER = 7  #: digits from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; that it moved is found by comparing with the source's.
@@ -32,41 +31,29 @@ _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written 
 
 
 class Found(NamedTuple):
-    """In one element and all that lies in it."""
+    """In some elements and all that lies in them."""
 
     texts: list[tuple[int, bytes]]  #: what it says in letters or in a long number, folded, by tag
     fault: str  #: the first thing that is wrong with it; empty for none
     uids: list[tuple[int, str]]  #: UIDs that must not be the source's, each once
 
 
-def in_output(raw: Raw, reader: Reader, profile: Profile, sop_class: str) -> Found:
-    """What is in an element of an output of that SOP class. The answer is shared: it is not to be changed."""
-    key = reader.key(raw, _REMEMBERED_BYTES)
-    return _look(reader, raw, profile, sop_class) if key is None else _remembered_look(key, profile, sop_class)
+def in_output(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
+    """What is in elements of an output of that SOP class. The answer is shared: it is not to be changed."""
+    return run.once((profile, sop_class, reader.encodings), lambda: _look(run, reader, profile, sop_class))
 
 
-def identifiers(raw: Raw, reader: Reader, profile: Profile) -> frozenset[str]:
-    """The source's own names and numbers in one of its elements."""
-    key = reader.key(raw, _REMEMBERED_BYTES)
-    return _identifiers(reader, raw, profile) if key is None else _remembered_identifiers(key, profile)
+def identifiers(run: Run, reader: Reader, profile: Profile) -> frozenset[str]:
+    """The source's own names and numbers in some of its elements."""
+    return run.once((profile, reader.encodings), lambda: _identifiers(run, reader, profile))
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _remembered_look(key: Key, profile: Profile, sop_class: str) -> Found:
-    return _look(*Reader.of_key(key), profile, sop_class)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _remembered_identifiers(key: Key, profile: Profile) -> frozenset[str]:
-    return _identifiers(*Reader.of_key(key), profile)
-
-
-def _look(reader: Reader, raw: Raw, profile: Profile, sop_class: str) -> Found:
+def _look(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
     rules = profile.rules_of(sop_class)
     texts: list[tuple[int, bytes]] = []
     uids: dict[tuple[int, str], None] = {}
     fault = ""
-    for tag, element in reader.within(raw):
+    for tag, element in chain.from_iterable(map(reader.within, run.elements.values())):
         if text := _text(element):
             texts.append((tag, text))
         rule = rules.get(tag)
@@ -127,9 +114,11 @@ def _whole(numbers: Iterable[float]) -> bytes:
     return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))
 
 
-def _identifiers(reader: Reader, raw: Raw, profile: Profile) -> frozenset[str]:
+def _identifiers(run: Run, reader: Reader, profile: Profile) -> frozenset[str]:
+    telling = (raw for tag, raw in run.elements.items() if may_nest(raw) or is_identifying(tag, raw.VR or ""))
     return frozenset(
         word
+        for raw in telling
         for tag, element in reader.within(raw, is_identifying)
         if _is_told_by(tag, element, profile.rules.get(tag))
         for value in values_of(element)

@@ -75,6 +75,16 @@ def test_it_finds(name, still, run):
     assert "Quill" not in verdict.detail and "4711" not in verdict.detail
 
 
+def test_an_attribute_that_is_there_twice_is_found(still, run):
+    outcome = run(still())
+    content = outcome.target.read_bytes()
+    at = content.index(b"\x08\x00\x60\x00CS")
+    element = content[at : at + 8 + content[at + 6]]
+    outcome.target.write_bytes(content[:at] + element + content[at:])
+    verdict = outcome.check()
+    assert verdict and verdict.reason is HoldReason.CHECK_FAILED and "twice" in verdict.detail
+
+
 @pytest.mark.parametrize("hidden", [b"\xfe\xff\x0d\xe0\0\0\0\0Quill", b"Qui"], ids=["an item's end", "no element"])
 def test_bytes_in_an_item_that_are_no_element_of_it_are_no_proof(hidden, still, run):
     outcome = run(still())

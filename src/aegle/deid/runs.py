@@ -1,0 +1,99 @@
+"""What the other reader read before: a run of elements that is there again, byte for byte, is not read again.
+
+An element's own bytes say how it is read (PS3.5 §7.1). Not remembered are the two kinds of which that is not the whole truth:
+elements of undefined length, which pydicom reads with what is in them, and the character set, which it needs for those.
+This memory is not the engine's (`deid.outline`) and shares no code with it: what one of them gets wrong, the other does not.
+"""
+
+import mmap
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydicom.dataelem import DataElement, RawDataElement
+
+T = TypeVar("T")
+Raw = RawDataElement | DataElement  #: an element as pydicom's walk answers it
+CHARACTER_SET = 0x00080005
+_HEAD = 8  #: bytes that hold an element's tag, and its VR or its length
+_ELEMENT_BYTES, _RUN_BYTES = 1 << 11, 1 << 12  #: at most, to be remembered
+_REMEMBERED, _ANSWERS = 1 << 10, 8  #: runs, and answers about one
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Elements that follow one another. `raw` is empty for one that is not remembered."""
+
+    raw: bytes
+    elements: Mapping[int, Raw]  #: by tag; where a value was deferred its place in the file holds for that file alone
+    _answers: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, question: Hashable, find: Callable[[], T]) -> T:
+        """What `find` answers about these elements; it is remembered with them. `question` says all that it depends on."""
+        if not self.raw:
+            return find()
+        if question not in self._answers:
+            if len(self._answers) >= _ANSWERS:
+                self._answers.clear()
+            self._answers[question] = find()
+        answer: T = self._answers[question]
+        return answer
+
+
+class Runs:
+    """Those of files that were read before. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Run] = {}  #: by the first bytes of their first element
+
+    def read(self, data: mmap.mmap, walk: Iterator[Raw]) -> list[Run]:
+        """The elements from where the map stands up to where `walk`, which reads from it, ends; the map stands there then.
+
+        Raises whatever the walk does."""
+        found: list[Run] = []
+        chain: list[Run] = []  #: met again one behind the other
+        at = data.tell()
+        while True:
+            run = self._known.get(data[at : at + _HEAD])
+            if run is not None and data[at : at + len(run.raw)] == run.raw:
+                found.append(run)
+                chain.append(run)
+                at += len(run.raw)
+                continue
+            self._join(chain)
+            chain.clear()
+            data.seek(at)
+            element = next(walk, None)
+            if element is None:
+                return found
+            found.append(self._first_seen(element, data, at))
+            at = data.tell()
+
+    def _first_seen(self, element: Raw, data: mmap.mmap, start: int) -> Run:
+        """An element as a run of its own; it is remembered where its bytes are all that it depends on."""
+        size = data.tell() - start
+        tag = int(element.tag)
+        whole = isinstance(element, RawDataElement) and element.length == len(element.value or b"")
+        if not whole or size > _ELEMENT_BYTES or tag == CHARACTER_SET:
+            return Run(b"", {tag: element})
+        run = Run(data[start : start + size], {tag: element})
+        self._keep(run)
+        return run
+
+    def _join(self, chain: Sequence[Run]) -> None:
+        """Neighbours that were met again are one run from now on. It falls apart where one of them is another next time:
+        each is still known by itself."""
+        while len(chain) > 1:
+            count, size = 1, len(chain[0].raw)
+            while count < len(chain) and size + len(chain[count].raw) <= _RUN_BYTES:
+                size += len(chain[count].raw)
+                count += 1
+            if count > 1:
+                elements = {tag: element for run in chain[:count] for tag, element in run.elements.items()}
+                self._keep(Run(b"".join(run.raw for run in chain[:count]), elements))
+            chain = chain[count:]
+
+    def _keep(self, run: Run) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[run.raw[:_HEAD]] = run
