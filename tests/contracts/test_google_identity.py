@@ -113,15 +113,18 @@ def test_a_token_names_its_account(verifier: TokenVerifier, issuer: Issuer) -> N
         {"iss": "https://accounts.example.test"},
         {"email_verified": False},
         {"email_verified": "true"},
-        {"exp": int(time.time()) - 60, "iat": int(time.time()) - 3660},
-        {"iat": int(time.time()) + 600, "exp": int(time.time()) + 4200},
     ],
 )
-def test_a_token_for_somebody_else_or_another_time_is_refused(
-    verifier: TokenVerifier, issuer: Issuer, changes: Claims
-) -> None:
+def test_a_token_for_somebody_else_is_refused(verifier: TokenVerifier, issuer: Issuer, changes: Claims) -> None:
     with pytest.raises(Unauthenticated):
         verifier.account(issuer.token(**changes))
+
+
+@pytest.mark.parametrize("made_s", [-3660, 600])
+def test_a_token_for_another_time_is_refused(verifier: TokenVerifier, issuer: Issuer, made_s: int) -> None:
+    made = int(time.time()) + made_s
+    with pytest.raises(Unauthenticated):
+        verifier.account(issuer.token(iat=made, exp=made + 3600))
 
 
 def _with_another_key(issuer: Issuer) -> str:
