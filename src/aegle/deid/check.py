@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
-from aegle.deid.identifiers import Search
+from aegle.deid.identifiers import Search, search_for
 from aegle.deid.outcome import Deidentified
 from aegle.deid.part10 import IMPLEMENTATION_VERSION
 from aegle.deid.profile import Profile
@@ -79,8 +79,8 @@ def _left_in_file(
 ) -> str | None:
     """Where the output holds an identifier of the source's."""
     found, charset = _identifiers(original, profile, done), original.header.character_set
-    around = Search(found, charset, shortest=_RAW_SHORTEST)
-    return _left_in(texts, Search(found, charset)) or sweep(written.pixels, around)
+    around = search_for(found, charset, _RAW_SHORTEST)
+    return _left_in(texts, search_for(found, charset)) or sweep(written.pixels, around)
 
 
 def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]]) -> Iterator[str]:
@@ -127,13 +127,13 @@ def _is_original(uid: str, done: Deidentified) -> bool:
     return not is_public(uid) and done.uids.get(uid, uid) == uid
 
 
-def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> set[str]:
+def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> frozenset[str]:
     """The source's own names and numbers wherever it has them, less the words that the output writes itself."""
     found: set[str] = set()
     for part in (original.header, original.after):
         for run in part.runs:
             found |= identifiers(run, part.reader, profile)
-    return {word for word in found if not _is_ours(word) and word != done.patient_alias}
+    return frozenset(word for word in found if not _is_ours(word) and word != done.patient_alias)
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import platform
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -15,6 +15,7 @@ from aegle.deid.treat import Task, Treated, treat
 from aegle.errors import Unavailable
 
 _MOST_DEATHS = 20
+_TOGETHER, _TOGETHER_BYTES = 8, 8 << 20  #: files that a process treats before it reports, and bytes after which it does
 
 
 def treat_all(
@@ -27,12 +28,13 @@ def treat_all(
             min(jobs, len(left)), mp_context=_processes(), initializer=_end_with_parent
         ) as pool:
             crew = None
-            asked: dict[Future[Treated], Path] = {pool.submit(treat, path, task): path for path in left}
+            most = 1 if deaths else min(_TOGETHER, len(left) // (jobs * _TOGETHER))
+            asked = [pool.submit(_treat_each, paths, task) for paths in _portions([*left], most)]
             try:
                 for future in as_completed(asked):
-                    treated = future.result()
-                    del left[treated.source]
-                    yield treated
+                    for treated in future.result():
+                        del left[treated.source]
+                        yield treated
             except BrokenProcessPool:
                 deaths += 1
                 if deaths > _MOST_DEATHS:
@@ -41,6 +43,32 @@ def treat_all(
                     ) from None
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)  # whoever stops waits for the files in work alone
+
+
+def _treat_each(paths: Sequence[Path], task: Task) -> list[Treated]:
+    return [treat(path, task) for path in paths]
+
+
+def _portions(paths: Sequence[Path], most: int) -> Iterator[Sequence[Path]]:
+    """What is asked for at a time, as to ask takes a tenth of what a slice does: so many small files, or one large one."""
+    portion: list[Path] = []
+    size = 0
+    for path in paths:
+        portion.append(path)
+        size += _size(path)
+        if len(portion) >= most or size >= _TOGETHER_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for what cannot be looked at, which `treat` tells of."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def start_crew(jobs: int) -> ProcessPoolExecutor | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from aegle.deid.codestreams import Blank
-from aegle.deid.identifiers import Search, texts
+from aegle.deid.identifiers import search_for, texts
 from aegle.deid.insertions import insertions, late_dates
 from aegle.deid.judge import Verdict, judge
 from aegle.deid.masks import Device
@@ -221,7 +221,7 @@ def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Pa
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
-    found = Search(rewriter.notes.identifiers, survey.character_set)
+    found = search_for(frozenset(rewriter.notes.identifiers), survey.character_set)
     if not found.hits(b"\n".join(rewriter.notes.kept_text)):
         return result
     rewriter.forbidden = found

@@ -102,6 +102,12 @@ class Search:
         return any(_guarded(form, *self._forms[form]).search(lowered) for form in found)
 
 
+@lru_cache(maxsize=64)
+def search_for(found: frozenset[str], character_set: tuple[str, ...], shortest: int = 0) -> Search:
+    """One search for all objects that are to be searched for the same: the slices of a series."""
+    return Search(found, character_set, shortest)
+
+
 @lru_cache(maxsize=4096)
 def _forms(word: str, codecs: tuple[str, ...]) -> Mapping[bytes, tuple[str, bool]]:
     """How a word may stand in lowered bytes: each form with its word, and whether it takes two bytes a letter."""

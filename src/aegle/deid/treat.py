@@ -81,22 +81,22 @@ def treat(source: Path, task: Task) -> Treated:
         size = _size(source)
     except OSError as error:
         return Treated(source=source, settled=None, unreadable=os.strerror(error.errno or 0))
-    large = is_large(size)
+    large, rules = is_large(size), task.profile
     with beside(size, threads=2) as others:
         digest = others.submit(_pseudonyms(task.key).source_digest, source)
-        if (task.resumed or not large) and _ledger(task.output / LEDGER).is_settled(digest.result()):
+        if task.resumed and _ledger(task.output / LEDGER).is_settled(digest.result()):
             return Treated(source=source, settled=None)
         target = task.output / WORK / f"{secrets.token_hex(8)}.dcm"
         with _synced(target, others) if large else nullcontext(Event()) as whole:
-            done = deidentify(source, target, task.profile, _pseudonyms(task.key), task.values_in_force)
+            done = deidentify(source, target, rules, _pseudonyms(task.key), task.values_in_force)
             whole.set()
-            doubt = _doubt(source, target, done, task) if isinstance(done, Deidentified) else None
+            doubt = _doubt(source, target, done, rules, task) if isinstance(done, Deidentified) else None
         if isinstance(done, Deidentified):
             if doubt is None:
                 return _clean(source, target, done, digest.result(), task)
             target.unlink()
             done = doubt
-        settled = held_back(done, digest.result(), task.profile.naming(_pseudonyms(task.key)))
+        settled = held_back(done, digest.result(), rules.naming(_pseudonyms(task.key)))
         return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
@@ -113,9 +113,9 @@ def _synced(target: Path, others: Executor) -> Iterator[Event]:
     synced.result()  # an error is told once: whoever keeps the target syncs it again, and would not see it
 
 
-def _doubt(source: Path, target: Path, done: Deidentified, task: Task) -> Held | None:
+def _doubt(source: Path, target: Path, done: Deidentified, rules: Profile, task: Task) -> Held | None:
     """Why what was written must not leave, if anything."""
-    return check(source, target, done, task.profile) or _second_look(task.looking).doubt(target, done)
+    return check(source, target, done, rules) or _second_look(task.looking).doubt(target, done)
 
 
 def _size(source: Path) -> int:
