@@ -20,6 +20,7 @@ from aegle.errors import BadConfig
 
 COLUMNS = ("keyword", "value", "decision")
 _HEAD_BYTES = 512  #: in which the columns are named
+_STRICTNESS = {Decision.PENDING: 0, Decision.APPROVE: 1, Decision.DENY: 2}  #: of two decisions the stricter holds
 _FORMULA = ("=", "+", "-", "@")  #: what a spreadsheet would run; such a value is written behind an apostrophe
 
 
@@ -38,7 +39,8 @@ class Line:
 
 
 def read(path: Path) -> list[Line]:
-    """The file's lines, none where there is no file. Of two about the same value the later holds.
+    """The file's lines, one a value, none where there is no file. Of two about the same value a denial holds before an
+    approval, and either before what is pending, in whatever order they stand.
 
     Spreadsheets write semicolons or tabs for commas where those stand in numbers, UTF-16 as "Unicode text", and a line
     `sep=;` before all others: read alike. Raises BadConfig that names the line and what is wrong with it, never the value."""
@@ -54,7 +56,13 @@ def read(path: Path) -> list[Line]:
     if rows[head:] and _cells(rows[head]) != COLUMNS:
         raise BadConfig(f"{path}: the first line must read {','.join(COLUMNS)}; put it there, or name another file")
     numbered = enumerate(rows[head + 1 :], start=head + 2)
-    return [_line(row, f"{path}, row {number}") for number, row in numbered if any(cell.strip() for cell in row)]
+    lines = [_line(row, f"{path}, row {number}") for number, row in numbered if any(cell.strip() for cell in row)]
+    found: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        known = found.setdefault(line.key, line)
+        if _STRICTNESS[line.decision] > _STRICTNESS[known.decision]:
+            found[line.key] = line
+    return [*found.values()]
 
 
 class _Form(NamedTuple):

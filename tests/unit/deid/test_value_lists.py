@@ -73,10 +73,24 @@ def test_a_file_that_is_no_utf_8_is_refused_with_what_to_do(tmp_path: Path, cont
         file.read(tmp_path / "values.csv")
 
 
-def test_the_later_of_two_lines_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("decisions", "holds"),
+    [
+        (("approve", "deny"), Decision.DENY),
+        (("deny", "approve"), Decision.DENY),
+        (("deny", "pending"), Decision.DENY),
+        (("approve", "pending"), Decision.APPROVE),
+        (("pending", "approve"), Decision.APPROVE),
+    ],
+)
+def test_of_two_lines_about_one_value_the_stricter_decision_holds(
+    decisions: tuple[str, str], holds: Decision, tmp_path: Path
+) -> None:
     path = tmp_path / "values.csv"
-    path.write_text("keyword,value,decision\nManufacturer,Ottokar,approve\nManufacturer,OTTOKAR,deny\n")
-    assert file.values_of(file.read(path)).decision("Manufacturer", "Ottokar") is Decision.DENY
+    one, other = decisions
+    path.write_text(f"keyword,value,decision\nManufacturer,Ottokar,{one}\nManufacturer,OTTOKAR,{other}\n")
+    (line,) = file.read(path)
+    assert file.values_of([line]).decision("Manufacturer", "Ottokar") is holds
 
 
 @pytest.mark.parametrize(
