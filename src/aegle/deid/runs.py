@@ -6,8 +6,9 @@ This memory is not the engine's (`deid.outline`) and shares no code with it: wha
 """
 
 import mmap
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from pydicom.dataelem import DataElement, RawDataElement
@@ -25,8 +26,20 @@ class Run:
     """Elements that follow one another. `raw` is empty for one that is not remembered."""
 
     raw: bytes
-    elements: Mapping[int, Raw]  #: by tag; where a value was deferred its place in the file holds for that file alone
+    elements: dict[
+        int, Raw
+    ]  #: by tag, ascending; where a value was deferred its place in the file holds for that file alone
     _answers: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def first(self) -> int:
+        """The first tag."""
+        return next(iter(self.elements))
+
+    @property
+    def last(self) -> int:
+        """The last tag."""
+        return next(reversed(self.elements.keys()))
 
     def once(self, question: Hashable, find: Callable[[], T]) -> T:
         """What `find` answers about these elements; it is remembered with them. `question` says all that it depends on."""
@@ -85,8 +98,10 @@ class Runs:
         each is still known by itself."""
         while len(chain) > 1:
             count, size = 1, len(chain[0].raw)
-            while count < len(chain) and size + len(chain[count].raw) <= _RUN_BYTES:
-                size += len(chain[count].raw)
+            for one, other in pairwise(chain):
+                size += len(other.raw)
+                if size > _RUN_BYTES or not one.last < other.first:  # out of order, or twice: for whoever asks to see
+                    break
                 count += 1
             if count > 1:
                 elements = {tag: element for run in chain[:count] for tag, element in run.elements.items()}

@@ -81,8 +81,9 @@ def test_an_attribute_that_is_there_twice_is_found(still, run):
     at = content.index(b"\x08\x00\x60\x00CS")
     element = content[at : at + 8 + content[at + 6]]
     outcome.target.write_bytes(content[:at] + element + content[at:])
-    verdict = outcome.check()
-    assert verdict and verdict.reason is HoldReason.CHECK_FAILED and "twice" in verdict.detail
+    for _ in range(4):  # also when it was met before
+        verdict = outcome.check()
+        assert verdict and verdict.reason is HoldReason.CHECK_FAILED and "twice" in verdict.detail
 
 
 @pytest.mark.parametrize("hidden", [b"\xfe\xff\x0d\xe0\0\0\0\0Quill", b"Qui"], ids=["an item's end", "no element"])
