@@ -5,14 +5,13 @@ A codestream that counts as many bits a sample as Bits Stored has none to spare.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 
-from aegle.deid.child import Child
 from aegle.deid.codestreams import next_marker, segment_length
 from aegle.deid.reading import Reading, Region
 from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.repaint import decoders
 from aegle.deid.spare_bits import SpareBits
 from aegle.dicom.walk import HELD_MAX_BYTES, Buffer, let_go
 
@@ -37,7 +36,7 @@ def held_for_spare_bits(written: Reading, path: Path) -> Held | None:
         hidden = spare.hide_something(lambda: _frames(written.pixels))
     elif not _leaves_room(written, spare):
         return None
-    elif (answer := _child().ask({"path": str(path)})) is None:
+    elif (answer := decoders().ask({"path": str(path)})) is None:
         return Held(reason=HoldReason.PIXELS_UNPROVEN, detail="the picture cannot be decoded to be looked at")
     else:
         hidden = bool(answer["hidden"])
@@ -51,11 +50,6 @@ def held_for_spare_bits(written: Reading, path: Path) -> Held | None:
 def _frames(region: Region) -> Iterator[bytes]:
     for start, length in region.fragments or ():
         yield region.data[start : start + length]
-
-
-@lru_cache(maxsize=1)
-def _child() -> Child:
-    return Child("aegle.deid.spare_reader")
 
 
 def _leaves_room(written: Reading, spare: SpareBits) -> bool:

@@ -5,8 +5,6 @@ here.
 """
 
 import importlib.util
-import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,11 @@ import numpy as np
 from aegle.bounds import limit_memory
 from aegle.deid.drawn_text import drawn_text
 from aegle.deid.masks import Box
+from aegle.deid.serving import serve
 from aegle.deid.views import View, looks, tiles
 
 MEMORY_BYTES = 6 << 30  #: of address space; not enforced on Windows
+PROCESSOR_SECONDS = 120  #: for one object
 LETTERS = 3  #: from which a find is text
 SURE = 0.75  #: of the learnt reader, in [0, 1]
 PLACES_MAX = 20  #: that are told; more tell nobody more
@@ -28,13 +28,14 @@ Reader = Callable[[View], list[Box]]
 
 def main() -> None:
     """Answer until standard input ends."""
-    limit_memory(MEMORY_BYTES)
-    readers = [drawn_text, *_learnt()]
-    json.dump({"ready": True}, sys.stdout)
-    print(flush=True)  # noqa: T201 - the protocol
-    for line in sys.stdin:
-        json.dump({"places": _places(readers, Path(json.loads(line)["path"]))}, sys.stdout)
-        print(flush=True)  # noqa: T201
+    limit_memory(MEMORY_BYTES)  # before a model is read, too
+    learnt = _learnt()
+    readers = [drawn_text, *learnt]
+
+    def answer(wish: dict[str, Any]) -> dict[str, Any]:
+        return {"places": _places(readers, Path(wish["path"]))}
+
+    serve(answer, MEMORY_BYTES, PROCESSOR_SECONDS, copied=not learnt)  # the learnt one has threads
 
 
 def _places(readers: list[Reader], path: Path) -> list[Box]:

@@ -7,7 +7,8 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 import dcmtk
-from aegle.deid import HoldReason, spare_codes
+from aegle.deid import HoldReason, repaint
+from aegle.deid.child import Children
 from aegle.deid.spare_codes import precision
 
 SHAPE = (64, 64)
@@ -35,12 +36,10 @@ def compressed(still):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The questions that went to the child."""
+    """The questions that went to a child."""
     wishes = []
-    child = spare_codes._child()
-    monkeypatch.setattr(
-        spare_codes, "_child", lambda: type("_", (), {"ask": lambda _, wish: wishes.append(wish) or child.ask(wish)})()
-    )
+    children = repaint.decoders()
+    monkeypatch.setattr(children, "ask", lambda wish: wishes.append(wish) or Children.ask(children, wish))
     return wishes
 
 
