@@ -5,7 +5,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
@@ -20,7 +20,7 @@ _TOGETHER, _TOGETHER_BYTES = 8, 8 << 20  #: files that a process treats before i
 
 def treat_all(
     sources: Sequence[Path], task: Task, jobs: int, crew: ProcessPoolExecutor | None = None
-) -> Iterator[Treated]:
+) -> Generator[Treated, None, None]:
     """In processes, which may die: in those of `crew` while they live. Raises Unavailable when they keep dying."""
     left, deaths = dict.fromkeys(sources), 0
     while left:
@@ -42,7 +42,7 @@ def treat_all(
                         "processes keep dying; give the machine more memory or use fewer --jobs"
                     ) from None
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # whoever stops waits for the files in work alone
+                pool.shutdown(cancel_futures=True)  # whoever stops waits for the files in work, and for no other
 
 
 def _treat_each(paths: Sequence[Path], task: Task) -> list[Treated]:

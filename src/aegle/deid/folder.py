@@ -11,8 +11,9 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,9 +73,13 @@ def run_folder(
         _require_same_run(ledger, task)
         task = replace(task, resumed=ledger.holds_any())
         found, opinion, unreadable = [0, 0, 0], standard.Opinion(), dict[Path, str]()
-        with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(_SYNCS) as disk:
+        with (
+            ThreadPoolExecutor(1) as beside,
+            ThreadPoolExecutor(_SYNCS) as disk,
+            closing(_treated(sources, task, jobs, crew)) as work_done,
+        ):
             desk = _Desk(task=task, ledger=ledger, quarantine=quarantine, disk=disk)
-            for treated, outcome in _settled_beside(_treated(sources, task, jobs, crew), desk, beside):
+            for treated, outcome in _settled_beside(work_done, desk, beside):
                 opinion.add(treated.new_errors)
                 if treated.unreadable:
                     unreadable[treated.source] = treated.unreadable
@@ -116,7 +121,7 @@ def start_crew(jobs: int) -> "ProcessPoolExecutor | None":
 
 def _treated(
     sources: Sequence[Path], task: Task, jobs: int, started: "ProcessPoolExecutor | None"
-) -> Iterator[Treated]:
+) -> Generator[Treated, None, None]:
     """In this process when one is enough; else in others."""
     if jobs == 1:
         return (treat(path, task) for path in sources)

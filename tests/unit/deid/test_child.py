@@ -79,8 +79,9 @@ def test_what_a_decoder_prints_is_no_answer(child: Child) -> None:
 
 
 @linux
-def test_a_child_over_its_time_ends_with_its_copy(module: str, tmp_path: Path) -> None:
-    child = Child(module, seconds=2)
+def test_a_child_over_its_time_ends_with_its_copy(child: Child, tmp_path: Path) -> None:
+    assert child.ask({"do": "answer"})
+    child._seconds = 1
     assert child.ask({"do": "wait", "note": str(tmp_path / "pid"), "seconds": 60}) is None
     assert not child.is_running
     for _ in range(100):
