@@ -5,8 +5,8 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -15,7 +15,9 @@ from aegle.deid.treat import Task, Treated, treat
 from aegle.errors import Unavailable
 
 _MOST_DEATHS = 20
-_TOGETHER, _TOGETHER_BYTES = 8, 8 << 20  #: files that a process treats before it reports, and bytes after which it does
+_TOGETHER = 8  #: files that a process treats before it reports
+_TOGETHER_BYTES = 8 << 20  #: after which it reports earlier
+_AHEAD = 3  #: portions a process that are asked for, the one in work with them
 
 
 def treat_all(
@@ -28,10 +30,8 @@ def treat_all(
             min(jobs, len(left)), mp_context=_processes(), initializer=_end_with_parent
         ) as pool:
             crew = None
-            most = 1 if deaths else min(_TOGETHER, len(left) // (jobs * _TOGETHER))
-            asked = [pool.submit(_treat_each, paths, task) for paths in _portions([*left], most)]
             try:
-                for future in as_completed(asked):
+                for future in _done(pool, _portions(left, 1 if deaths else _most(len(left), jobs)), task, jobs):
                     for treated in future.result():
                         del left[treated.source]
                         yield treated
@@ -45,17 +45,36 @@ def treat_all(
                 pool.shutdown(cancel_futures=True)  # whoever stops waits for the files in work, and for no other
 
 
+def _done(
+    pool: ProcessPoolExecutor, portions: Iterable[Sequence[Path]], task: Task, jobs: int
+) -> Iterator[Future[list[Treated]]]:
+    """Each portion when it is done. A few are asked for ahead, so that nobody waits for the sizes of a million files, and
+    whoever stops does not wait for them either."""
+    asked: set[Future[list[Treated]]] = set()
+    for portion in portions:
+        asked.add(pool.submit(_treat_each, portion, task))
+        if len(asked) >= jobs * _AHEAD:
+            done, asked = wait(asked, return_when=FIRST_COMPLETED)
+            yield from done
+    yield from as_completed(asked)
+
+
 def _treat_each(paths: Sequence[Path], task: Task) -> list[Treated]:
     return [treat(path, task) for path in paths]
 
 
-def _portions(paths: Sequence[Path], most: int) -> Iterator[Sequence[Path]]:
+def _most(files: int, jobs: int) -> int:
+    """How many files are asked for at a time: so few that each process is asked eight times, and none is last for long."""
+    return max(1, min(_TOGETHER, files // (jobs * 8)))
+
+
+def _portions(paths: Iterable[Path], most: int) -> Iterator[Sequence[Path]]:
     """What is asked for at a time, as to ask takes a tenth of what a slice does: so many small files, or one large one."""
     portion: list[Path] = []
     size = 0
-    for path in paths:
+    for path in [*paths]:
         portion.append(path)
-        size += _size(path)
+        size += _size(path) if most > 1 else 0
         if len(portion) >= most or size >= _TOGETHER_BYTES:
             yield portion
             portion, size = [], 0

@@ -22,7 +22,7 @@ _JFIF_BYTES = 14  #: of an APP0 segment without a thumbnail
 _PLAIN_ENDS = frozenset({b"\xff\xd9", b"\xff\xd9\0"})  #: EOI, and the pad of an image of odd length
 #: A marker in entropy-coded data: its second byte is not stuffing (00), a restart, or a JPEG-LS stuffed bit (below 80).
 _MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
-_WORTH_NUMPY = 1 << 30  #: bytes of an object from which NumPy's better speed is worth its loading
+_WORTH_NUMPY = 1 << 28  #: bytes of an object from which NumPy's better speed is worth its loading
 
 
 class Markers:
@@ -46,7 +46,7 @@ class NumpyMarkers(Markers):
         super().__init__(data)
         self._np = np
         self._start = self._stop = 0
-        self._both = bytearray(WINDOW)
+        self._suspects = bytearray(WINDOW)  #: FF where a marker may begin
 
     def find(self, pos: int, end: int) -> int:
         """As of `Markers`."""
@@ -54,8 +54,8 @@ class NumpyMarkers(Markers):
         while pos < pairs_end:
             if not self._start <= pos < self._stop:
                 self._look(pos)
-            stop = self._stop if self._stop < end else end
-            at = self._both.find(b"\xff", pos - self._start, stop - self._start)
+            stop = min(self._stop, end)
+            at = self._suspects.find(b"\xff", pos - self._start, stop - self._start)
             if at >= 0:  # a marker, or a restart, or filling
                 found = super().find(self._start + at, stop)
                 if found < stop:
@@ -68,9 +68,9 @@ class NumpyMarkers(Markers):
         self._start, self._stop = pos, min(pos + WINDOW, len(self._data) - 1)
         size = self._stop - pos
         first, second = (np.frombuffer(self._data, np.uint8, size, start) for start in (pos, pos + 1))
-        both = np.frombuffer(self._both, np.uint8, size)
-        np.bitwise_or(second, 0x7F, out=both)
-        np.bitwise_and(both, first, out=both)
+        suspects = np.frombuffer(self._suspects, np.uint8, size)
+        np.bitwise_or(second, 0x7F, out=suspects)
+        np.bitwise_and(suspects, first, out=suspects)
 
 
 class JpegScan:

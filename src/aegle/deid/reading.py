@@ -172,7 +172,8 @@ def _read(file: IO[bytes], data: mmap.mmap, preamble: bytes, meta: Part, *, whol
 
 @lru_cache(maxsize=8)
 def _runs(encoding: Encoding, stop: Stop, *, whole: bool) -> Runs:
-    """What was read before in this way; sources and what is made of them repeat themselves, not each other."""
+    """What was read before in the way that the arguments say; sources and what is made of them repeat themselves, not each
+    other."""
     return Runs()
 
 
@@ -206,7 +207,7 @@ def _no_attribute(tag: BaseTag, vr: str | None, length: int) -> bool:
 class Reader:
     """Reads an element and what lies in it. Values beyond 1 MB that are no sequences are not read."""
 
-    data: mmap.mmap | None  #: the file; None where every value is in memory
+    data: mmap.mmap  #: the file
     encodings: tuple[str, ...] = _DEFAULT  #: Python's names for the character set
 
     def within(self, raw: Raw, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
@@ -218,7 +219,7 @@ class Reader:
                     yield int(raw.tag), _read_one(raw, self.encodings)
                 return
             if raw.value is None and raw.length:
-                if not _holds_items(raw) or self.data is None:
+                if not _holds_items(raw):
                     yield int(raw.tag), Opaque(raw.VR or _dictionary_vr(int(raw.tag)), None, raw.is_little_endian)
                     return
                 raw = raw._replace(value=self.data[raw.value_tell : raw.value_tell + raw.length])

@@ -18,7 +18,7 @@ Raw = RawDataElement | DataElement  #: an element as pydicom's walk answers it
 CHARACTER_SET = 0x00080005
 _HEAD = 8  #: bytes that hold an element's tag, and its VR or its length
 _ELEMENT_BYTES, _RUN_BYTES = 1 << 11, 1 << 12  #: at most, to be remembered
-_REMEMBERED, _ANSWERS = 1 << 10, 8  #: runs, and answers about one
+_REMEMBERED, _ANSWERS = 1 << 9, 8  #: runs that are read in one way, and answers about one
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +42,16 @@ class Run:
         return next(reversed(self.elements.keys()))
 
     def once(self, question: Hashable, find: Callable[[], T]) -> T:
-        """What `find` answers about these elements; it is remembered with them. `question` says all that it depends on."""
-        if not self.raw:
-            return find()
-        if question not in self._answers:
+        """What `find` answers about these elements, never None; it is remembered with them. `question` says all that it
+        depends on."""
+        found: T | None = self._answers.get(question) if self.raw else None
+        if found is None:
+            found = find()
             if len(self._answers) >= _ANSWERS:
-                self._answers.clear()
-            self._answers[question] = find()
-        answer: T = self._answers[question]
-        return answer
+                self._answers.clear()  # while another thread looks: nobody looks twice
+            if self.raw:
+                self._answers[question] = found
+        return found
 
 
 class Runs:
@@ -67,7 +68,8 @@ class Runs:
         chain: list[Run] = []  #: met again one behind the other
         at = data.tell()
         while True:
-            run = self._known.get(data[at : at + _HEAD])
+            head = data[at : at + _HEAD]
+            run = self._known.get(head)
             if run is not None and data[at : at + len(run.raw)] == run.raw:
                 found.append(run)
                 chain.append(run)
@@ -79,23 +81,26 @@ class Runs:
             element = next(walk, None)
             if element is None:
                 return found
-            found.append(self._first_seen(element, data, at))
+            found.append(self._first_seen(element, head, data, at))
             at = data.tell()
 
-    def _first_seen(self, element: Raw, data: mmap.mmap, start: int) -> Run:
+    def _first_seen(self, element: Raw, head: bytes, data: mmap.mmap, start: int) -> Run:
         """An element as a run of its own; it is remembered where its bytes are all that it depends on."""
-        size = data.tell() - start
-        tag = int(element.tag)
-        whole = isinstance(element, RawDataElement) and element.length == len(element.value or b"")
-        if not whole or size > _ELEMENT_BYTES or tag == CHARACTER_SET:
+        size, tag = data.tell() - start, int(element.tag)
+        if isinstance(element, DataElement) or size > _ELEMENT_BYTES or tag == CHARACTER_SET:
             return Run(b"", {tag: element})
-        run = Run(data[start : start + size], {tag: element})
+        raw, value = data[start : start + size], element.value or b""
+        if len(value) != element.length or not (
+            raw.startswith(head) and raw.endswith(value)
+        ):  # written while it was read
+            return Run(b"", {tag: element})
+        run = Run(raw, {tag: element})
         self._keep(run)
         return run
 
     def _join(self, chain: Sequence[Run]) -> None:
-        """Neighbours that were met again are one run from now on. It falls apart where one of them is another next time:
-        each is still known by itself."""
+        """Neighbours that were met again are one run from now on. It falls apart where one of them is another next time: the
+        first is read anew then, and the others are still known by themselves."""
         while len(chain) > 1:
             count, size = 1, len(chain[0].raw)
             for one, other in pairwise(chain):

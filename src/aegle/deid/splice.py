@@ -22,9 +22,8 @@ from aegle.errors import StorageFull
 
 _CHUNK = 1 << 20
 _BUFFER = 1 << 20  #: bytes copied at a time through memory of ours
-_LEFT_TO_THE_SYSTEM = (
-    64 << 20
-)  #: from so many on the system copies, that much by one call, and other threads run meanwhile
+#: From so many on the system copies, that much by one call; other threads run meanwhile.
+_LEFT_TO_THE_SYSTEM = 64 << 20
 _WORTH_A_THREAD = 2 << 20  #: bytes from which pixels are copied while they are still being proved
 #: The file systems do not copy for each other, or at all.
 _NOT_THERE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
@@ -102,14 +101,15 @@ def _created(target: Path) -> Iterator[IO[bytes]]:
 def _copying(source: IO[bytes], target: IO[bytes], pixels: Extent) -> Iterator[None]:
     """Copies the pixels while the block runs; stops early when it fails."""
     stop = Event()
-    copied = _copiers().submit(_copy, source, target, pixels, stop)
+    copying = _copiers().submit(_copy, source, target, pixels, stop)
     try:
         yield
+        copying.result()
     except BaseException:
         stop.set()
-        wait([copied])
+        if not copying.cancel():
+            wait([copying])  # nobody writes to a file that is closed
         raise
-    copied.result()
 
 
 @lru_cache(maxsize=1)
@@ -126,9 +126,9 @@ def _copy(source: IO[bytes], target: IO[bytes], pixels: Extent, stop: Event) -> 
     left = pixels.end - pixels.start
     source.seek(pixels.start)
     with _buffer() as buffer:
-        copied = _copier(source, target, buffer, left)
+        copy = _copier(source, target, buffer, left)
         while left and not stop.is_set():
-            size = copied(left)
+            size = copy(left)
             if not size:
                 raise OSError(errno.EIO, "the source became shorter while it was read")
             left -= size
@@ -160,7 +160,8 @@ def _copier(source: IO[bytes], target: IO[bytes], buffer: memoryview, size: int)
 
 @contextmanager
 def _buffer() -> Iterator[memoryview]:
-    """One that another file used before, where there is one: the system takes its time to hand out fresh memory."""
+    """One that another file used before, where there is one: the system takes its time to hand out fresh memory. After an error
+    it is not kept."""
     try:
         buffer = _buffers.pop()
     except IndexError:

@@ -115,6 +115,7 @@ def _whole(numbers: Iterable[float]) -> bytes:
 
 
 def _identifiers(run: Run, reader: Reader, profile: Profile) -> frozenset[str]:
+    # an element that holds no items is passed by unread here; in one that does, each is asked for by itself
     telling = (raw for tag, raw in run.elements.items() if may_nest(raw) or is_identifying(tag, raw.VR or ""))
     return frozenset(
         word

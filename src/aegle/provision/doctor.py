@@ -45,7 +45,8 @@ _NETWORKS_A_SITE: Final = 1
 _CPUS: Final = {"site": 4, "hub": 4, "worker": 8}  #: virtual CPUs of a machine, by what it is
 _HUBS: Final = 3
 _GPU_METRIC: Final = {"nvidia-l4": "NVIDIA_L4_GPUS", "nvidia-tesla-t4": "NVIDIA_T4_GPUS"}
-_TIMEOUT_S: Final = 120
+_TIMEOUT_S: Final = 120  #: of a program
+_ANSWER_S: Final = 30  #: of an interface
 _ATTEMPTS: Final = 2  #: at an interface that does not answer
 _NOT_ASKED: Final = "your rights over it cannot be asked for"
 _SERVICE: Final = "https://{}.googleapis.com"
@@ -64,7 +65,16 @@ class Check:
 
 def examine(google: Google, sites: int, service: str = _SERVICE) -> Iterator[Check]:
     """Look at everything, in the order in which it is needed. Asks Google through `gcloud` and by its own interfaces at
-    `service` ({} is the service's name); changes nothing. Raises Unavailable when a program does not answer."""
+    `service` ({} is the service's name); changes nothing. A program that hangs ends the list."""
+    try:
+        yield from _each(google, sites, service)
+    except Unavailable as error:
+        yield Check(
+            name="answers", good=False, told=str(error), remedy="see that this machine reaches Google, and try again"
+        )
+
+
+def _each(google: Google, sites: int, service: str) -> Iterator[Check]:
     yield _terraform()
     if shutil.which("gcloud") is None:
         yield Check(
@@ -76,7 +86,7 @@ def examine(google: Google, sites: int, service: str = _SERVICE) -> Iterator[Che
     yield credentials
     if not credentials.good:
         return
-    with httpx.Client(timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"}) as client:
+    with httpx.Client(timeout=_ANSWER_S, headers={"Authorization": f"Bearer {token}"}) as client:
         ask = _Rights(client, service)
         yield _billing(google)
         yield _billing_rights(google, ask)
@@ -103,12 +113,20 @@ class _Rights:
         for _ in range(_ATTEMPTS):
             try:
                 answer = self.client.post(url, json={"permissions": list(wanted)})
-            except httpx.TransportError as error:
+                granted = answer.json().get("permissions", ()) if answer.is_success else ()
+            except (
+                httpx.RequestError,
+                ValueError,
+                AttributeError,
+            ) as error:  # no connection, or something else answered
                 fault = type(error).__name__
+                continue
+            if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+                fault = f"status {answer.status_code}"
                 continue
             if not answer.is_success:
                 return Check(name=name, good=False, told=unseen[0], remedy=unseen[1])
-            missing = [each for each in wanted if each not in answer.json().get("permissions", ())]
+            missing = [each for each in wanted if each not in granted]
             told = f"missing: {', '.join(missing)}" if missing else "all that are needed are there"
             return Check(name=name, good=not missing, told=told, remedy=remedy)
         reach = f"see that this machine reaches {self.service.format(api)}; behind a proxy, set HTTPS_PROXY"
@@ -249,7 +267,7 @@ def _run(*command: str) -> tuple[int, str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"no answer within {_TIMEOUT_S} s from: {' '.join(command)}; try again") from error
+        raise Unavailable(f"no answer within {_TIMEOUT_S} s from: {' '.join(command)}") from error
     return done.returncode, done.stdout
 
 

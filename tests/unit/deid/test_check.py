@@ -75,11 +75,12 @@ def test_it_finds(name, still, run):
     assert "Quill" not in verdict.detail and "4711" not in verdict.detail
 
 
-def test_an_attribute_that_is_there_twice_is_found(still, run):
+@pytest.mark.parametrize("value", [None, b"Barnaby "], ids=["the same", "another"])
+def test_an_attribute_that_is_there_twice_is_found(value, still, run):
     outcome = run(still())
     content = outcome.target.read_bytes()
     at = content.index(b"\x08\x00\x60\x00CS")
-    element = content[at : at + 8 + content[at + 6]]
+    element = content[at : at + 8 + content[at + 6]] if value is None else b"\x08\0\x60\0CS\x08\0" + value
     outcome.target.write_bytes(content[:at] + element + content[at:])
     for _ in range(4):  # also when it was met before
         verdict = outcome.check()

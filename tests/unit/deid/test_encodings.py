@@ -2,7 +2,11 @@
 
 import errno
 import struct
+import time
+from concurrent.futures import Future
 from io import BytesIO
+from threading import Event
+from typing import IO
 
 import numpy as np
 import pytest
@@ -276,6 +280,27 @@ def test_large_pixels_that_fail_their_proof_leave_nothing(tiled, run, monkeypatc
     monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
     held = run(tiled(*(tile(number) for number in range(40)), tile(1)[:-2])).held
     assert held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+def test_a_copy_that_is_interrupted_ends_before_its_file_is_closed(tiled, run, monkeypatch):
+    ended = []
+
+    def slow(source: IO[bytes], target: IO[bytes], pixels: object, stop: Event) -> None:
+        assert stop.wait(30)
+        target.write(b"still open")
+        ended.append(target)
+
+    def interrupted(copying: Future[None], timeout: float | None = None) -> None:
+        while not copying.running():
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.splice._copy", slow)
+    monkeypatch.setattr(Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiled(tile(1), tile(2)))
+    assert len(ended) == 1
 
 
 def test_a_disk_that_fills_while_pixels_are_copied_leaves_nothing(tiled, run, monkeypatch):

@@ -170,7 +170,9 @@ def test_a_killed_run_is_taken_up_again(source: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("00" * 32)
     command = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean")]
     child = subprocess.Popen(
-        [*command, "--key", str(tmp_path / "key"), "--jobs", "1"], stdout=subprocess.DEVNULL, start_new_session=True
+        [*command, "--key", str(tmp_path / "key"), "--values", str(tmp_path / "values.csv"), "--jobs", "1"],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     wait_until(lambda: bool(written(tmp_path)))
     os.killpg(child.pid, signal.SIGKILL)
@@ -231,7 +233,8 @@ def test_no_process_outlives_the_run_that_started_it(source: Path, tmp_path: Pat
         dataset.save_as(source / f"{number}.dcm")
     (tmp_path / "key").write_text("00" * 32)
     command = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean")]
-    child = subprocess.Popen([*command, "--key", str(tmp_path / "key"), "--jobs", "2"], stdout=subprocess.DEVNULL)
+    command += ["--key", str(tmp_path / "key"), "--values", str(tmp_path / "values.csv"), "--jobs", "2"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     wait_until(lambda: bool(written(tmp_path)))
     workers = [int(pid) for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()]
     assert len(workers) >= 2

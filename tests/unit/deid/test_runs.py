@@ -2,7 +2,9 @@
 
 import mmap
 import random
+import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.filereader import data_element_generator
 
 from aegle.deid import reading
-from aegle.deid.runs import Raw, Runs
+from aegle.deid.runs import Raw, Run, Runs
 from aegle.dicom.walk import EXPLICIT_LE, IMPLICIT_LE, Encoding
 
 FILES = sorted(path for path in Path(pydicom.data.__file__).parent.rglob("*.dcm") if path.stat().st_size < 1 << 20)
@@ -91,6 +93,36 @@ def test_elements_out_of_order_and_twice_are_each_told_every_time():
     data = b"".join(EXPLICIT_LE.emit(tag, CS, b"AB") for tag in (0x00080060, 0x00080060, 0x00200020, 0x00080008))
     for _ in range(4):
         assert read(runs, data, EXPLICIT_LE) == alone(data, EXPLICIT_LE)
+
+
+def test_threads_that_ask_about_the_same_run_each_get_an_answer():
+    run = Run(b"x", {})
+
+    def ask(thread: int) -> set[int]:
+        return {run.once(question, lambda question=question: question) - question for question in range(thread, 5000)}
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert set().union(*threads.map(ask, range(4))) == {0}
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_what_is_written_while_it_is_read_is_not_remembered():
+    first, second = (EXPLICIT_LE.emit(0x00180015, CS, value) for value in (b"Barnaby ", b"Somebody"))
+    runs = Runs()
+    with mapped(first) as data:
+
+        def changing() -> Iterator[Raw]:
+            for element in walk(data, EXPLICIT_LE):
+                data[:] = second
+                data.seek(0, 2)
+                yield element
+
+        runs.read(data, changing())
+    assert read(runs, second, EXPLICIT_LE) == alone(second, EXPLICIT_LE)
 
 
 def test_the_character_set_and_what_has_no_length_are_read_each_time():

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from test_estate import google
 
-from aegle.errors import Unavailable
 from aegle.provision import blueprint, doctor
 
 ANSWERS = {
@@ -52,6 +51,7 @@ class Rights:
         self.lacking: set[str] = set()
         self.hidden: set[str] = set()  #: resources that answer 403
         self.broken: dict[str, int] = {}  #: resources whose next so many connections end without an answer
+        self.instead = b""  #: what they say instead of an answer
         self.asked: set[str] = set()
         self.service = ""
 
@@ -67,6 +67,8 @@ def rights() -> Iterator[Rights]:
             given.asked.add(resource)
             if given.broken.get(resource, 0):
                 given.broken[resource] -= 1
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.wfile.write(given.instead)
                 return
             wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["permissions"]
             body = json.dumps({"permissions": [name for name in wanted if name not in given.lacking]}).encode()
@@ -159,8 +161,9 @@ def test_a_program_that_hangs_is_told_with_its_command(
     os.mkfifo(tmp_path / "pipe")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "_TIMEOUT_S", 1)
-    with pytest.raises(Unavailable, match="gcloud auth application-default"):
-        found(rights)
+    checks = found(rights)
+    assert checks["terraform"].good
+    assert "gcloud auth application-default" in checks["answers"].told and not checks["answers"].good
 
 
 def test_an_interface_that_is_off_is_turned_on_by_the_remedy(
