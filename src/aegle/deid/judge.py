@@ -1,8 +1,8 @@
 """Whether an object may be de-identified at all, and what must be painted over in its pictures."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from aegle.deid.classes import CAMERAS, CLASSES, SLIDES, PixelRisk
 from aegle.deid.masks import Box, Keep, PixelRule, clip, fitting, outside
@@ -21,10 +21,12 @@ from aegle.deid.survey import (
     RECOGNIZABLE,
     SERIES_DESCRIPTION,
     SOP_CLASS,
+    Likeness,
     Survey,
 )
 from aegle.references import InstanceRef
 
+_REMEMBERED_BYTES = 4096  #: of the values by which objects are alike
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 #: Words by which devices mark a screen they saved as a picture of their own class: in Image Type (Siemens' `CT_SOM5 PROT`, a
 #: patient protocol; GE's `SCREEN SAVE`), or in the description of a derived one's series.
@@ -47,10 +49,19 @@ class Verdict:
     text_risk: TextRisk = TextRisk.NONE
 
 
-def judge(survey: Survey, rules: Sequence[PixelRule]) -> Verdict:
+def judge(survey: Survey, rules: tuple[PixelRule, ...]) -> Verdict:
     """What is to be done with the pixels. Raises Holding for an object that may not be de-identified."""
-    row = CLASSES.get(survey.text(SOP_CLASS))
     _require_uids(survey.source)
+    likeness = survey.likeness
+    is_small = sum(len(value) for _, value in likeness.values) <= _REMEMBERED_BYTES
+    return (_judged if is_small else _judged.__wrapped__)(likeness, rules)
+
+
+@lru_cache(maxsize=128)
+def _judged(likeness: Likeness, rules: tuple[PixelRule, ...]) -> Verdict:
+    """The verdict for all objects that are alike: those of a series."""
+    survey = likeness.survey()
+    row = CLASSES.get(survey.text(SOP_CLASS))
     if survey.text(METHOD).startswith(MARK):
         raise Holding(HoldReason.ALREADY_ALIASED, "its De-identification Method is ours")
     if row is None:

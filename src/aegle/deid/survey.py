@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 from aegle.deid.dates import PAIRS
 from aegle.deid.masks import Box, Device
@@ -12,6 +13,7 @@ from aegle.deid.outline import Level, Outlines
 from aegle.deid.part10 import Holding
 from aegle.deid.reasons import HoldReason
 from aegle.dicom.walk import (
+    PIXEL_DATA,
     SEQUENCE_END,
     UNDEFINED,
     Buffer,
@@ -55,7 +57,39 @@ WRITTEN_ANEW = frozenset(
     {0x00100010, _PATIENT_ID, 0x00120062, METHOD, 0x00120064, 0x00280303, BURNED_IN, PHOTOMETRIC, 0x00280006}
     | {0x7FE00001, 0x7FE00002, *PAIRS}
 )
+#: Wanted values that tell one object from the next, or one patient from another; nothing is judged by them.
+_OF_ONE = frozenset({_SOP_UID, _STUDY_UID, _SERIES_UID, _PATIENT_ID, _ISSUER, *PAIRS, *_TIMES, *RESTORED})
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
+
+
+class _Shared(dict[int, bytes]):
+    """Values without those of one object alone: to ask for one of these is a mistake, not an absent value."""
+
+    def get(self, tag: int, default: Any = None) -> Any:
+        if tag in _OF_ONE:
+            raise LookupError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is of one object, and no ground to judge many")
+        return super().get(tag, default)
+
+
+class Likeness(NamedTuple):
+    """All of a survey but what is of one object alone: what is judged by it is judged for every object that is like it."""
+
+    values: tuple[tuple[int, bytes], ...]
+    big_endian: bool
+    regions: tuple[Box, ...]
+    overlay_in_pixels: bool
+    has_pixels: bool
+
+    def survey(self) -> "Survey":
+        """As a survey, which has no attributes to walk, and raises LookupError where it is asked for what is not in it."""
+        pixels = Head(PIXEL_DATA, b"", 0, 0, 0) if self.has_pixels else None
+        return Survey(
+            level=Level((), (), pixels),
+            values=_Shared(self.values),
+            big_endian=self.big_endian,
+            regions=self.regions,
+            overlay_in_pixels=self.overlay_in_pixels,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +160,12 @@ class Survey:
         """What the vault keeps."""
         kept = {tag: self.values[tag].rstrip(b"\0 ") for tag in RESTORED if tag in self.values}
         return Identity(character_set=self.character_set, values=kept)
+
+    @property
+    def likeness(self) -> Likeness:
+        """What it has in common with the other objects of its series."""
+        values = tuple(item for item in self.values.items() if item[0] not in _OF_ONE)
+        return Likeness(values, self.big_endian, self.regions, self.overlay_in_pixels, self.has_pixels)
 
     @property
     def native_bytes(self) -> int:

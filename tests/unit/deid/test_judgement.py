@@ -8,6 +8,8 @@ from pydicom import Dataset
 from pydicom.uid import MPEG4HP41, generate_uid
 
 from aegle.deid import REASONS, HoldReason
+from aegle.deid.part10 import SYNTAXES, read_meta
+from aegle.deid.survey import Survey, look
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -38,6 +40,37 @@ def test_it_is_held(values, reason, still, run):
         if value is None:
             delattr(ds, keyword)
     assert run(ds).held.reason is reason
+
+
+def surveyed(ds: Dataset, folder: Path) -> Survey:
+    path = folder / "object.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    data = path.read_bytes()
+    syntax, pos = read_meta(data)
+    return look(SYNTAXES[syntax].encoding, data, pos)
+
+
+def test_objects_are_judged_alike_by_all_but_what_names_one_of_them(still, tmp_path):
+    one, other = (surveyed(still(SOPInstanceUID=f"1.2.3.{number}", PatientName=name), tmp_path).likeness
+                  for number, name in ((4, "Quillfeather^Ottilie"), (5, "Barnaby")))  # fmt: skip
+    assert one == other
+    for changed in (
+        {"BurnedInAnnotation": "YES"},
+        {"Modality": "OT"},
+        {"Rows": 5},
+        {"SeriesDescription": "PATIENT PROTOCOL"},
+    ):
+        assert surveyed(still(**changed), tmp_path).likeness != one
+    for tag in (0x00080018, 0x0020000D, 0x00100010, 0x00100020, 0x00080050):
+        with pytest.raises(LookupError):
+            one.survey().text(tag)
+
+
+def test_what_was_judged_before_says_nothing_of_an_object_that_differs(still, run):
+    assert run(still()).check() is None
+    assert run(still(BurnedInAnnotation="YES")).held.reason is HoldReason.BURNED_IN_RISK
+    assert run(still()).check() is None
+    assert run(still(RecognizableVisualFeatures="YES")).held.reason is HoldReason.RECOGNIZABLE
 
 
 def test_a_uid_with_a_path_in_it_is_held(still, run, written):
