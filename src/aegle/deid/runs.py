@@ -26,9 +26,8 @@ class Run:
     """Elements that follow one another. `raw` is empty for one that is not remembered."""
 
     raw: bytes
-    elements: dict[
-        int, Raw
-    ]  #: by tag, ascending; where a value was deferred its place in the file holds for that file alone
+    #: By tag, ascending. Where a value was deferred its place in the file holds for that file alone.
+    elements: dict[int, Raw]
     _answers: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property

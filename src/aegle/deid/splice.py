@@ -29,7 +29,7 @@ _WORTH_A_THREAD = 2 << 20  #: bytes from which pixels are copied while they are 
 _NOT_THERE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM})
 _COPIERS = 16  #: at a time; more wait
 _BUFFERS_KEPT = 2
-_buffers: list[memoryview] = []
+_buffers: list[memoryview] = []  #: that no file uses now
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
