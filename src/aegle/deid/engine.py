@@ -5,7 +5,6 @@ Memory is that of the header, whatever the object's size. The same source, secre
 
 import mmap
 import os
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -37,7 +36,7 @@ from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
 from aegle.references import InstanceRef
 
-_PAGES_AT_ONCE_BYTES = 2 << 20
+_READ_AT_ONCE_BYTES = 2 << 20  #: a file of up to so many is read, and not mapped
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 
@@ -100,7 +99,7 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
-        with _mapped(file, size) as data:
+        with _content(file, size) as data:
             syntax, pos = read_meta(data)
             if syntax != DEFLATED:
                 yield _Origin(file=file, data=data, pos=pos, syntax=syntax)
@@ -109,11 +108,15 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
 
 
-def _mapped(file: IO[bytes], size: int) -> mmap.mmap:
-    """A small file with all its pages at once, which takes a third of the time that they take one after the other."""
-    if sys.platform == "linux" and size <= _PAGES_AT_ONCE_BYTES:
-        return mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+@contextmanager
+def _content(file: IO[bytes], size: int) -> Iterator[Buffer]:
+    """A file's bytes. A small one is read whole: the pages of a map take longer to set up and to give back than to copy, and
+    what is read cannot change any more."""
+    if size <= _READ_AT_ONCE_BYTES:
+        yield file.read(size)
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
 
 
 def _deidentified(

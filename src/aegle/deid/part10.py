@@ -9,7 +9,7 @@ from typing import IO
 
 from aegle.deid.bare import bare_syntax
 from aegle.deid.reasons import FirstSeen, HoldReason
-from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Encoding
+from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Buffer, Encoding
 
 IMPLEMENTATION_CLASS_UID = "2.25.310537898599605036630900832192921062084"
 IMPLEMENTATION_VERSION = "AEGLE_0_1"
@@ -69,7 +69,7 @@ class Holding(Exception):
         self.reason, self.first_seen = reason, first_seen
 
 
-def read_meta(data: mmap.mmap) -> tuple[str, int]:
+def read_meta(data: Buffer) -> tuple[str, int]:
     """Transfer syntax UID and the position of the data set, of a bare data set too. Raises Holding, BrokenEncoding."""
     syntax, pos = "", 132
     if data[128:132] != b"DICM":
@@ -111,7 +111,7 @@ def write_meta(sop_class: str, sop_uid: str, syntax: str) -> bytes:
     return _PREAMBLE + emit(0x00020000, b"UL", struct.pack("<L", len(body))) + body
 
 
-def inflate(data: mmap.mmap, pos: int, scratch: IO[bytes]) -> mmap.mmap:
+def inflate(data: Buffer, pos: int, scratch: IO[bytes]) -> mmap.mmap:
     """The data set of a deflated file (PS3.5 §A.5), inflated into `scratch` piece by piece and mapped from there."""
     stream, written, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, b""
     try:
