@@ -7,17 +7,17 @@ import mmap
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from aegle.deid.codestreams import Blank
-from aegle.deid.identifiers import search_for, texts
+from aegle.deid.identifiers import Search, search_for, texts
 from aegle.deid.insertions import insertions, late_dates
 from aegle.deid.judge import Verdict, judge
-from aegle.deid.masks import Device
+from aegle.deid.masks import Box, Device
 from aegle.deid.outcome import Deidentified
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
@@ -30,7 +30,7 @@ from aegle.deid.repaint import SYNTAX as REPAINTED_SYNTAX
 from aegle.deid.repaint import Repainted, repaint
 from aegle.deid.replacements import Replacements
 from aegle.deid.rewrite import Rewriter
-from aegle.deid.splice import Content, write, write_deflated
+from aegle.deid.splice import Content, Written, write, write_deflated
 from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
@@ -99,24 +99,15 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
-        with _content(file, size) as data:
+        # The pages of a map take longer to set up and to give back than those of a small file to copy; what is read stays.
+        small = size <= _READ_AT_ONCE_BYTES
+        with nullcontext(file.read(size)) if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             syntax, pos = read_meta(data)
             if syntax != DEFLATED:
                 yield _Origin(file=file, data=data, pos=pos, syntax=syntax)
                 return
             with tempfile.TemporaryFile(dir=scratch_folder) as scratch, inflate(data, pos, scratch) as inflated:
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
-
-
-@contextmanager
-def _content(file: IO[bytes], size: int) -> Iterator[Buffer]:
-    """A file's bytes. A small one is read whole: the pages of a map take longer to set up and to give back than to copy, and
-    what is read cannot change any more."""
-    if size <= _READ_AT_ONCE_BYTES:
-        yield file.read(size)
-        return
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
 
 
 def _deidentified(
@@ -135,23 +126,25 @@ def _cleaned(
     pseudonyms = profile.naming(pseudonyms)
     survey.require_character_set()
     verdict = judge(survey, profile.pixel_rules)
-    with _repainted(origin, survey, verdict, target.parent) as repainted:
+    paints_anew = verdict.boxes and not in_place(survey, SYNTAXES[origin.syntax])
+    with _repainted(origin, verdict.boxes, target.parent) if paints_anew else nullcontext() as repainted:
         alias = patient_alias(survey, pseudonyms)
         encoding = SYNTAXES[origin.syntax].encoding
         kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
+        inserted = {
+            **insertions(encoding, alias, profile, verdict, repainted),
+            **late_dates(encoding, survey, profile, pseudonyms.shift(alias)),
+        }
         rewriter = Rewriter(
             data=origin.data,
             rules=profile.rules_of(survey.source.sop_class),
             replacements=Replacements(pseudonyms, alias, survey.character_set),
             character_set=survey.character_set,
             target=encoding,
-            insertions={
-                **insertions(encoding, alias, profile, verdict, repainted),
-                **late_dates(encoding, survey, profile, pseudonyms.shift(alias)),
-            },
+            insertions=inserted,
             values=values,
             memory=memory(*kind),
-            patients=memory(*kind, alias),
+            patients=memory(*kind, alias, tuple(inserted.items())),
         )
         parts = _rewritten(rewriter, origin, survey)
         if rewriter.notes.first_seen:
@@ -161,9 +154,10 @@ def _cleaned(
         ref = _alias_of(survey.source, pseudonyms)
         syntax = REPAINTED_SYNTAX if repainted else origin.syntax
         meta = write_meta(ref.sop_class, ref.sop_uid, syntax)
-        blanked = _write_repainted(repainted, target, meta, parts) if repainted else 0
-        if not repainted:
-            blanked = _write(origin, survey, target, meta, parts, verdict)
+        if repainted:
+            written = _write_repainted(repainted, target, meta, parts)
+        else:
+            written = _write(origin, survey, target, meta, parts, verdict)
     return Deidentified(
         alias=ref,
         source=survey.source,
@@ -173,28 +167,25 @@ def _cleaned(
         counts=Counter(rewriter.notes.done),
         profile_digest=profile.digest,
         transfer_syntax=syntax,
-        size_bytes=target.stat().st_size,
+        size_bytes=written.size_bytes,
         pixels_certified=verdict.certified,
-        blanked=blanked,
+        blanked=written.blanks,
         painted=verdict.boxes,
         text_risk=verdict.text_risk,
     )
 
 
 @contextmanager
-def _repainted(origin: _Origin, survey: Survey, verdict: Verdict, scratch_folder: Path) -> Iterator[Repainted | None]:
-    """The painted element in a file of its own, while the block runs; None where painting in place does, or none is due."""
-    if not verdict.boxes or in_place(survey, SYNTAXES[origin.syntax]):
-        yield None
-        return
+def _repainted(origin: _Origin, boxes: Sequence[Box], scratch_folder: Path) -> Iterator[Repainted]:
+    """The painted element in a file of its own, while the block runs."""
     if SYNTAXES[origin.syntax].encoding is not EXPLICIT_LE or origin.syntax == DEFLATED:
         raise Holding(HoldReason.BURNED_IN_RISK, "a picture encoded like this cannot be painted over")
     with tempfile.TemporaryDirectory(dir=scratch_folder) as folder:
-        yield repaint(Path(origin.file.name), Path(folder) / "element", verdict.boxes)
+        yield repaint(Path(origin.file.name), Path(folder) / "element", boxes)
 
 
-def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _Parts, verdict: Verdict) -> int:
-    """Write the file; answers in how many places its pixel data were blanked."""
+def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _Parts, verdict: Verdict) -> Written:
+    """Write the file."""
     header, pixels, tail = parts
 
     def proof() -> Collection[Blank]:
@@ -213,7 +204,7 @@ def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _P
     return write(target, content, origin.file)
 
 
-def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Parts) -> int:
+def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Parts) -> Written:
     """Write the file with the painted element in place of the source's."""
     header, _, tail = parts
     with repainted.path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -224,10 +215,11 @@ def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Pa
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
-    found = search_for(frozenset(rewriter.notes.identifiers), survey.character_set)
-    if not found.hits(b"\n".join(rewriter.notes.kept_text)):
-        return result
-    rewriter.forbidden = found
+    found, own, charset = rewriter.notes.identifiers, {survey.source.sop_uid}, survey.character_set
+    kept = b"\n".join(rewriter.notes.kept_text)
+    if not search_for(frozenset(found - own), charset).hits(kept) and not Search(found & own, charset).hits(kept):
+        return result  # what a series has in common is searched for by one search, which is there already
+    rewriter.forbidden = Search(found, charset)
     rewriter.notes = Notes.none()
     return _pass(rewriter, origin, survey)
 

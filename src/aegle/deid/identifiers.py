@@ -91,6 +91,7 @@ class Search:
         for word in found:
             if len(word) >= shortest:
                 self._forms.update(_forms(word, codecs))
+        self._without_nul = [form for form in self._forms if b"\0" not in form]
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -98,7 +99,8 @@ class Search:
     def hits(self, raw: bytes) -> bool:
         """Whether any word stands in `raw`. A plain search first, its guards only where that finds something."""
         lowered = raw.lower()
-        found = (form for form in self._forms if form in lowered)
+        forms = self._forms if b"\0" in lowered else self._without_nul
+        found = (form for form in forms if form in lowered)
         return any(_guarded(form, *self._forms[form]).search(lowered) for form in found)
 
 
@@ -112,6 +114,7 @@ def search_for(found: frozenset[str], character_set: tuple[str, ...], shortest: 
 def _forms(word: str, codecs: tuple[str, ...]) -> Mapping[bytes, tuple[str, bool]]:
     """How a word may stand in lowered bytes: each form with its word, and whether it takes two bytes a letter."""
     forms: dict[bytes, tuple[str, bool]] = {}
+    codecs = _UNICODE if is_uid(word) else codecs  # digits and dots are the same in all others
     for written in {cased for spelled in _spellings(word) for cased in (spelled, spelled.lower(), spelled.upper())}:
         for codec in codecs:
             with suppress(UnicodeError, LookupError):

@@ -1,5 +1,6 @@
 """The elements that every written object has, whatever its source had there (PS3.15 §E.1.1)."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey
 from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
 from aegle.dicom.walk import EXPLICIT_LE, Encoding
 
-_LAST_HOUR = "23"  #: of the day
+_LAST_HOUR = re.compile(rb"[^0-9]*23")  #: how a time of it begins, whatever stands before it
 
 
 def insertions(
@@ -43,7 +44,7 @@ def _said(encoding: Encoding, alias: str, profile: Profile, verdict: Verdict) ->
 
 def late_dates(encoding: Encoding, survey: Survey, profile: Profile, shift: Shift) -> Mapping[int, bytes]:
     """Dates whose times pass midnight when they move; for most objects none, as times move by less than an hour."""
-    if not any(time.strip().startswith(_LAST_HOUR) for time in survey.times.values()):
+    if not any(map(_LAST_HOUR.match, survey.raw_times)):
         return {}
     return {
         tag: encoding.emit(tag, b"DA", moved_date(survey.text(tag), shift.days - days).encode())

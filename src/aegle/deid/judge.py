@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import itemgetter
 
 from aegle.deid.classes import CAMERAS, CLASSES, SLIDES, PixelRisk
 from aegle.deid.masks import Box, Keep, PixelRule, clip, fitting, outside
@@ -53,7 +54,7 @@ def judge(survey: Survey, rules: tuple[PixelRule, ...]) -> Verdict:
     """What is to be done with the pixels. Raises Holding for an object that may not be de-identified."""
     _require_uids(survey.source)
     likeness = survey.likeness
-    is_small = sum(len(value) for _, value in likeness.values) <= _REMEMBERED_BYTES
+    is_small = sum(map(len, map(itemgetter(1), likeness.values))) <= _REMEMBERED_BYTES
     return (_judged if is_small else _judged.__wrapped__)(likeness, rules)
 
 

@@ -5,9 +5,10 @@ compared, and neither parsed nor treated again. An element's own bytes say how i
 encoding are the same elements, whichever object they were met in.
 """
 
-from bisect import bisect
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from aegle.deid.part10 import Holding
@@ -15,7 +16,7 @@ from aegle.deid.reasons import HoldReason
 from aegle.dicom.walk import PIXEL_DATA, Buffer, Encoding, Head, value_end
 
 ELEMENTS_MAX = 65_536  #: attributes of the top level; real objects have hundreds
-_STRETCH_MAX_BYTES = 2 << 10  #: of a stretch of several elements
+_STRETCH_MAX_BYTES = 8 << 10  #: of a stretch of several elements
 _ELEMENT_MAX_BYTES = 1 << 10  #: of an element that may repeat
 _COMPARED_ELEMENTS = 1024  #: of an object with which the next one is compared
 _FACT_MAX_BYTES = 64 * 1024  #: a top-level fact longer than this is not a fact
@@ -28,7 +29,6 @@ class Stretch(NamedTuple):
     size: int
     first: int  #: the first tag
     last: int  #: the last tag
-    zone: int  #: between which breaks it lies
     heads: tuple[Head, ...]  #: positions from the stretch's first byte
     facts: Mapping[int, bytes]  #: the wanted values
 
@@ -57,17 +57,15 @@ class Level:
     def between(self, lowest: int, highest: int) -> list[Head]:
         """The elements with these tags."""
         near = [each for each in self.stretches if each[1].first <= highest and each[1].last >= lowest]
-        return [_moved(head, at) for at, stretch in near for head in stretch.heads if lowest <= head.tag <= highest]
+        return [_moved(head, at) for at, stretch in near for head in _between(stretch.heads, lowest, highest)]
 
 
 class Outlines:
     """Reads top levels in one encoding, with the last one in mind. Safe to share between threads."""
 
-    def __init__(self, encoding: Encoding, wanted: Collection[int], breaks: Collection[int]) -> None:
-        """`wanted` are the tags whose values are answered. An element with one of `breaks` is always alone, and no stretch
-        reaches over where it would stand."""
+    def __init__(self, encoding: Encoding, wanted: Collection[int]) -> None:
+        """`wanted` are the tags whose values are answered."""
         self._encoding, self._wanted = encoding, wanted
-        self._breaks = sorted({edge for tag in breaks for edge in (tag, tag + 1)})
         self._before: Sequence[Stretch] = ()
 
     def read(self, data: Buffer, pos: int) -> Level:
@@ -103,7 +101,7 @@ class Outlines:
         size = value_end(self._encoding, data, head, len(data)) - start
         raw = data[start : start + size] if size <= _ELEMENT_MAX_BYTES else b""
         facts = {tag: data[value : value + length]} if tag in self._wanted and length <= _FACT_MAX_BYTES else {}
-        return Stretch(raw, size, tag, tag, bisect(self._breaks, tag), (_moved(head, -start),), facts)
+        return Stretch(raw, size, tag, tag, (_moved(head, -start),), facts)
 
 
 def _moved(head: Head, by: int) -> Head:
@@ -115,17 +113,21 @@ def _joined(found: Sequence[tuple[int, Stretch]], met: Collection[int]) -> Seque
     """What to compare the next object with: neighbours that were met again become one."""
     result: list[Stretch] = []
     for number, (_, stretch) in enumerate(found):
-        if number in met and number - 1 in met and _may_join(result[-1], stretch):
+        if number in met and number - 1 in met and result[-1].size + stretch.size <= _STRETCH_MAX_BYTES:
             result[-1] = _join(result[-1], stretch)
         elif stretch.raw:
             result.append(stretch)
     return result
 
 
-def _may_join(one: Stretch, other: Stretch) -> bool:
-    return one.zone == other.zone and one.size + other.size <= _STRETCH_MAX_BYTES
+def _between(heads: Sequence[Head], lowest: int, highest: int) -> Sequence[Head]:
+    """Those with these tags, of some in order."""
+    return heads[bisect_left(heads, lowest, key=_TAG) : bisect_left(heads, highest + 1, key=_TAG)]
+
+
+_TAG = itemgetter(0)
 
 
 def _join(one: Stretch, other: Stretch) -> Stretch:
     heads, facts = (*one.heads, *other.at(one.size)), {**one.facts, **other.facts}
-    return Stretch(one.raw + other.raw, one.size + other.size, one.first, other.last, one.zone, heads, facts)
+    return Stretch(one.raw + other.raw, one.size + other.size, one.first, other.last, heads, facts)

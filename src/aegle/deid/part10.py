@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO
 
 from aegle.deid.bare import bare_syntax
@@ -97,18 +98,23 @@ def read_meta(data: Buffer) -> tuple[str, int]:
 
 def write_meta(sop_class: str, sop_uid: str, syntax: str) -> bytes:
     """Preamble of zeros, mark and file meta group; nothing of the source's own."""
+    before, after = _around(sop_class, syntax)
+    uid = EXPLICIT_LE.emit(0x00020003, b"UI", sop_uid.encode())
+    size = struct.pack("<L", len(before) + len(uid) + len(after))
+    return b"".join((_PREAMBLE, EXPLICIT_LE.emit(0x00020000, b"UL", size), before, uid, after))
+
+
+@lru_cache(maxsize=64)
+def _around(sop_class: str, syntax: str) -> tuple[bytes, bytes]:
+    """The elements before and after an object's own UID, the same for all of its kind."""
     emit = EXPLICIT_LE.emit
-    body = b"".join(
-        (
-            emit(0x00020001, b"OB", b"\0\1"),
-            emit(0x00020002, b"UI", sop_class.encode()),
-            emit(0x00020003, b"UI", sop_uid.encode()),
-            emit(0x00020010, b"UI", syntax.encode()),
-            emit(0x00020012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
-            emit(0x00020013, b"SH", IMPLEMENTATION_VERSION.encode()),
-        )
+    before = (emit(0x00020001, b"OB", b"\0\1"), emit(0x00020002, b"UI", sop_class.encode()))
+    after = (
+        emit(0x00020010, b"UI", syntax.encode()),
+        emit(0x00020012, b"UI", IMPLEMENTATION_CLASS_UID.encode()),
+        emit(0x00020013, b"SH", IMPLEMENTATION_VERSION.encode()),
     )
-    return _PREAMBLE + emit(0x00020000, b"UL", struct.pack("<L", len(body))) + body
+    return b"".join(before), b"".join(after)
 
 
 def inflate(data: Buffer, pos: int, scratch: IO[bytes]) -> mmap.mmap:

@@ -27,6 +27,7 @@ _CODING_SCHEMES = frozenset(
 )  # LOINC, ICD-10, UCUM, SNOMED CT and their like: registered with HL7, the same for everybody
 
 
+_STANDARD = "1.2.840.10008."  #: how the standard's own UIDs begin
 #: Of context groups of PS3.16, which pydicom does not list; no number in it is long enough to be anybody's.
 _CONTEXT_GROUP = re.compile(r"1\.2\.840\.10008\.6\.1\.[1-9][0-9]{0,3}")
 
@@ -108,7 +109,11 @@ def _digest_mapped(digest: hmac.HMAC, source: IO[bytes]) -> None:
 
 def is_public(uid: str) -> bool:
     """Whether a UID is the standard's or a public coding scheme's, and so names nobody."""
-    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES or bool(_CONTEXT_GROUP.fullmatch(uid))
+    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES or _is_context_group(uid)
+
+
+def _is_context_group(uid: str) -> bool:
+    return uid.startswith(_STANDARD) and bool(_CONTEXT_GROUP.fullmatch(uid))
 
 
 def _subkey(secret: bytes, purpose: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen
+from aegle.deid.rules import Action
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
 
@@ -49,9 +50,13 @@ class Past(NamedTuple):
 
     written: bytes  #: what stands for it
     notes: Notes | None  #: None where there was nothing to note
-    is_patients: bool  #: whether it holds for this patient alone: dates and times move by the alias
     kept_bytes: int  #: of values that stayed
     nested: int  #: items and attributes in them
+
+    @property
+    def moves(self) -> bool:
+        """Whether it holds for this patient alone: dates and times move by the alias."""
+        return self.notes is not None and any(what is Action.SHIFT for _, what in self.notes.done)
 
     @property
     def cost(self) -> int:
@@ -87,6 +92,8 @@ def memory(
     encoding: Encoding,
     values: Values | None,
     patient_alias: str = "",
+    insertions: tuple[tuple[int, bytes], ...] = (),
 ) -> Memory:
-    """The memory of everything that is treated alike: of a patient's own dates and times by alias, of all else without."""
+    """The memory of everything that is treated alike: of a patient's own dates and times, and of what insertions stand
+    among, by alias and insertions, of all else without."""
     return Memory()

@@ -14,7 +14,6 @@ from aegle.deid.reasons import HoldReason
 from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
-from aegle.deid.survey import WRITTEN_ANEW
 from aegle.deid.values import GATED, Judged, Values
 from aegle.dicom.walk import (
     ITEM_END,
@@ -60,7 +59,7 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     memory: Memory  #: of elements of the top level in objects that are treated as this one
-    patients: Memory  #: the same, of this patient's objects alone
+    patients: Memory  #: the same, of this patient's objects with these insertions alone
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)
 
@@ -69,47 +68,46 @@ class Rewriter:
 
     def header(self, level: Level) -> bytes:
         """The top level up to PixelData or to the end of the object."""
-        if not self.insertions.keys() <= WRITTEN_ANEW:
-            raise ValueError("an insertion that a stretch could hide")
         self._kept_bytes = self._nested = 0
-        pending = [*sorted(self.insertions, reverse=True)]
+        pending = [SEQUENCE_END, *sorted(self.insertions, reverse=True)]
         parts, notes = list[bytes](), list[Notes]()
-        met, own = (self.memory.get, self.patients.get) if self.forbidden is None else (_nothing, _nothing)
+        alike, own = (self.memory, self.patients) if self.forbidden is None else (Memory(), Memory())
         for number, (start, stretch) in enumerate(level.stretches):
-            tag = stretch.first
-            if pending and pending[-1] <= tag:
-                parts.append(self._due(pending, tag))
-            past = met(stretch.raw) or own(stretch.raw)
+            while pending[-1] < stretch.first:
+                parts.append(self.insertions[pending.pop()])
+            within = list[int]()
+            while pending[-1] <= stretch.last:
+                within.append(pending.pop())
+            past = (None if within else alike.get(stretch.raw)) or own.get(stretch.raw)
             if past is None:
-                past = self._observed(start, stretch, repeats=number in level.repeated)
+                past = self._observed(start, stretch, within)
+                if number in level.repeated:
+                    (own if within or past.moves else alike).keep(stretch.raw, past)
             else:
                 self._count(past.kept_bytes, past.nested)
             if past.notes is not None:
                 notes.append(past.notes)
-            if tag not in self.insertions:
-                parts.append(past.written)
+            parts.append(past.written)
         self.notes.add(notes)
-        parts.append(self._due(pending, SEQUENCE_END))
+        parts += (self.insertions[tag] for tag in reversed(pending[1:]))
         return _bounded(b"".join(parts))
 
-    def _observed(self, start: int, stretch: Stretch, *, repeats: bool) -> Past:
-        """What becomes of elements of the top level; it is remembered where they repeat."""
+    def _observed(self, start: int, stretch: Stretch, within: Sequence[int]) -> Past:
+        """What becomes of elements of the top level, with the insertions that stand among them or in their place."""
         notes, self.notes = self.notes, Notes.none()
         kept_bytes, nested = self._kept_bytes, self._nested
-        heads, parts = [*stretch.at(start)], list[bytes]()
-        ends = [*(head.start for head in heads[1:]), start + stretch.size]
+        end, pending, parts = start + stretch.size, [*reversed(within)], list[bytes]()
         try:
-            for head, end in zip(heads, ends, strict=True):
-                kept, _ = self._element(self.target, head, end, 0)
-                parts.append(self.data[head.start : end] if kept is None else kept)
+            for head in stretch.at(start):
+                while pending and pending[-1] <= head.tag:
+                    parts.append(self.insertions[pending.pop()])
+                kept, after = self._element(self.target, head, end, 0)
+                if head.tag not in self.insertions:
+                    parts.append(self.data[head.start : after] if kept is None else kept)
             noted = self.notes if any(self.notes) else None
         finally:
             self.notes = notes
-        moved = noted is not None and any(what is Action.SHIFT for _, what in noted.done)
-        past = Past(b"".join(parts), noted, moved, self._kept_bytes - kept_bytes, self._nested - nested)
-        if repeats and self.forbidden is None:
-            (self.patients if moved else self.memory).keep(stretch.raw, past)
-        return past
+        return Past(b"".join(parts), noted, self._kept_bytes - kept_bytes, self._nested - nested)
 
     def _count(self, kept_bytes: int, nested: int) -> None:
         """Add to what was met. Raises Holding beyond the bounds."""
@@ -119,13 +117,6 @@ class Rewriter:
             raise Holding(HoldReason.TOO_LARGE, "the header is larger than the bound")
         if self._nested > NESTED_MAX:
             raise Holding(HoldReason.TOO_LARGE, "more nested attributes than any real object has")
-
-    def _due(self, pending: list[int], tag: int) -> bytes:
-        """Takes from `pending` the insertions that stand before, or in place of, the element with this tag."""
-        parts = []
-        while pending and pending[-1] <= tag:
-            parts.append(self.insertions[pending.pop()])
-        return b"".join(parts)
 
     def tail(self, pos: int) -> bytes:
         """The top level after PixelData; bytes that are no elements are dropped, as if they were not there."""
@@ -309,10 +300,6 @@ class Rewriter:
 def _constant(target: Encoding, tag: int, vr: bytes, action: Action) -> bytes:
     """The element that stands for any value under `empty` or `dummy`."""
     return target.emit(tag, vr, DUMMIES[vr] if action is Action.DUMMY else b"")
-
-
-def _nothing(raw: bytes) -> Past | None:
-    """A memory of nothing."""
 
 
 def _bounded(header: bytes) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Event
-from typing import IO
+from typing import IO, NamedTuple
 
 from aegle.deid.codestreams import Blank
 from aegle.deid.pixels import Extent
@@ -44,8 +44,15 @@ class Content:
     proof: Callable[[], Collection[Blank]]
 
 
-def write(target: Path, content: Content, source: IO[bytes]) -> int:
-    """Write `target` and answer how many blanks it has. On any failure there is no target. Raises StorageFull.
+class Written(NamedTuple):
+    """What stands in the target."""
+
+    blanks: int
+    size_bytes: int
+
+
+def write(target: Path, content: Content, source: IO[bytes]) -> Written:
+    """Write `target`. On any failure there is no target. Raises StorageFull.
 
     Not durable: a target that stands after a power cut may be incomplete, and whoever keeps it syncs it first.
     """
@@ -68,10 +75,10 @@ def write(target: Path, content: Content, source: IO[bytes]) -> int:
                     blanks = content.proof()
             _blank(file, blanks, len(content.head) - pixels.start)
             _write_all(file, content.tail)
-    return len(blanks)
+        return Written(len(blanks), file.tell())
 
 
-def write_deflated(target: Path, meta: bytes, content: Content) -> int:
+def write_deflated(target: Path, meta: bytes, content: Content) -> Written:
     """As `write`, the data set deflated (PS3.5 §A.5); the source is inflated already."""
     blanks = content.proof()
     packer = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -84,7 +91,7 @@ def write_deflated(target: Path, meta: bytes, content: Content) -> int:
             written += len(packed)
         packed = packer.flush()
         _write_all(file, packed + bytes((written + len(packed)) & 1))
-    return len(blanks)
+        return Written(len(blanks), file.tell())
 
 
 @contextmanager

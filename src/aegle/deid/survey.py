@@ -51,12 +51,6 @@ _WANTED = frozenset(
     }
     | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, *PAIRS, *_TIMES}
 )
-#: Of the top level, written by us: what says that the object is de-identified, dates beside times that pass midnight, and what
-#: describes painted pixels.
-WRITTEN_ANEW = frozenset(
-    {0x00100010, _PATIENT_ID, 0x00120062, METHOD, 0x00120064, 0x00280303, BURNED_IN, PHOTOMETRIC, 0x00280006}
-    | {0x7FE00001, 0x7FE00002, *PAIRS}
-)
 #: Wanted values that tell one object from the next, or one patient from another; nothing is judged by them.
 _OF_ONE = frozenset({_SOP_UID, _STUDY_UID, _SERIES_UID, _PATIENT_ID, _ISSUER, *PAIRS, *_TIMES, *RESTORED})
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
@@ -122,6 +116,11 @@ class Survey:
         if raw and len(raw) != 2:
             raise Holding(HoldReason.MALFORMED, "a number that describes the image has the wrong length")
         return int.from_bytes(raw, "big" if self.big_endian else "little") if raw else 1
+
+    @property
+    def raw_times(self) -> Iterator[bytes]:
+        """Of `times`, as they stand in the object."""
+        return (self.values[tag] for tag in _TIMES if tag in self.values)
 
     @property
     def times(self) -> Mapping[int, str]:
@@ -200,7 +199,7 @@ def look(encoding: Encoding, data: Buffer, pos: int) -> Survey:
 
 @cache
 def _outlines(encoding: Encoding) -> Outlines:
-    return Outlines(encoding, _WANTED, WRITTEN_ANEW)
+    return Outlines(encoding, _WANTED)
 
 
 def _regions(encoding: Encoding, data: Buffer, sequence: Head) -> Iterator[Box]:

@@ -1,23 +1,20 @@
 """The top level read with the last object in mind: always what reading it element by element finds."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom.data
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom import Dataset
 
-from aegle.deid import Deidentified, Pseudonyms, default_profile, deidentify, engine, outline
-from aegle.deid.insertions import late_dates
+from aegle.deid import outline
 from aegle.deid.outline import Level, Outlines
 from aegle.deid.part10 import SYNTAXES, Holding, read_meta
 from aegle.dicom.walk import EXPLICIT_LE, PIXEL_DATA, BrokenEncoding, Buffer, Encoding, Head, elements
 
 FILES = sorted(path for path in Path(pydicom.data.__file__).parent.rglob("*.dcm") if path.stat().st_size < 1 << 20)
-BREAKS = (0x00100010, 0x00100020)
 US, SH = b"US", b"SH"
 
 
@@ -36,7 +33,7 @@ def data_sets() -> list[tuple[Encoding, bytes, int]]:
     for path in FILES:
         data = path.read_bytes()
         try:
-            syntax, pos = read_meta(data)  # type: ignore[arg-type]
+            syntax, pos = read_meta(data)
             alone(SYNTAXES[syntax].encoding, data, pos)
         except (Holding, BrokenEncoding):
             continue
@@ -47,7 +44,7 @@ def data_sets() -> list[tuple[Encoding, bytes, int]]:
 def test_any_order_of_any_files_finds_the_same_elements() -> None:
     contents = data_sets()
     assert len(contents) > 60
-    outlines = {encoding: Outlines(encoding, {0x00100020}, BREAKS) for encoding, _, _ in contents}
+    outlines = {encoding: Outlines(encoding, {0x00100020}) for encoding, _, _ in contents}
     order = contents * 3
     random.Random(7).shuffle(order)
     for encoding, data, pos in order:
@@ -76,29 +73,34 @@ objects = st.lists(
 
 @given(objects)
 def test_objects_that_repeat_each_other_in_any_way_are_read_as_they_are(made: list[dict[int, bytes]]) -> None:
-    outlines = Outlines(EXPLICIT_LE, {0x00180010}, BREAKS)
+    outlines = Outlines(EXPLICIT_LE, {0x00180010})
     for values in made:
         data = encoded(sorted(values.items()))
         level = outlines.read(data, 0)
         assert together(level) == alone(EXPLICIT_LE, data, 0)
 
 
-def test_what_repeats_becomes_one_stretch_that_reaches_over_no_break() -> None:
-    outlines = Outlines(EXPLICIT_LE, (), BREAKS)
+def test_what_repeats_becomes_one_stretch() -> None:
+    outlines = Outlines(EXPLICIT_LE, ())
     tags = [0x00080060, 0x00080070, 0x00100010, 0x00100020, 0x00180010, 0x00180015, 0x00200010]
     for number in range(3):
-        level = outlines.read(encoded([(tag, b"ABCD") for tag in tags[:-1]] + [(tags[-1], b"%d" % number)]), 0)
-    assert [[head.tag for head in stretch.heads] for _, stretch in level.stretches] == [
-        tags[:2], [tags[2]], [tags[3]], tags[4:6], [tags[6]]
-    ]  # fmt: skip
-    apart = encoded([(tag, b"ABCD") for tag in (tags[0], tags[4])])  # nothing stands where the breaks are
-    for _ in range(4):
-        level = outlines.read(apart, 0)
-    assert [len(stretch.heads) for _, stretch in level.stretches] == [1, 1]
+        level = outlines.read(encoded([(tag, b"%d" % number if tag == tags[3] else b"ABCD") for tag in tags]), 0)
+    assert [[head.tag for head in stretch.heads] for _, stretch in level.stretches] == [tags[:3], [tags[3]], tags[4:]]
+
+
+def test_elements_are_found_by_their_tags_also_within_stretches() -> None:
+    outlines = Outlines(EXPLICIT_LE, ())
+    tags = [0x00080060, 0x00080070, 0x00100010, 0x00100020, 0x00180010]
+    data = encoded([(tag, b"ABCD") for tag in tags])
+    for _ in range(3):
+        level = outlines.read(data, 0)
+        for lowest, highest in ((0x00080070, 0x00100010), (0, 0x00080060), (0x00100011, 0x0010001F), (0, 0xFFFFFFFF)):
+            within = [head for head in alone(EXPLICIT_LE, data, 0) if lowest <= head.tag <= highest]
+            assert level.between(lowest, highest) == within
 
 
 def test_a_level_out_of_order_is_held_also_where_it_repeats() -> None:
-    outlines = Outlines(EXPLICIT_LE, (), BREAKS)
+    outlines = Outlines(EXPLICIT_LE, ())
     one, two = (encoded([(tag, b"ABCD")]) for tag in (0x00080060, 0x00080070))
     for _ in range(3):
         outlines.read(one + two, 0)
@@ -109,7 +111,7 @@ def test_a_level_out_of_order_is_held_also_where_it_repeats() -> None:
 
 
 def test_long_elements_are_neither_held_nor_compared() -> None:
-    outlines = Outlines(EXPLICIT_LE, (), BREAKS)
+    outlines = Outlines(EXPLICIT_LE, ())
     data = EXPLICIT_LE.emit(0x00080060, SH, b"CT") + EXPLICIT_LE.emit(0x00283006, US, bytes(60_000))
     for _ in range(3):
         level = outlines.read(data, 0)
@@ -119,23 +121,7 @@ def test_long_elements_are_neither_held_nor_compared() -> None:
 
 def test_an_object_of_very_many_elements_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outline, "_COMPARED_ELEMENTS", 10)
-    outlines = Outlines(EXPLICIT_LE, (), BREAKS)
+    outlines = Outlines(EXPLICIT_LE, ())
     data = encoded([(0x00180000 + number, b"ABCD") for number in range(11)])
     for _ in range(3):
         assert len(outlines.read(data, 0).stretches) == 11
-
-
-def test_all_that_is_written_anew_is_a_break(
-    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or a stretch could hide where it belongs; the rewriter refuses it."""
-    (tmp_path / "in.dcm").write_bytes(written(still()))
-
-    def more(*facts: object) -> dict[int, bytes]:
-        return {**late_dates(*facts), 0x00181030: b""}  # type: ignore[arg-type]
-
-    profile, pseudonyms = default_profile(), Pseudonyms.from_secret(bytes(32))
-    assert isinstance(deidentify(tmp_path / "in.dcm", tmp_path / "out.dcm", profile, pseudonyms), Deidentified)
-    monkeypatch.setattr(engine, "late_dates", more)
-    with pytest.raises(ValueError, match="hide"):
-        deidentify(tmp_path / "in.dcm", tmp_path / "out.dcm", profile, pseudonyms)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pydicom.data
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.tag import Tag
 
@@ -20,9 +22,12 @@ from aegle.deid import (
     outline,
     recall,
     rewrite,
+    survey,
 )
 from aegle.deid.profile import Profile, profile
+from aegle.deid.replacements import Replacements
 from aegle.deid.table import DEFAULT_OPTIONS
+from aegle.dicom.walk import EXPLICIT_LE
 
 FILES = sorted(path for path in Path(pydicom.data.__file__).parent.rglob("*.dcm") if path.stat().st_size < 1 << 20)
 Written = Callable[[Dataset], bytes]
@@ -66,12 +71,13 @@ def looked_into(
 ) -> list[list[int]]:
     """For each object the first tags of the stretches that were not recalled."""
     recall.memory.cache_clear()
+    survey._outlines.cache_clear()
     tags: list[list[int]] = []
     observed = rewrite.Rewriter._observed
 
-    def noted(self: rewrite.Rewriter, start: int, stretch: outline.Stretch, *, repeats: bool) -> recall.Past:
+    def noted(self: rewrite.Rewriter, start: int, stretch: outline.Stretch, within: Sequence[int]) -> recall.Past:
         tags[-1].append(stretch.first)
-        return observed(self, start, stretch, repeats=repeats)
+        return observed(self, start, stretch, within)
 
     monkeypatch.setattr(rewrite.Rewriter, "_observed", noted)
     for content in contents:
@@ -219,3 +225,32 @@ def test_what_is_remembered_is_bounded_in_size_and_number(
     memory = memories[-1]
     assert not any(b"x" * 100 in raw for raw in memory._met)
     assert 0 < sum(past.cost for past in memory._met.values()) <= 100_000
+
+
+NUMBERS = [0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103]
+numbers = st.dictionaries(st.sampled_from(NUMBERS), st.sampled_from([b"\0\0", b"\1\0"]))
+
+
+@given(st.lists(st.tuples(numbers, st.sampled_from([(), tuple(NUMBERS[::3]), tuple(NUMBERS[1:3])])), max_size=12))
+def test_what_is_inserted_stands_in_its_place_whatever_repeats_around_it(
+    made: list[tuple[dict[int, bytes], tuple[int, ...]]],
+) -> None:
+    recall.memory.cache_clear()
+    outlines, profile, names = outline.Outlines(EXPLICIT_LE, ()), default_profile(), Pseudonyms.from_secret(bytes(32))
+    for values, places in made:
+        elements = {tag: EXPLICIT_LE.emit(tag, b"US", value) for tag, value in sorted(values.items())}
+        inserted = {tag: EXPLICIT_LE.emit(tag, b"US", b"\7\0") for tag in places}
+        data = b"".join(elements.values())
+        kind = (profile, "", names, ("",), EXPLICIT_LE, None)
+        rewriter = rewrite.Rewriter(
+            data=data,
+            rules=profile.rules_of(""),
+            replacements=Replacements(names, "AG-1", ("",)),
+            character_set=("",),
+            target=EXPLICIT_LE,
+            insertions=inserted,
+            memory=recall.memory(*kind),
+            patients=recall.memory(*kind, "AG-1", tuple(inserted.items())),
+        )
+        header = rewriter.header(outlines.read(data, 0))
+        assert header == b"".join(content for _, content in sorted({**elements, **inserted}.items()))
