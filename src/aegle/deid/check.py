@@ -29,8 +29,9 @@ from aegle.deid.threads import beside
 from aegle.deid.verdicts import identifiers, in_output
 
 #: What every output says about itself; a patient called like a word of it is not left in it.
-_OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *(meaning for _, meaning in METHOD_CODES.values()))).encode()
-_RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in binary values
+_OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *chain.from_iterable(METHOD_CODES.values()), "")).encode()
+_RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in compressed pictures
+_HEADER_SHORTEST = 5  #: bytes of a word with letters, in tables of a header
 _SOP_INSTANCE, _PATIENT_ID = 0x00080018, 0x00100020
 _HOUR_ALONE = 2  #: digits of a time that says no minutes; it stays
 
@@ -48,14 +49,17 @@ def check(source: Path, target: Path, done: Deidentified, profile: Profile) -> H
 def _checked(source: Path, target: Path, done: Deidentified, profile: Profile) -> Held | None:
     with opened(source, whole=False) as original, opened(target, whole=True) as written:
         texts: list[tuple[int, bytes]] = []
-        faults = chain(_faults(written, done, profile, texts), _unmoved_dates(original.header, written.header, profile))
+        published: list[bytes] = []
+        faults = chain(
+            _faults(written, done, profile, texts, published), _unmoved_dates(original.header, written.header, profile)
+        )
         fault = next(faults, None)
         if fault:
             return Held(reason=HoldReason.CHECK_FAILED, detail=fault)
         spare, pixels = SpareBits(written), written.pixels
         with beside(pixels.end - pixels.start, threads=1) as another:
             same = another.submit(_same_pixels, original, written, source, target, done, spare)
-            where = _left_in_file(original, written, texts, profile, done)
+            where = _left_in_file(original, written, texts, published, profile, done)
         if not same.result():
             beyond = " beside what was painted over" if done.painted else ""
             return Held(reason=HoldReason.CHECK_FAILED, detail=f"the pixels differ from the source's{beyond}")
@@ -75,16 +79,35 @@ def _same_pixels(
 
 
 def _left_in_file(
-    original: Reading, written: Reading, texts: Sequence[tuple[int, bytes]], profile: Profile, done: Deidentified
+    original: Reading,
+    written: Reading,
+    texts: Sequence[tuple[int, bytes]],
+    published: Sequence[bytes],
+    profile: Profile,
+    done: Deidentified,
 ) -> str | None:
     """Where the output holds an identifier of the source's."""
     found, charset = _identifiers(original, profile, done), original.header.character_set
-    around = search_for(found, charset, _RAW_SHORTEST)
-    return _left_in(texts, search_for(found, charset)) or sweep(written.pixels, around)
+    search, known = search_for(found, charset), b"\n".join(published)
+    if left := _left_in(texts, search):
+        return left
+    if search.hits(known):  # in raw bytes nobody can tell them apart
+        found = frozenset(word for word in found if not Search([word], charset).hits(known))
+    around = search_for(frozenset(filter(_stands_out, found)), charset)
+    return sweep(written.pixels, around, search_for(found, charset, _RAW_SHORTEST))
 
 
-def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]]) -> Iterator[str]:
-    """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded."""
+def _stands_out(word: str) -> bool:
+    """Whether a word does not turn up by chance in the binary values of a header: a word of letters is told from them sooner
+    than a number."""
+    return len(word) >= _RAW_SHORTEST or (not word.isdigit() and len(word.encode()) >= _HEADER_SHORTEST)
+
+
+def _faults(
+    written: Reading, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]], published: list[bytes]
+) -> Iterator[str]:
+    """What is wrong with the output. Its texts, and its long numbers, are put into `texts`, folded, words that are known to
+    name nobody into `published`."""
     yield from _meta_faults(written, done)
     for part in (written.header, written.after):
         if sum(len(run.elements) for run in part.runs) != len(part.elements):
@@ -92,6 +115,7 @@ def _faults(written: Reading, done: Deidentified, profile: Profile, texts: list[
         for run in part.runs:
             found = in_output(run, part.reader, profile, done.alias.sop_class)
             texts += found.texts
+            published += found.published
             if found.fault:
                 yield found.fault
             for tag, uid in found.uids:
@@ -133,12 +157,12 @@ def _identifiers(original: Reading, profile: Profile, done: Deidentified) -> fro
     for part in (original.header, original.after):
         for run in part.runs:
             found |= identifiers(run, part.reader, profile)
-    return frozenset(word for word in found if not _is_ours(word) and word != done.patient_alias)
+    return frozenset(word for word in found if not _is_ours(word, profile.digest) and word != done.patient_alias)
 
 
 @lru_cache(maxsize=4096)
-def _is_ours(word: str) -> bool:
-    return Search([word], ()).hits(_OWN_WORDS)
+def _is_ours(word: str, digest: str) -> bool:
+    return Search([word], ()).hits(_OWN_WORDS + digest.encode())
 
 
 def _left_in(texts: Sequence[tuple[int, bytes]], search: Search) -> str | None:

@@ -31,7 +31,7 @@ _DULL_WORDS = """
     text code image container composite waveform person first last enter date time
     """
 _DULL = frozenset(_DULL_WORDS.split())
-_LONG_NUMBER = re.compile(r"[0-9]{7,}")
+_LONG_NUMBER, _DIGITS = re.compile(r"[0-9]{7,}"), re.compile(r"[0-9]+")
 _DELIMITERS = {0x3D, 0x5C, 0x5E}
 _UNICODE = ("utf-8", "utf-16-le", "utf-16-be")
 
@@ -66,13 +66,17 @@ def _encodings(character_set: tuple[str, ...]) -> list[str]:
 @lru_cache(maxsize=4096)
 def words(vr: str, text: str) -> frozenset[str]:
     """What to search for of one identifying value: the parts of a name; the whole of anything else, and a long number
-    in it, which is somebody's also without the letters before it (MRN-4471129)."""
+    in it, which is somebody's also without the letters before it (MRN-4471129), the marks in it (943 476 5919) or the zeros
+    before it, which no number keeps."""
     text = text.strip(" \0")
     if vr == "PN":
         return frozenset(part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3))
     parts = [part.strip() for part in text.split("\\")]
-    numbers = (number for part in parts if not is_uid(part) for number in _LONG_NUMBER.findall(part))
-    return frozenset(part for part in (*parts, *numbers) if _telling(part, 4))
+    spelled = [part for part in parts if not is_uid(part)]
+    joined = ("".join(_DIGITS.findall(part)) for part in spelled)
+    numbers = [number for part in (*spelled, *joined) for number in _LONG_NUMBER.findall(part)]
+    bare = (number.lstrip("0") for number in numbers)
+    return frozenset(part for part in (*parts, *numbers, *filter(_LONG_NUMBER.match, bare)) if _telling(part, 4))
 
 
 def _telling(word: str, shortest: int) -> bool:

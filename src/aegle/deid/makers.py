@@ -18,7 +18,7 @@ _DOTTED = rf"""(?:v|r|version|ver|rev|release|[vr]er\.|nx|nip|sidexis|radmax|vxv
 #: Versions of one maker alone.
 _VERSION = r"""
     (?:syngo\ (?:ct|mr)\ |pet\ ct\ )?[vx][a-h]\d\d[a-z]?(?:_(?:sp|hf)\d{1,2})?  # Siemens: VB20A, syngo MR XA31, VA20A_SP5
-    | v[a-h]\d\d[a-z]\ \d{6}                            # Siemens, angiography: VC14J 131220, the day it was built
+    | v[a-h]\d\d[a-z]\ (?:0[89]|[123]\d)(?:0[1-9]|1[0-2])[0-3]\d  # Siemens, angiography: VC14J 131220, when it was built
     | syngo\ (?:ct|mr)\ (?:20\d\d)?[a-e]?(?:\d\d)?[a-z]?     # Siemens: syngo CT 2012B, syngo MR E11
     | [vr]\d{1,3}[a-z]?
     | (?:ab_)?v\d{1,2}\.\d{1,2}(?:er\d{3}|sp\d{3,4}|[a-z]|_a\d\d|r\d\d)?(?:\*(?:[rp]\d{1,3}|en))*  # Canon, Toshiba, Hitachi
@@ -50,13 +50,15 @@ _SEQUENCE = r"""
 #: Of ultrasound: letters for the probe's form, its band in MHz: C5-1, ML6-15-D, L12_3.
 _PROBE = r"[a-z]{1,3}\d{1,2}[-_]\d{1,2}[a-z]{0,2}(?:-d)?"
 _SCHEMES: Mapping[str, str] = {
-    "ConvolutionKernel": _KERNEL,
+    **dict.fromkeys(("ConvolutionKernel", "ImageFilter"), _KERNEL),
     **dict.fromkeys(("SequenceName", "PulseSequenceName"), _SEQUENCE),
     "TransducerData": _PROBE,
 }
 #: All of them, for the digest of what is in force.
 SCHEMES = "\n".join((_DOTTED, _VERSION, _KERNEL, _SEQUENCE, _PROBE))
-_VERSIONED = frozenset({"SoftwareVersions", "SecondaryCaptureDeviceSoftwareVersions", "AlgorithmVersion"})
+_VERSIONED = frozenset(
+    {"SoftwareVersions", "SecondaryCaptureDeviceSoftwareVersions", "AlgorithmVersion", "ApplicationVersion"}
+)
 _MONTHS, _DAYS, _YEARS = 12, 31, range(1850, 2100)
 _MOST_DIGITS = 6  #: from seven on a number may be somebody's
 _PARTS, _BEFORE_BUILD = 4, 5  #: but for a build's, behind three short numbers: 11.5.2.54532

@@ -22,9 +22,10 @@ from aegle.errors import BadConfig
 SECRET_BYTES = 32
 _MAPPED_BYTES, _PIECE = 8 << 20, 8 << 20  #: from which a file is digested through a map, and how much of it at a time
 _PURPOSES = ("uid", "result-uid", "patient", "days", "token", "source")
-_CODING_SCHEMES = frozenset(
-    "2.16.840.1.113883.6." + arc for arc in ("1", "3", "6", "8", "24", "42", "90", "96", "103", "256", "12.2")
-)  # LOINC, ICD-10, UCUM, SNOMED CT and their like: registered with HL7, the same for everybody
+#: Of LOINC, ICD-10, UCUM, SNOMED CT, RxNorm, the NCI thesaurus and their like (PS3.16 Table 8-1): registered with HL7, the same
+#: for everybody.
+_REGISTERED = "3.26.1.1 6.1 6.3 6.6 6.8 6.12.2 6.24 6.42 6.88 6.90 6.96 6.103 6.119 6.121 6.256 6.316"
+_CODING_SCHEMES = frozenset("2.16.840.1.113883." + arc for arc in _REGISTERED.split())
 
 
 _STANDARD = "1.2.840.10008."  #: how the standard's own UIDs begin

@@ -286,7 +286,7 @@ class _Nested:
 
 def _read_one(raw: RawDataElement, character_set: tuple[str, ...]) -> Element:
     tag, vr, length, value, _, implicit, little, *_ = raw
-    vr = vr or _dictionary_vr(tag)
+    vr = vr if vr not in {None, "UN"} else _dictionary_vr(tag)
     if vr in _BINARY:
         return Opaque(vr, value or b"", little)
     if vr in _PLAIN:

@@ -20,7 +20,7 @@ class Replacements:
         self._shift = pseudonyms.shift(patient_alias)
         self._by_action: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
             Action.SHIFT: self._shifted,
-            Action.TOKEN: self._token,
+            Action.TOKEN: lambda _, raw: self.token(raw),
             Action.PATIENT: self._patient,
             Action.AGE: _not_over_90,
         }
@@ -44,7 +44,8 @@ class Replacements:
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:
         return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._shift).encode("latin-1")
 
-    def _token(self, rule: Rule, raw: bytes) -> bytes:
+    def token(self, raw: bytes) -> bytes:
+        """14 hexadecimal digits for what names a thing; nothing for nothing."""
         text = raw.decode("latin-1").strip(" \0")
         return self._pseudonyms.token(text).encode() if text else b""
 

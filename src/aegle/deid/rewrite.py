@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from aegle.deid import icc, subject
@@ -14,7 +14,7 @@ from aegle.deid.reasons import HoldReason
 from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
-from aegle.deid.values import GATED, Judged, Values
+from aegle.deid.values import GATED, Judged, Values, is_published
 from aegle.dicom.walk import (
     ITEM_END,
     PIXEL_DATA,
@@ -36,11 +36,19 @@ VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 _ICC, _AGE = 0x00282000, 0x00101010
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
-_OF_PARTS = frozenset({b"AE", b"CS", b"LO", b"SH", b"UC"})  #: text of which one attribute may hold several
+_OF_PARTS = frozenset({b"AE", b"CS", b"DS", b"IS", b"LO", b"SH", b"UC"})  #: of which one attribute may hold several
+#: By what stands in these, one part of an object names another: optical paths, layers of graphics, stacks.
+_LINKS = frozenset({0x00480106, 0x00480207, 0x00209056, 0x00700002})
 _NUMBERS = frozenset({b"DS", b"IS"})
+_NUMBER = rb" *+(?:[+\-]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+\-]?+[0-9]++)?+)?+ *+"
+_SIZES: Mapping[bytes, int] = {
+    **dict.fromkeys((b"US", b"SS"), 2),
+    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT"), 4),
+    **dict.fromkeys((b"UV", b"SV", b"FD"), 8),
+}
 #: What a kept value of these VRs may be made of: prose under them is refused.
 _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
-    **dict.fromkeys(_NUMBERS, re.compile(rb"[0-9+\-.eE \\\0]*")),
+    **dict.fromkeys(_NUMBERS, re.compile(rb"%s(?:\\%s)*+[ \0]*+" % (_NUMBER, _NUMBER))),
     **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
     b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
     b"UI": re.compile(rb"[0-9. \\\0]*"),
@@ -170,6 +178,8 @@ class Rewriter:
             return self._kept(source, head, rule), after
         if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
             self._note_identifiers(head, rule)
+        elif action is Action.SHIFT and rule.vr != b"TM":
+            self._note_days(head)
         self.notes.done.append((tag, action))
         return self._replaced(head, rule), after
 
@@ -236,6 +246,8 @@ class Rewriter:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule)
+        if head.length % _SIZES.get(vr, 1):
+            return self._refused(head, rule)
         if (vr in _SWEPT or vr in BINARY or (vr in _NUMBERS and head.length >= LONG_NUMBER)) and self._forbidden_in(
             source, head, vr
         ):
@@ -256,6 +268,8 @@ class Rewriter:
     def _forbidden_in(self, source: Encoding, head: Head, vr: bytes) -> bool:
         """Whether kept text, or a kept number, holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
+        if vr in GATED:
+            raw = b"\\".join(part for part in self._parts(vr, raw) if not self._is_published(head, vr, part))
         text = in_binary(raw, vr, source) if vr in BINARY else searchable(raw, self.character_set)
         if vr in _NUMBERS:
             text += b"\n" + in_decimals(raw)
@@ -267,13 +281,28 @@ class Rewriter:
     def _without_forbidden(self, head: Head, vr: bytes) -> bytes:
         """What stands for a kept value that holds an identifier: its other parts, or a dummy where there are none."""
         raw = self.data[head.value : head.value + head.length].rstrip(b"\0 ")
-        parts = raw.split(b"\\") if vr in _OF_PARTS and raw.isascii() else []
-        left = [b"" if self.forbidden and self.forbidden.hits(part) else part for part in parts]
+        if head.tag in _LINKS:
+            return self.target.emit(head.tag, vr, self.replacements.token(raw))
+        parts = self._parts(vr, raw)
+        left = [b"" if self._names_somebody(head, vr, part) else part for part in parts]
         value = b"\\".join(left).rstrip(b"\\")
         if not value or left == parts:
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
         judged = self._judged(head, vr, value)
         return self.target.emit(head.tag, vr, value if judged is None else judged.value)
+
+    def _parts(self, vr: bytes, raw: bytes) -> list[bytes]:
+        """The parts of a value of several; all of it where they cannot be told apart in bytes."""
+        return raw.split(b"\\") if vr in _OF_PARTS and raw.isascii() else [raw]
+
+    def _names_somebody(self, head: Head, vr: bytes, part: bytes) -> bool:
+        """Whether a part of a kept value holds an identifier, and is no word that is known to name nobody."""
+        if self.forbidden is None or self._is_published(head, vr, part):
+            return False
+        return self.forbidden.hits(part + b"\n" + in_decimals(part) if vr in _NUMBERS else part)
+
+    def _is_published(self, head: Head, vr: bytes, part: bytes) -> bool:
+        return vr in GATED and is_published(head.tag, texts(part, self.character_set), is_term=vr == b"CS")
 
     def _judged(self, head: Head, vr: bytes, raw: bytes) -> Judged | None:
         """What the site's decisions make of a kept value; notes what nobody has decided about. None where it may stay."""
@@ -283,12 +312,20 @@ class Rewriter:
         if judged is not None:
             self.notes.first_seen.update(judged.first_seen)
             self.notes.done.append((head.tag, "denied value emptied"))
+            if head.tag in _LINKS and not judged.first_seen:
+                return replace(judged, value=self.replacements.token(raw))
         return judged
 
     def _refused(self, head: Head, rule: Rule) -> bytes:
         """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
         self.notes.done.append((head.tag, "wrong form emptied"))
         return self.target.emit(head.tag, rule.vr, b"")
+
+    def _note_days(self, head: Head) -> None:
+        """A day on which something was done to the patient is told by a number as well (Series Number 20240229)."""
+        raw = self.data[head.value : head.value + min(head.length, 256)]
+        days = (part.strip(b" \0").replace(b".", b"")[:8] for part in raw.split(b"\\"))
+        self.notes.identifiers.update(day.decode("ascii") for day in days if len(day) == 8 and day.isdigit())
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:
         raw = self.data[head.value : head.value + min(head.length, 4096)]

@@ -106,19 +106,20 @@ _OURS_UNDER: Mapping[Option, Mapping[int, Action]] = {
 #: Unlisted LO and SH attributes that are kept: codes, and words for how the picture was made. Every other one goes.
 _KEPT_TEXT_KEYWORDS = """
     AcquisitionDeviceProcessingCode AcquisitionMode AlgorithmName AlgorithmSource AlgorithmVersion
-    ApplicableSafetyStandardDescription AttenuationCorrectionMethod CardiacFramingType CodeMeaning CodeValue
+    ApplicableSafetyStandardDescription ApplicationManufacturer ApplicationName ApplicationVersion ApplicatorID
+    AttenuationCorrectionMethod CardiacFramingType CodeMeaning CodeValue
     CodingSchemeDesignator CodingSchemeRegistry CodingSchemeVersion CollimatorGridName ContrastBolusRoute
     ConvolutionKernel DetectorManufacturerName DetectorManufacturerModelName DigitalImageFormatAcquired
-    DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType ImageGeometryType
-    ImagedNucleus InterventionDrugName LUTExplanation LUTLabel Manufacturer ManufacturerModelName
+    DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType ImageFilter ImageGeometryType
+    ImagedNucleus InterventionDrugName LUTExplanation LUTLabel LateralSpreadingDeviceID Manufacturer ManufacturerModelName
     ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
     OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
     PlateType PositionReferenceIndicator PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide
     Radiopharmaceutical
-    RadiopharmaceuticalRoute ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod
+    RadiopharmaceuticalRoute RangeModulatorID RangeShifterID ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod
     ReferencedOpticalPathIdentifier RescaleType ScatterCorrectionMethod SecondaryCaptureDeviceManufacturer
     SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions SegmentAlgorithmName
-    SegmentLabel SequenceName SoftwareVersions StackID StageName TransducerData TransmitCoilName
+    SegmentLabel SequenceName SoftwareVersions SourceIsotopeName StackID StageName TransducerData TransmitCoilName
     TriggerSourceOrType TypeOfFilters VideoImageFormatAcquired ViewName WindowCenterWidthExplanation
     """
 _KEPT_TEXT = frozenset(_KEPT_TEXT_KEYWORDS.split())

@@ -49,16 +49,14 @@ def _only_blanked(old: bytes, new: bytes) -> bool:
     return bool(np.isin(changed, (0x00, 0x20)).all())
 
 
-def sweep(region: Region, search: Search) -> str | None:
-    """Where raw bytes of the data hold an identifier: in what surrounds the pixels, or in the head or tail of a
-    compressed frame. Uncompressed pixels are not searched: they were compared with what the header describes."""
-    if not search:
-        return None
+def sweep(region: Region, around: Search, within: Search) -> str | None:
+    """Where raw bytes of the data hold an identifier: in what surrounds the pixels (`around`), or in the head or tail of a
+    compressed frame (`within`). Uncompressed pixels are not searched: they were compared with what the header describes."""
     for start, end in ((0, region.start), (region.end, len(region.data))):
         for at in range(start, end, _PIECE):
-            if search.hits(region.data[max(0, at - _OVERLAP) : min(at + _PIECE, end)]):
+            if around and around.hits(region.data[max(0, at - _OVERLAP) : min(at + _PIECE, end)]):
                 return "raw bytes around the pixels"
-    return "a compressed frame" if any(map(search.hits, _frame_ends(region))) else None
+    return "a compressed frame" if within and any(map(within.hits, _frame_ends(region))) else None
 
 
 def _frame_ends(region: Region) -> Iterator[bytes]:

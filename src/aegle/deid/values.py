@@ -4,8 +4,8 @@ A table by tag cannot know that a technician's name was typed into Manufacturer'
 attribute that holds words (AE, CS, LO, SH, ST, LT, UC, UR, UT) must be known: from the list we ship (makers, models,
 terms of the standard, see data/approved_values.txt), from the standard's own codes, or by a decision of the site. One
 that nobody has seen holds its object until it is approved (it stays) or denied (it is emptied). A value that says
-nothing (one or two characters, or up to four digits) needs no decision, nor does a version, a kernel or a pulse sequence that
-its maker's scheme names (`makers`); a UID in a text is denied unasked. Values of several parts are judged by part;
+nothing (one or two Latin characters, or up to four digits) needs no decision, nor does a version, a kernel or a pulse
+sequence that its maker's scheme names (`makers`); a UID in a text is denied unasked. Values of several parts are judged by part;
 capital letters and repeated spaces do not count.
 """
 
@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
 
@@ -30,12 +30,16 @@ ANY = "*"  #: stands for a keyword: a term of the standard, approved in every CS
 LONGEST = 10_240  #: characters of a value that a person can be asked about; a longer one is denied
 
 _ONE_VALUE = frozenset({b"ST", b"LT", b"UR", b"UT"})
-_SAYS_NOTHING = re.compile(r".{0,2}|[.\-]*(?:[0-9][.\-]*){0,4}")
+#: Two characters of Chinese, Japanese or Korean are somebody's whole name.
+_SAYS_NOTHING = re.compile(r"[\0-\u024f\u03bc]{0,2}|[.\-]*(?:[0-9][.\-]*){0,4}")
 _UID = re.compile(r"(?<![0-9.])[0-2](?:\.[0-9]+){5,}(?![0-9])")  #: of six parts and more, as every instance's is
 _CODES = frozenset({"CodeValue", "LongCodeValue", "URNCodeValue"})
 _CACHED = 100_000
 #: Attributes that may not be empty where they stand (Type 1 in every macro that has them): denied, they read so.
-_NEVER_EMPTY = frozenset({0x00080100, 0x00080104, 0x00080119, 0x00080120, 0x00620005, 0x00480106, 0x00480207})
+_NEVER_EMPTY = frozenset(
+    {0x00080100, 0x00080102, 0x00080104, 0x00080119, 0x00080120}  # of a code
+    | {0x00409210, 0x00480106, 0x00480207, 0x00620005, 0x00700002, 0x00700080}  # labels
+)
 _NO_WORD = b"ANONYMIZED"
 
 
@@ -88,8 +92,11 @@ class Values:
         said = self._decided.get((keyword, word))
         if said is not None:
             return said
-        known = _SAYS_NOTHING.fullmatch(word) or (is_term and word in _terms()) or word in _shipped().get(keyword, ())
-        if known or _is_standard_code(keyword, word) or makers.is_in_scheme(keyword, word):
+        if (
+            _is_on_list(keyword, word, is_term=is_term)
+            or _SAYS_NOTHING.fullmatch(word)
+            or makers.is_in_scheme(keyword, word)
+        ):
             return Decision.APPROVE
         return Decision.DENY if _names_an_object(keyword, word) else Decision.PENDING
 
@@ -116,6 +123,19 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
     return b"\\".join(
         instead if what is Decision.DENY else part for part, what in zip(parts, decisions, strict=True)
     ).rstrip(b"\\")
+
+
+@lru_cache(maxsize=8192)
+def is_published(tag: int, part: str, *, is_term: bool) -> bool:
+    """Whether one part of an attribute's value is on the list that we ship for it, a term of the standard (`is_term`: in CS)
+    or a code of it: such a value names nobody, also where somebody is called so."""
+    word = folded(part)
+    return bool(word) and _is_on_list(keyword_of(tag), word, is_term=is_term)
+
+
+def _is_on_list(keyword: str, word: str, *, is_term: bool) -> bool:
+    listed = word in _shipped().get(keyword, ()) or (is_term and word in _terms())
+    return listed or _is_standard_code(keyword, word)
 
 
 def load_list() -> None:

@@ -19,12 +19,14 @@ from aegle.deid.profile import Profile
 from aegle.deid.reading import Element, Opaque, Plain, Reader, may_nest
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.runs import Run
+from aegle.deid.values import GATED, is_published
 
 _LONG_NUMBER = 7  #: digits from which a number may be somebody's
 _SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; that it moved is found by comparing with the source's.
 _TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
 _SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
+_GATED = frozenset(vr.decode() for vr in GATED)
 _NUMBERS = frozenset({"DS", "IS"})
 _BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
@@ -34,6 +36,7 @@ class Found(NamedTuple):
     """In some elements and all that lies in them."""
 
     texts: list[tuple[int, bytes]]  #: what it says in letters or in a long number, folded, by tag
+    published: list[bytes]  #: what it says besides, in words that are known to name nobody
     fault: str  #: the first thing that is wrong with it; empty for none
     uids: list[tuple[int, str]]  #: UIDs that must not be the source's, each once
 
@@ -51,16 +54,21 @@ def identifiers(run: Run, reader: Reader, profile: Profile) -> frozenset[str]:
 def _look(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
     rules = profile.rules_of(sop_class)
     texts: list[tuple[int, bytes]] = []
+    published: list[bytes] = []
     uids: dict[tuple[int, str], None] = {}
     fault = ""
     for tag, element in chain.from_iterable(map(reader.within, run.elements.values())):
-        if text := _text(element):
+        if element.VR in _GATED and not isinstance(element, Opaque):
+            known, others = _by_publication(tag, element)
+            published += known
+            texts += ((tag, other) for other in others)
+        elif text := _text(element):
             texts.append((tag, text))
         rule = rules.get(tag)
         fault = fault or _fault(tag, element, rule)
         if rule and rule.action is not Action.KEEP and element.VR == "UI" and tag not in _OURS:
             uids.update(dict.fromkeys((tag, value) for value in values_of(element) if value))
-    return Found(texts, fault, list(uids))
+    return Found(texts, published, fault, list(uids))
 
 
 def _fault(tag: int, element: Element, rule: Rule | None) -> str:
@@ -90,6 +98,15 @@ def _moved(element: DataElement | Plain) -> bool:
     """Whether times of day and moments have their form, without an offset from UTC."""
     form = _SHIFTED.get(element.VR)
     return form is None or all(map(form.fullmatch, values_of(element)))
+
+
+def _by_publication(tag: int, element: DataElement | Plain) -> tuple[list[bytes], list[bytes]]:
+    """The values of an element of words, folded: those that are known to name nobody, and the others."""
+    found: tuple[list[bytes], list[bytes]] = ([], [])
+    for value in filter(None, values_of(element)):
+        known = is_published(tag, value, is_term=element.VR == "CS")
+        found[0 if known else 1].append(value.lower().encode("utf-8", "replace"))
+    return found
 
 
 def _text(element: Element) -> bytes:

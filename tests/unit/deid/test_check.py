@@ -137,7 +137,8 @@ def test_words_in_the_head_of_a_frame_that_begins_like_the_one_before_are_found(
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         spans = array("Q", [0, 0, 0, len(frames[0]), len(frames[0]), len(frames[1])])
         region = Region(file=file, data=data, start=0, end=len(data), fragments=Fragments(spans, len(data)))
-        found = sweep(region, Search(["Quillfeather"], ()))
+        words = Search(["Quillfeather"], ())
+        found = sweep(region, words, words)
     assert found == ("a compressed frame" if length < 2048 else None)
 
 

@@ -127,11 +127,97 @@ def test_a_long_number_of_the_patient_is_swept_from_decimals_too(still, run):
     assert_absent(outcome.bytes, "73519248")
 
 
-@pytest.mark.parametrize("written", ["73519248.0", "7.3519248E7", "-73519248", "1.5\\73519248.00"])
+@pytest.mark.parametrize("written", ["73519248.0", "7.3519248E7", "-73519248"])
 def test_a_long_number_of_the_patient_is_swept_from_decimals_written_otherwise(written, still, run):
-    outcome = run(still(PatientID="MRN-73519248", SpacingBetweenSlices=written.split("\\")))
+    outcome = run(still(PatientID="MRN-73519248", SpacingBetweenSlices=written, WindowCenter=["1.5", written, "2"]))
     assert outcome.dataset["SpacingBetweenSlices"].is_empty
+    assert [str(number or "") for number in outcome.dataset.WindowCenter] == ["1.5", "", "2"]
     assert outcome.check() is None
+
+
+@pytest.mark.parametrize("written", ["0073519248", "735 192 48", "735-19-248", "M.7351/9248"])
+def test_a_long_number_of_the_patient_is_found_without_its_marks_and_leading_zeros(written, still, run):
+    outcome = run(still(PatientID=written, SliceThickness="73519248"))
+    assert outcome.dataset["SliceThickness"].is_empty
+    assert outcome.check() is None
+
+
+def test_a_day_on_which_something_was_done_is_told_by_no_number(still, run):
+    ds = still(
+        SeriesNumber=20240229,
+        InstanceNumber=20240228,
+        AcquisitionDateTime="20240227101112.5",
+        AcquisitionNumber=20240227,
+    )
+    outcome = run(ds)
+    assert outcome.dataset["SeriesNumber"].is_empty
+    assert outcome.dataset["AcquisitionNumber"].is_empty
+    assert outcome.dataset.InstanceNumber == 20240228
+
+
+@pytest.mark.parametrize("form", [b"0.5 0.5 ", b"100-120 ", b"1.00.000", b"5-5-47  ", b"1e      ", b".       "])
+def test_a_number_that_is_none_is_emptied(form, still, run, written):
+    outcome = run(written(still(SliceThickness="1.234567")).replace(b"1.234567", form))
+    assert outcome.dataset["SliceThickness"].is_empty
+    assert outcome.check() is None
+
+
+def test_a_binary_number_of_another_length_is_emptied(still, run, written):
+    content = written(still(CTDIvol=1.5))
+    at = content.index(b"\x18\0\x45\x93FD")
+    outcome = run(content[: at + 6] + b"\4\0" + content[at + 12 :])
+    assert outcome.dataset["CTDIvol"].is_empty
+    assert outcome.check() is None
+
+
+@pytest.mark.parametrize(
+    ("who", "keyword", "value"),
+    [
+        ({"PatientName": "Ann^Ray"}, "Modality", "ANN"),
+        ({"PatientName": "Kim^Volume"}, "ImageType", ["ORIGINAL", "PRIMARY", "VOLUME"]),
+        ({"PatientName": "Siemens^Phantom"}, "Manufacturer", "SIEMENS"),
+        ({"StationName": "Skyra"}, "ManufacturerModelName", "Skyra"),
+        ({"StudyID": "KNEE"}, "BodyPartExamined", "KNEE"),
+    ],
+)
+def test_a_word_that_is_known_to_name_nobody_stays_where_it_belongs(who, keyword, value, still, run):
+    outcome = run(still(**who, **{keyword: value}))
+    assert outcome.dataset[keyword].value == value
+    assert outcome.check() is None
+
+
+def test_a_code_of_the_standard_stays_whoever_has_its_number(still, run):
+    codes = [
+        ("122182", "DCM", "R-R interval"),
+        ("min", "UCUM", "minute"),
+        ("113701", "DCM", "X-Ray Radiation Dose Report"),
+    ]
+    ds = still(PatientName="Min^Ray", PatientID="122182")
+    ds.ProcedureCodeSequence = [Dataset() for _ in codes]
+    for item, code in zip(ds.ProcedureCodeSequence, codes, strict=True):
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
+    outcome = run(ds)
+    assert [
+        (i.CodeValue, i.CodingSchemeDesignator, i.CodeMeaning) for i in outcome.dataset.ProcedureCodeSequence
+    ] == codes
+    assert outcome.check() is None
+
+
+def test_what_names_another_part_of_the_object_gets_a_token_of_its_own(still, run):
+    ds = still(PatientName="Quillfeather^Ottilie")
+    ds.OpticalPathSequence = [Dataset(), Dataset()]
+    ds.OpticalPathSequence[0].OpticalPathIdentifier = "QUILLFEATHER 1"
+    ds.OpticalPathSequence[1].OpticalPathIdentifier = "QUILLFEATHER 2"
+    outcome = run(ds)
+    assert len({path.OpticalPathIdentifier for path in outcome.dataset.OpticalPathSequence} - {"ANONYMIZED"}) == 2
+    assert_absent(outcome.bytes, "QUILLFEATHER")
+    assert outcome.check() is None
+
+
+def test_a_short_name_in_a_table_of_the_header_is_held_by_the_check(still, run):
+    ds = still(PatientName="Hansen^Kaj")
+    ds.add_new(0x00281201, "OW", b"\1\0Hansen\2\0")
+    assert run(ds).check().reason is HoldReason.IDENTIFIER_LEFT
 
 
 @pytest.mark.parametrize("keyword", ["RecommendedDisplayFrameRateInFloat", "WaterEquivalentDiameter"])

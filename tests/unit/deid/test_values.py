@@ -111,6 +111,9 @@ def test_words_in_other_alphabets_are_compared_as_text(
         ("CodeValue", "47110815", Pending),
         ("StackID", "", Approve),
         ("ConvolutionKernel", "B70f", Approve),
+        ("ConvolutionKernel", "Ab", Approve),
+        ("ConvolutionKernel", "李明", Pending),
+        ("TemplateIdentifier", "10011", Approve),
     ],
 )
 def test_the_list_we_ship_knows_an_attributes_own_words(keyword: str, value: str, expected: Decision) -> None:
