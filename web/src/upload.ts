@@ -157,6 +157,7 @@ async function preview(file: File): Promise<void> {
     const row = body.insertRow();
     if (cells[2] !== cells[3]) row.className = "changed";
     cells.forEach((text) => (row.insertCell().textContent = text));
+    row.cells[0].className = "nowrap";
   }
   table.hidden = !found.changes?.length;
 }

@@ -63,7 +63,10 @@ def _start_plainly(words: list[str]) -> None:
 
     gc.freeze()
     gc.enable()
-    plainly.run(words)
+    from aegle import durable
+
+    with durable.storage():
+        plainly.run(words)
 
 
 def _tell(what: str, told: str) -> None:

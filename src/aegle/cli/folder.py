@@ -10,7 +10,8 @@ from pathlib import Path
 from aegle.cli.profile import chosen, warn
 from aegle.cli.telling import is_watched, tell
 from aegle.deid import standard, value_file
-from aegle.deid.folder import Summary, find, load_key, require_apart, require_folder_of, run_folder, shown, start_crew
+from aegle.deid.folder import Summary, run_folder, start_crew
+from aegle.deid.places import find, load_key, require_apart, require_folder_of, shown
 from aegle.deid.reasons import REASONS, HoldReason
 from aegle.deid.second_look import Looking
 from aegle.deid.table import Option
@@ -32,9 +33,10 @@ def deidentify_folder(
     values: Path = VALUES,
     options: list[Option] | None = None,
     profile_file: Path | None = None,
-    second_look: Looking = Looking.UNVOUCHED,
+    second_look: Looking | None = None,
     jobs: int = JOBS,
     compare: int = 0,
+    recipient: str = "",
 ) -> int:
     """The exit status of `aegle deid run`: 0, or 3 where something is held or could not be read. Raises AegleError."""
     require_apart(source, output, {"--quarantine": quarantine, "--values": values, "--key": key})
@@ -42,16 +44,17 @@ def deidentify_folder(
     files, closed = find(source)
     if not files and not closed:
         raise NotFound(f"no file below {source}")
-    rules = chosen(options, profile_file)
+    rules = chosen(options, profile_file, second_look)
     warn(rules)
     task = Task(
         output=output,
         key=load_key(key, make=True),
+        recipient=recipient,
         profile_name=rules.name,
         options=rules.options,
         pixel_rules=rules.pixel_rules,
         compare_one_in=compare,
-        looking=second_look,
+        looking=rules.looking,
         values=values,
     )
     summary, reasons = _treated(files, task, quarantine, jobs)
@@ -99,10 +102,23 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(bar)
 
 
+#: What helps where no site is: it has no quarantine and no pages.
+_REMEDIES = {
+    HoldReason.BURNED_IN_RISK: "Look at the device's pictures, then say in a profile file what it burns in (`pixels`), or have "
+    "the object state Burned In Annotation = NO.",
+    HoldReason.TEXT_SUSPECTED: "Look at the picture. Mask the place by a rule of a profile file (`pixels`); or, where it names "
+    "nobody, de-identify this file alone into another folder with `--second-look none`.",
+    HoldReason.CHANGED_SOURCE: "Two files say that they are one object, and differ: take the wrong one out of the input.",
+    HoldReason.IDENTIFIER_LEFT: "The place named in the detail holds an identity that nothing here may change: leave the file "
+    "out, or have it exported without.",
+    HoldReason.FIRST_SEEN_VALUE: "Approve or deny each value once, then run this again.",
+}
+
+
 def _tell_reasons(reasons: Counter[str], quarantine: Path | None) -> None:
     for reason, count in reasons.most_common():
         told = REASONS[HoldReason(reason)]
-        tell(f"  {count:6}  {reason}: {told.text} {told.remedy}")
+        tell(f"  {count:6}  {reason}: {told.text} {_REMEDIES.get(HoldReason(reason), told.remedy)}")
     if reasons and quarantine is None:
         tell("Held files stayed where they are; --quarantine DIR copies them with a table of reasons.")
 

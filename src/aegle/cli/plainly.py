@@ -67,6 +67,12 @@ def _path(word: str) -> Path:
     return Path(word)
 
 
+def _word(word: str) -> str:
+    if word.startswith("-"):
+        raise _NotPlain
+    return word
+
+
 def _number(smallest: int) -> Callable[[str], int]:
     def read(word: str) -> int:
         if not (word.isascii() and word.isdecimal()) or int(word) < smallest:
@@ -100,4 +106,5 @@ OPTIONS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "--second-look": ("second_look", _choice(Looking)),
     "--jobs": ("jobs", _number(1)),
     "--compare": ("compare", _number(0)),
+    "--recipient": ("recipient", _word),
 }

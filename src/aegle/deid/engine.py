@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -36,7 +36,8 @@ from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
 from aegle.references import InstanceRef
 
-_READ_AT_ONCE_BYTES = 2 << 20  #: a file of up to so many is read, and not mapped
+#: A file of up to so many is read, and not mapped: the pages of a map take longer to set up and to give back than to copy.
+_READ_AT_ONCE_BYTES = 2 << 20
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 
@@ -99,15 +100,30 @@ def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
         size = os.fstat(file.fileno()).st_size
         if not size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
-        # The pages of a map take longer to set up and to give back than those of a small file to copy; what is read stays.
-        small = size <= _READ_AT_ONCE_BYTES
-        with nullcontext(file.read(size)) if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with nullcontext(file.read(size)) if size <= _READ_AT_ONCE_BYTES else _mapped(file) as data:
             syntax, pos = read_meta(data)
             if syntax != DEFLATED:
                 yield _Origin(file=file, data=data, pos=pos, syntax=syntax)
                 return
-            with tempfile.TemporaryFile(dir=scratch_folder) as scratch, inflate(data, pos, scratch) as inflated:
+            with (
+                tempfile.TemporaryFile(dir=scratch_folder) as scratch,
+                _closing(inflate(data, pos, scratch)) as inflated,
+            ):
                 yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
+
+
+def _mapped(file: IO[bytes]) -> AbstractContextManager[mmap.mmap]:
+    return _closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+@contextmanager
+def _closing(data: mmap.mmap) -> Iterator[mmap.mmap]:
+    """The map, closed after the block. An error on its way out holds views of it, and must be told, not that."""
+    try:
+        yield data
+    finally:
+        with suppress(BufferError):
+            data.close()
 
 
 def _deidentified(
@@ -207,7 +223,7 @@ def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _P
 def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Parts) -> Written:
     """Write the file with the painted element in place of the source's."""
     header, _, tail = parts
-    with repainted.path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with repainted.path.open("rb", buffering=0) as file, _mapped(file) as data:
         pixels = Extent(start=0, value=12, end=len(data), swapped=False, fragments=None)
         return write(target, Content(head=meta + header, pixels=pixels, tail=tail, data=data, proof=tuple), file)
 

@@ -7,9 +7,8 @@ loses nothing: the next run goes on. Output names are aliases; nothing of an inp
 import hashlib
 import json
 import os
-import secrets
 import shutil
-import stat
+import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -21,16 +20,17 @@ from typing import TYPE_CHECKING
 from aegle import durable
 from aegle.deid import standard, value_file
 from aegle.deid.ledger import Ledger
+from aegle.deid.places import shown
 from aegle.deid.reasons import FirstSeen, Held, HoldReason
 from aegle.deid.report import Settled, report
 from aegle.deid.treat import LEDGER, WORK, Task, Treated, close_reader, treat
 from aegle.deid.values import load_list
-from aegle.errors import BadConfig, Conflict, NotFound
+from aegle.errors import BadConfig, Overloaded
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-REPORT, REASONS_FILE = "report.json", "reasons.json"
+REPORT, REASONS_FILE, CLAIM = "report.json", "reasons.json", ".aegle-deid.lock"
 _BATCH, _BATCH_SECONDS = 16, 0.2  #: files that are settled together at least, if they come within so long
 _SYNCS = 8  #: of files at a time
 
@@ -61,8 +61,29 @@ def run_folder(
 
     A file held for its words alone is treated again by the next run, which finds them decided.
     Raises BadConfig when the output folder belongs to a run with another key or profile, or the decisions cannot be read,
-    Unavailable when processes keep dying.
+    Overloaded while another run writes to it, Unavailable when processes keep dying, StorageFull.
     """
+    with closing(_claimed(task.output)):
+        return _run_alone(sources, task, quarantine, jobs, told, crew)
+
+
+def _claimed(output: Path) -> sqlite3.Connection:
+    """What keeps every other run from the folder until it is closed. Raises Overloaded while there is one."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return durable.claim(output / CLAIM, "this folder", wait_seconds=0.5)
+    except Overloaded:
+        raise Overloaded(f"another run writes to {output}; let it end, or stop it, then run this again") from None
+
+
+def _run_alone(
+    sources: Sequence[Path],
+    task: Task,
+    quarantine: Path | None,
+    jobs: int,
+    told: Callable[[Treated], None],
+    crew: "ProcessPoolExecutor | None",
+) -> Summary:
     if task.values and task.snapshot:
         durable.write(task.snapshot, value_file.encoded(value_file.read(task.values)))
     work = durable.private_folder(task.output / WORK)
@@ -87,6 +108,7 @@ def run_folder(
                     found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
         told_of = report(ledger.all(), task.profile, task.values_in_force) | {"dciodvfy": opinion.told()}
+        told_of |= {"recipient": task.recipient} if task.recipient else {}
         durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())
         before, held, written = found
@@ -231,38 +253,10 @@ def _keep_held(outcomes: Sequence[tuple[Treated, Settled | None]], folder: Path)
         path.unlink(missing_ok=True)
 
 
-def shown(path: Path) -> str:
-    """A path as JSON may hold it: a name that is no text with its bytes escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def find(folder: Path) -> tuple[list[Path], dict[Path, str]]:
-    """The files of a folder to any depth, in a stable order, and the folders that could not be entered, with the reason.
-
-    Links to files count as files, links to folders are not followed. Pipes, sockets and devices are passed by."""
-    files: list[Path] = []
-    closed: dict[Path, str] = {}
-
-    def note(error: OSError) -> None:
-        closed[Path(error.filename)] = os.strerror(error.errno or 0)
-
-    for at, _, names in os.walk(folder, onerror=note):
-        files += [path for path in (Path(at, name) for name in names) if not _is_no_file(path)]
-    return sorted(files), closed
-
-
-def _is_no_file(path: Path) -> bool:
-    """Whether it is a pipe, a socket or a device, which nobody means to have read."""
-    try:
-        return not stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return False  # to be told as unreadable
-
-
 def _require_same_run(ledger: Ledger, task: Task) -> None:
-    """Aliases of two keys, or objects of two profiles, must not mix in one folder."""
+    """Aliases of two keys or recipients, or objects of two profiles, must not mix in one folder."""
     keyed = hashlib.sha256(b"aegle deid run|" + task.key).hexdigest()
-    facts = {"key": keyed, "profile": task.profile.digest}
+    facts = {"key": keyed, "profile": task.profile.digest, "recipient": task.recipient}
     for name, known in ledger.require(**facts).items():
         if known != facts[name]:
             raise BadConfig(
@@ -273,49 +267,3 @@ def _require_same_run(ledger: Ledger, task: Task) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def load_key(path: Path, *, make: bool) -> bytes:
-    """The pseudonyms' secret from a file of 64 hexadecimal digits; made at random where there is none and `make` allows.
-
-    Raises BadConfig for anything else in the file."""
-    if not path.exists():
-        if not make:
-            raise BadConfig(f"{path} is not there; `aegle deid run` makes a key the first time")
-        durable.write(path, secrets.token_hex(32).encode() + b"\n")
-    try:
-        key = bytes.fromhex(path.read_text(encoding="utf-8-sig").strip())
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise BadConfig(f"{path} does not hold a key: 64 hexadecimal digits, as plain text; name the file that does")
-    return key
-
-
-def require_apart(source: Path, output: Path, private: Mapping[str, Path | None]) -> None:
-    """Refuse what mixes: anything below the input, which a second run would read, and below the output, which is meant to
-    leave, the input or what is as identified as it (`private`, by the option that names it). Raises Conflict."""
-    if _lies_in(output, source):
-        raise Conflict(f"{output} lies in the input folder; choose an output folder beside it")
-    if _lies_in(source, output):
-        raise Conflict(
-            f"{source} lies in the output folder, and must not leave with it; choose an output folder beside it"
-        )
-    for option, place in private.items():
-        if place is not None and _lies_in(place, source):
-            raise Conflict(f"{place} lies in the input folder; name a place outside of it with {option}")
-        if place is not None and _lies_in(place, output):
-            raise Conflict(
-                f"{place} lies in the output folder, and must not leave with it; name a place outside of it with {option}"
-            )
-
-
-def _lies_in(place: Path, folder: Path) -> bool:
-    return folder.resolve() in (place.resolve(), *place.resolve().parents)
-
-
-def require_folder_of(*files: Path) -> None:
-    """Raises NotFound where a file is to be made in a folder that is not there: a slip in its name would make another key."""
-    for file in files:
-        if not file.parent.is_dir():
-            raise NotFound(f"the folder of {file} is not there; make it, or name another place")

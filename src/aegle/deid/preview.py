@@ -14,9 +14,11 @@ from pydicom.errors import InvalidDicomError
 from aegle.deid.check import check
 from aegle.deid.engine import deidentify
 from aegle.deid.fold import shown
+from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
+from aegle.deid.second_look import SecondLook
 from aegle.deid.values import Values
 
 _MOST_CHARACTERS = 80  #: of a value that is shown
@@ -40,24 +42,31 @@ class Preview:
 
     held: Held | None
     changes: tuple[Change, ...]
+    painted: int = 0  #: places of the picture that are painted over
 
 
-def preview(source: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values, scratch: Path) -> Preview:
-    """Run the engine and the check dry; `scratch` is a private folder, in which nothing is left."""
+def preview(
+    source: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values, scratch: Path, look: SecondLook
+) -> Preview:
+    """Run the engine, the check and the second look dry; `scratch` is a private folder, in which nothing is left."""
     target = scratch / f"{secrets.token_hex(8)}.preview"
+
+    def tried(decided: Values | None) -> Deidentified | Held:
+        done = deidentify(source, target, profile, pseudonyms, decided)
+        if isinstance(done, Held):
+            return done
+        return check(source, target, done, profile) or look.doubt(target, done) or done
+
     try:
-        held = _tried(source, target, profile, pseudonyms, values)
-        if held is not None and held.reason is HoldReason.FIRST_SEEN_VALUE:
-            later = _tried(source, target, profile, pseudonyms, None)
-            return Preview(held=later or held, changes=_changes(source, target) if later is None else ())
-        return Preview(held=held, changes=_changes(source, target) if held is None else ())
+        first = outcome = tried(values)
+        if isinstance(first, Held) and first.reason is HoldReason.FIRST_SEEN_VALUE:
+            outcome = tried(None)
+        held = outcome if isinstance(outcome, Held) else first if isinstance(first, Held) else None
+        if isinstance(outcome, Held):
+            return Preview(held=held, changes=())
+        return Preview(held=held, changes=_changes(source, target), painted=len(outcome.painted))
     finally:
         target.unlink(missing_ok=True)
-
-
-def _tried(source: Path, target: Path, profile: Profile, pseudonyms: Pseudonyms, values: Values | None) -> Held | None:
-    done = deidentify(source, target, profile, pseudonyms, values)
-    return done if isinstance(done, Held) else check(source, target, done, profile)
 
 
 def _changes(source: Path, target: Path) -> tuple[Change, ...]:

@@ -12,6 +12,7 @@ from aegle.deid.classes import CLASSES, WAVEFORMS
 from aegle.deid.masks import Box, Keep, PixelRule, frames_named
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import WAVEFORM_DATA, Rule, compile_rules
+from aegle.deid.second_look import Looking
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
 from aegle.errors import BadConfig
 
@@ -31,7 +32,8 @@ class Profile:
     options: frozenset[Option]
     rules: Mapping[int, Rule]  #: tag -> rule; a tag that is not here is removed
     pixel_rules: tuple[PixelRule, ...]  #: what is known of devices' pictures
-    digest: str  #: SHA-256 over edition, options, rules, pixel rules and admitted SOP classes
+    looking: Looking  #: which pictures a text detector looks at before they leave
+    digest: str  #: SHA-256 over edition, options, rules, pixel rules, admitted SOP classes and what is looked at
 
     def __hash__(self) -> int:
         """By its digest: rules cannot be hashed."""
@@ -49,7 +51,8 @@ class Profile:
     def weaker_by(self) -> tuple[str, ...]:
         """What lets more out than the default profile does; empty for one as strict or stricter."""
         options = (option.value for option in Option if option in self.options - DEFAULT_OPTIONS)
-        return (*options, *(f"pictures of {rule.manufacturer} {rule.model}" for rule in self.pixel_rules))
+        unseen = ("no second look at pictures",) if self.looking is Looking.NONE else ()
+        return (*options, *unseen, *(f"pictures of {rule.manufacturer} {rule.model}" for rule in self.pixel_rules))
 
     def naming(self, pseudonyms: Pseudonyms) -> Pseudonyms:
         """The pseudonyms under this profile: where UIDs are retained, a UID is its own alias."""
@@ -65,8 +68,9 @@ def configured(settings: "Deid") -> Profile:
     """The profile of a site's settings or of a profile file. Raises BadConfig for one that cannot be used."""
     options = frozenset(Option(name) for name in settings.options)
     rules = tuple(_pixel_rule(rule) for rule in settings.pixels)
-    usual = options == DEFAULT_OPTIONS and not rules
-    return profile(settings.name or (DEFAULT_NAME if usual else CUSTOM_NAME), options, rules)
+    looking = Looking(settings.second_look)
+    usual = options == DEFAULT_OPTIONS and not rules and looking is Looking.UNVOUCHED
+    return profile(settings.name or (DEFAULT_NAME if usual else CUSTOM_NAME), options, rules, looking)
 
 
 def _pixel_rule(settings: "config.PixelRule") -> PixelRule:
@@ -93,7 +97,12 @@ def _boxes(settings: "config.PixelRule") -> Iterator[Box]:
         yield from (Box(*box, *frames) for box in mask.mask)
 
 
-def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...] = ()) -> Profile:
+def profile(
+    name: str,
+    options: frozenset[Option],
+    pixel_rules: tuple[PixelRule, ...] = (),
+    looking: Looking = Looking.UNVOUCHED,
+) -> Profile:
     """The profile with these options, compiled once.
 
     Raises BadConfig when dates are asked for both in full and modified, and for an option that nobody can turn on."""
@@ -103,19 +112,28 @@ def profile(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule,
         raise BadConfig(f"option {option}: {REFUSED[option]}")
     if {Option.FULL_DATES, Option.MODIFIED_DATES} <= options:
         raise BadConfig("choose full_dates or modified_dates, not both")
-    return _compiled(name, options, pixel_rules)
+    return _compiled(name, options, pixel_rules, looking)
 
 
 @cache
-def _compiled(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...]) -> Profile:
+def _compiled(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...], looking: Looking) -> Profile:
     rules = compile_rules(options)
-    digest = _digest(options, rules, pixel_rules)
-    return Profile(name=name, options=options, rules=MappingProxyType(rules), pixel_rules=pixel_rules, digest=digest)
+    return Profile(
+        name=name,
+        options=options,
+        rules=MappingProxyType(rules),
+        pixel_rules=pixel_rules,
+        looking=looking,
+        digest=_digest(options, rules, pixel_rules, looking),
+    )
 
 
-def _digest(options: frozenset[Option], rules: Mapping[int, Rule], pixel_rules: tuple[PixelRule, ...]) -> str:
+def _digest(
+    options: frozenset[Option], rules: Mapping[int, Rule], pixel_rules: tuple[PixelRule, ...], looking: Looking
+) -> str:
     lines = [f"edition {EDITION}", *(f"option {option}" for option in sorted(options))]
     lines += [f"{tag:08X} {rule.action} {rule.vr.decode()}" for tag, rule in sorted(rules.items())]
     lines += [f"pixels {rule}" for rule in pixel_rules]
     lines += [f"class {uid} {row.risk}" for uid, row in sorted(CLASSES.items())]
+    lines += [f"second look {looking}"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

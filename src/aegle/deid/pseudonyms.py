@@ -46,11 +46,12 @@ class Pseudonyms:
         self.shift = lru_cache(maxsize=4096)(self._shift)
 
     @classmethod
-    def from_secret(cls, secret: bytes) -> Self:
-        """From the site's 32-byte secret. Raises BadConfig for any other length."""
+    def from_secret(cls, secret: bytes, recipient: str = "") -> Self:
+        """From the site's 32-byte secret. Each recipient has maps of its own: what two of them hold of one patient cannot be
+        linked. Raises BadConfig for a secret of any other length."""
         if len(secret) != SECRET_BYTES:
             raise BadConfig(f"the pseudonym secret must be {SECRET_BYTES} bytes")
-        return cls({purpose: _subkey(secret, purpose) for purpose in _PURPOSES})
+        return cls({purpose: _subkey(secret, purpose, recipient) for purpose in _PURPOSES})
 
     @cached_property
     def with_own_uids(self) -> "Pseudonyms":
@@ -117,9 +118,10 @@ def _is_context_group(uid: str) -> bool:
     return uid.startswith(_STANDARD) and bool(_CONTEXT_GROUP.fullmatch(uid))
 
 
-def _subkey(secret: bytes, purpose: str) -> bytes:
+def _subkey(secret: bytes, purpose: str, recipient: str) -> bytes:
     """HKDF-SHA256 without a salt, one block of output (RFC 5869 §2.2 and §2.3)."""
     extracted = hmac.digest(bytes(32), secret, "sha256")
+    purpose = f"{purpose} for {recipient}" if recipient else purpose
     return hmac.digest(extracted, b"aegle pseudonyms 1 " + purpose.encode() + b"\1", "sha256")
 
 

@@ -37,6 +37,7 @@ class Task:
 
     output: Path
     key: bytes  #: the 32-byte secret of the pseudonyms
+    recipient: str = ""  #: whom the copy is for; each has aliases of its own from the same key
     profile_name: str
     options: frozenset[Option]
     pixel_rules: tuple[PixelRule, ...] = ()
@@ -48,7 +49,7 @@ class Task:
     @property
     def profile(self) -> Profile:
         """The rules in force."""
-        return profile(self.profile_name, self.options, self.pixel_rules)
+        return profile(self.profile_name, self.options, self.pixel_rules, self.looking)
 
     @property
     def values_in_force(self) -> Values:
@@ -83,12 +84,12 @@ def treat(source: Path, task: Task) -> Treated:
         return Treated(source=source, settled=None, unreadable=os.strerror(error.errno or 0))
     large, rules = is_large(size), task.profile
     with beside(size, threads=2) as others:
-        digest = others.submit(_pseudonyms(task.key).source_digest, source)
+        digest = others.submit(_pseudonyms(task.key, task.recipient).source_digest, source)
         if task.resumed and _ledger(task.output / LEDGER).is_settled(digest.result()):
             return Treated(source=source, settled=None)
         target = task.output / WORK / f"{secrets.token_hex(8)}.dcm"
         with _synced(target, others) if large else nullcontext(Event()) as whole:
-            done = deidentify(source, target, rules, _pseudonyms(task.key), task.values_in_force)
+            done = deidentify(source, target, rules, _pseudonyms(task.key, task.recipient), task.values_in_force)
             whole.set()
             doubt = _doubt(source, target, done, rules, task) if isinstance(done, Deidentified) else None
         if isinstance(done, Deidentified):
@@ -96,7 +97,7 @@ def treat(source: Path, task: Task) -> Treated:
                 return _clean(source, target, done, digest.result(), task)
             target.unlink()
             done = doubt
-        settled = held_back(done, digest.result(), rules.naming(_pseudonyms(task.key)))
+        settled = held_back(done, digest.result(), rules.naming(_pseudonyms(task.key, task.recipient)))
         return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
@@ -158,8 +159,8 @@ def close_reader(task: Task) -> None:
 
 
 @lru_cache(maxsize=1)
-def _pseudonyms(key: bytes) -> Pseudonyms:
-    return Pseudonyms.from_secret(key)
+def _pseudonyms(key: bytes, recipient: str) -> Pseudonyms:
+    return Pseudonyms.from_secret(key, recipient)
 
 
 @lru_cache(maxsize=1)

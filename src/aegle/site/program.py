@@ -15,7 +15,7 @@ from aegle.deid.pixel_book import PixelBook
 from aegle.deid.preview import Preview, preview
 from aegle.deid.profile import configured
 from aegle.deid.report import report
-from aegle.deid.second_look import Looking, SecondLook
+from aegle.deid.second_look import SecondLook
 from aegle.deid.value_book import ValueBook
 from aegle.errors import NotFound
 from aegle.intake.abreast import Abreast
@@ -74,7 +74,7 @@ class SiteProgram:
         self.labels = LabelBook(folder.labels, name, secrets.get("pseudonym-secret"))
         self.ae_title = config.door.ae_title or name.upper()[:16]
         self.fates = Fates()
-        self.second_look = SecondLook(Looking(config.deid.second_look))
+        self.second_look = SecondLook(self._agreed.looking)
         self.intake = self._intake()
         self.abreast = Abreast(self.intake)
         self.doors = Doors(
@@ -139,7 +139,7 @@ class SiteProgram:
     def preview(self, source: Path) -> Preview:
         """What would become of a file here, now; nothing is kept of it."""
         values, work = self.values.current(), durable.private_folder(self.folder.work)
-        return preview(source, self.profile(), self.pseudonyms, values, work)
+        return preview(source, self.profile(), self.pseudonyms, values, work, self.second_look)
 
     def report(self, study_alias: str) -> dict[str, Any]:
         """What de-identification did to a study. Raises NotFound for one of which nothing is written down."""
@@ -156,7 +156,8 @@ class SiteProgram:
     def profile(self) -> Profile:
         """What de-identification does now, with the site's pixel rules."""
         agreed = self._agreed
-        return profile(agreed.name, agreed.options, (*self.pixel_rules.rules(), *agreed.pixel_rules))
+        rules = (*self.pixel_rules.rules(), *agreed.pixel_rules)
+        return profile(agreed.name, agreed.options, rules, agreed.looking)
 
     # --- parts
 

@@ -1,8 +1,10 @@
 """Every way an object can be encoded ends clean, with the same pixels, or held with the reason."""
 
 import errno
+import os
 import struct
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from io import BytesIO
 from threading import Event
@@ -311,3 +313,14 @@ def test_a_disk_that_fills_while_pixels_are_copied_leaves_nothing(tiled, run, mo
     monkeypatch.setattr("aegle.deid.splice._copy", full)
     with pytest.raises(StorageFull):
         run(tiled(tile(1), tile(2)))
+
+
+@pytest.mark.skipif(not hasattr(os, "writev"), reason="the system has no writev")
+def test_a_disk_that_is_full_is_told_also_where_the_source_is_mapped(still, run, monkeypatch):
+    def full(handle: int, parts: Sequence[bytes | memoryview]) -> int:
+        raise OSError(errno.ENOSPC, "no room")  # the error holds this frame, and the frame a view of the map
+
+    monkeypatch.setattr("aegle.deid.engine._READ_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(os, "writev", full)
+    with pytest.raises(StorageFull):
+        run(still())

@@ -16,18 +16,10 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from aegle.deid import Option, default_profile, threads
-from aegle.deid.folder import (
-    REASONS_FILE,
-    REPORT,
-    Summary,
-    find,
-    load_key,
-    require_apart,
-    require_folder_of,
-    run_folder,
-)
+from aegle.deid.folder import REASONS_FILE, REPORT, Summary, run_folder
+from aegle.deid.places import find, load_key, require_apart, require_folder_of
 from aegle.deid.treat import LEDGER, WORK, Task, Treated
-from aegle.errors import BadConfig, Conflict, NotFound
+from aegle.errors import BadConfig, Conflict, NotFound, Overloaded
 
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "SC_rgb_rle.dcm", "no_meta.dcm")
 
@@ -359,3 +351,23 @@ def test_a_run_after_the_decisions_completes_the_folder(tmp_path: Path) -> None:
     assert report["held"] == {}
     assert len(report["values_digest"]) == 64
     assert b"Ottilie" not in (tmp_path / "clean" / REPORT).read_bytes() + (tmp_path / "clean" / LEDGER).read_bytes()
+
+
+def test_two_runs_do_not_write_to_one_folder(source: Path, tmp_path: Path) -> None:
+    def another(treated: Treated) -> None:
+        with pytest.raises(Overloaded, match="another run writes to"):
+            run(source, tmp_path)
+
+    assert run_folder(sorted(source.iterdir())[:1], task(tmp_path), None, 1, another).before == 0
+    assert len(written(tmp_path)) == 1
+
+
+def test_each_recipient_has_aliases_of_its_own_from_one_key(source: Path, tmp_path: Path) -> None:
+    names = set()
+    for recipient in ("", "trial-7", "trial-8"):
+        wanted = replace(task(tmp_path), output=tmp_path / f"for {recipient}", recipient=recipient)
+        run_folder(sorted(source.iterdir())[:1], wanted, None, 1)
+        names |= {path.name for path in wanted.output.rglob("2.25.*.dcm")}
+        with pytest.raises(BadConfig, match="another recipient"):
+            run_folder([], replace(wanted, recipient="others"), None, 1)
+    assert len(names) == 3

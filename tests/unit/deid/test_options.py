@@ -13,10 +13,12 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
+from aegle.cli.profile import chosen
 from aegle.config import Deid
 from aegle.deid import Decision, Held, Option, Pseudonyms, Values, Vault, check, deidentify, profile, restore
-from aegle.deid.profile import configured
+from aegle.deid.profile import configured, default_profile
 from aegle.deid.rules import Action, compile_rules
+from aegle.deid.second_look import Looking
 from aegle.deid.table import DEFAULT_OPTIONS, REFUSED, rows
 from aegle.errors import BadConfig
 
@@ -89,6 +91,21 @@ def test_what_is_weaker_than_the_default_is_named():
     assert profile("p", DEFAULT_OPTIONS).weaker_by == ()
     assert profile("p", DEFAULT_OPTIONS | {Option.DEVICE, Option.UIDS}).weaker_by == (Option.UIDS, Option.DEVICE)
     assert profile("p", frozenset({Option.FULL_DATES})).weaker_by == (Option.FULL_DATES,)
+    assert profile("p", frozenset(), (), Looking.NONE).weaker_by == ("no second look at pictures",)
+    assert profile("p", frozenset(), (), Looking.ALL).weaker_by == ()
+
+
+def test_what_is_looked_at_is_part_of_the_digest() -> None:
+    assert len({profile("p", DEFAULT_OPTIONS, (), looking).digest for looking in Looking}) == len(Looking)
+
+
+def test_options_of_a_command_are_turned_on_beside_the_default_ones() -> None:
+    assert chosen([], None) is default_profile()
+    assert chosen([Option.DEVICE], None).options == DEFAULT_OPTIONS | {Option.DEVICE}
+    assert chosen([Option.FULL_DATES], None).options == {Option.STRUCTURED, Option.FULL_DATES}
+    with pytest.raises(BadConfig, match="not both"):
+        chosen([Option.FULL_DATES, Option.MODIFIED_DATES], None)
+    assert chosen(None, None, Looking.NONE).looking is Looking.NONE
 
 
 def test_settings_become_a_profile():

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset
 
 from aegle.deid import Decision, HoldReason, Pseudonyms, Values, default_profile
 from aegle.deid.preview import Change, Preview, preview
+from aegle.deid.second_look import Looking, SecondLook
 
 
 def previewed(content: bytes, folder: Path, values: Values) -> Preview:
     source, scratch = folder / "in.dcm", folder / "scratch"
     source.write_bytes(content)
     scratch.mkdir(exist_ok=True)
-    found = preview(source, default_profile(), Pseudonyms.from_secret(bytes(32)), values, scratch)
+    with SecondLook(Looking.UNVOUCHED) as look:
+        found = preview(source, default_profile(), Pseudonyms.from_secret(bytes(32)), values, scratch, look)
     assert list(scratch.iterdir()) == []
     return found
 
@@ -52,3 +55,15 @@ def test_what_is_held_for_another_reason_shows_the_reason_alone(still, written, 
     assert found.held.reason is HoldReason.BURNED_IN_RISK
     assert found.changes == ()
     assert previewed(b"no dicom", tmp_path, Values()).held is not None
+
+
+def test_text_in_the_picture_is_told_as_the_run_would(still, written, tmp_path):
+    picture = Image.new("L", (160, 64))
+    ImageDraw.Draw(picture).text((4, 20), "QUILLFEATHER", fill=255, font=ImageFont.load_default(size=18))
+    capture = still(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT", Rows=64, Columns=160, PixelData=picture.tobytes(),
+        ConversionType="WSD", Manufacturer="Olympus",
+    )  # fmt: skip
+    found = previewed(written(capture), tmp_path, Values())
+    assert found.held is not None
+    assert found.held.reason is HoldReason.TEXT_SUSPECTED

@@ -68,9 +68,15 @@ class UploadPages:
         finally:
             temporary.unlink(missing_ok=True)
         told = "It would be admitted."
+        if found.painted:
+            told += f" In its picture {found.painted} place(s) would be painted over."
         if found.held is not None:
             reason = REASONS[found.held.reason]
-            told = f"It would be held. {reason.text} {reason.remedy} ({found.held.reason}: {found.held.detail})"
+            told = (
+                f"It would be held. {reason.text} {reason.remedy} ({found.held.reason}: {found.held.detail})".replace(
+                    "`", ""
+                )
+            )
         changes = [[change.tag, change.name, change.before, change.after] for change in found.changes]
         return JSONResponse({"words": told, "held": found.held is not None, "changes": changes})
 
