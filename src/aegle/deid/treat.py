@@ -42,7 +42,7 @@ class Task:
     options: frozenset[Option]
     pixel_rules: tuple[PixelRule, ...] = ()
     compare_one_in: int = 0  #: of how many files one is compared by dciodvfy; 0 for none
-    looking: Looking = Looking.NONE  #: which pictures a text detector looks at before they are written
+    looking: Looking = Looking.UNVOUCHED  #: which pictures a text detector looks at before they are written
     values: Path | None = None  #: CSV of the decisions about words, added to; None for the list we ship alone
     resumed: bool = False  #: an earlier run settled some files: each is looked up before it is treated
 
