@@ -107,7 +107,7 @@ def _run_alone(
                 else:
                     found[0 if outcome is None else 1 if outcome.reason else 2] += 1
                 told(Treated(source=treated.source, settled=outcome))
-        told_of = report(ledger.all(), task.profile, task.values_in_force) | {"dciodvfy": opinion.told()}
+        told_of = report(ledger.all()) | {"dciodvfy": opinion.told()}
         told_of |= {"recipient": task.recipient} if task.recipient else {}
         durable.write(task.output / REPORT, json.dumps(told_of, indent=1).encode(), mode=0o644)
         in_all = sum(bool(item.reason) for item in ledger.all())

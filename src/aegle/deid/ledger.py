@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 from aegle import durable
 from aegle.deid.reasons import HoldReason
 from aegle.deid.report import Settled
+from aegle.deid.terms import Terms
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settled (
     source_digest TEXT PRIMARY KEY,   -- keyed, so it tells nothing to anybody without the key
     name TEXT NOT NULL,               -- of the written file below the output folder, empty where held
     reason TEXT NOT NULL, detail TEXT NOT NULL, counts TEXT NOT NULL,
-    study TEXT NOT NULL DEFAULT '', certified INTEGER NOT NULL DEFAULT 0
+    study TEXT NOT NULL DEFAULT '', certified INTEGER NOT NULL DEFAULT 0,
+    terms INTEGER, settled_at REAL NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE IF NOT EXISTS terms (number INTEGER PRIMARY KEY, told TEXT NOT NULL UNIQUE) STRICT;
 CREATE INDEX IF NOT EXISTS settled_name ON settled (name) WHERE name <> '';
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
@@ -42,6 +46,9 @@ class Ledger:
             if "study" not in {row[1] for row in self._database.execute("PRAGMA table_info(settled)")}:
                 self._database.execute("ALTER TABLE settled ADD COLUMN study TEXT NOT NULL DEFAULT ''")
                 self._database.execute("ALTER TABLE settled ADD COLUMN certified INTEGER NOT NULL DEFAULT 0")
+            if "terms" not in {row[1] for row in self._database.execute("PRAGMA table_info(settled)")}:
+                self._database.execute("ALTER TABLE settled ADD COLUMN terms INTEGER")
+                self._database.execute("ALTER TABLE settled ADD COLUMN settled_at REAL NOT NULL DEFAULT 0")
             self._database.execute("CREATE INDEX IF NOT EXISTS settled_study ON settled (study)")
 
     def require(self, **facts: str) -> dict[str, str]:
@@ -67,27 +74,41 @@ class Ledger:
         self._together.add(items)
 
     def _settle(self, several: Sequence[Sequence[Settled]]) -> None:
-        items = list(chain.from_iterable(several))
-        rows = [
-            (
-                *(item.source_digest, item.name, item.reason, item.detail),
-                *(json.dumps(dict(item.counts), sort_keys=True), item.study, int(item.certified)),
-            )
-            for item in items
-        ]
+        items, now = list(chain.from_iterable(several)), time.time()
         with durable.storage(), self._database:
             self._database.execute("BEGIN IMMEDIATE")
+            numbers = {terms: self._number(terms) for terms in {item.terms for item in items}}
+            rows = [
+                (
+                    *(item.source_digest, item.name, item.reason, item.detail),
+                    *(json.dumps(dict(item.counts), sort_keys=True), item.study, int(item.certified)),
+                    *(numbers[item.terms], now),
+                )
+                for item in items
+            ]
             self._database.executemany(
                 "DELETE FROM settled WHERE name = ? AND name <> '' AND source_digest <> ?",
                 [(item.name, item.source_digest) for item in items],
             )
-            self._database.executemany("INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _number(self, terms: Terms | None) -> int | None:
+        """Under which they stand in the file."""
+        if terms is None:
+            return None
+        told = terms.to_json()
+        self._database.execute("INSERT OR IGNORE INTO terms (told) VALUES (?)", (told,))
+        number: int = self._database.execute("SELECT number FROM terms WHERE told = ?", (told,)).fetchone()[0]
+        return number
 
     def all(self, study: str = "") -> Iterator[Settled]:
         """Everything settled, or everything of one study, in a stable order."""
         condition, values = ("WHERE study = ?", (study,)) if study else ("", ())
         rows = self._database.execute(f"SELECT * FROM settled {condition} ORDER BY source_digest", values)
-        for digest, name, reason, detail, counts, alias, certified in rows:
+        known = {
+            number: Terms.from_json(told) for number, told in self._database.execute("SELECT number, told FROM terms")
+        }
+        for digest, name, reason, detail, counts, alias, certified, terms, settled_at in rows:
             yield Settled(
                 source_digest=digest,
                 name=name,
@@ -96,6 +117,8 @@ class Ledger:
                 counts=json.loads(counts),
                 study=alias,
                 certified=bool(certified),
+                terms=known.get(terms),
+                settled_at=settled_at,
             )
 
     def close(self) -> None:

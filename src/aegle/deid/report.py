@@ -2,20 +2,27 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from aegle.deid.outcome import Deidentified
-from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
-from aegle.deid.table import EDITION
-from aegle.deid.values import Values
+from aegle.deid.terms import Terms
 from aegle.dicom.uids import is_uid
 
+#: What was shown of every object that is written, by another reader over the written file.
+CHECKS = (
+    "every element follows its rule; none is private, unknown or there twice",
+    "no UID, date or time of the source is left where one is replaced",
+    "no identifier of the source in any element, nor in the raw bytes around the pixels, in any encoding",
+    "the pixels are the source's, bit for bit, but for what was blanked or painted over",
+    "the aliases and the file meta group are in their places",
+)
 #: Reasons with which the independent check holds an object that the engine had written.
-_CHECKS = frozenset({HoldReason.CHECK_FAILED, HoldReason.IDENTIFIER_LEFT})
+_CHECKS = frozenset({HoldReason.CHECK_FAILED, HoldReason.IDENTIFIER_LEFT, HoldReason.HIDDEN_BITS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +36,11 @@ class Settled:
     counts: Mapping[str, int] = field(default_factory=dict)  #: `GGGGEEEE action` -> how often
     study: str = ""  #: alias; empty where the object does not say
     certified: bool = False  #: (0012,0062) says YES
+    terms: Terms | None = None  #: by which it was treated; None for what was written down before terms were
+    settled_at: float = field(default=0.0, compare=False)  #: seconds since 1970, when it was written down
 
 
-def written(done: Deidentified, source_digest: str) -> Settled:
+def written(done: Deidentified, source_digest: str, terms: Terms | None) -> Settled:
     """An object that was written clean and checked."""
     alias = done.alias
     return Settled(
@@ -40,32 +49,49 @@ def written(done: Deidentified, source_digest: str) -> Settled:
         counts={f"{tag:08X} {what}": n for (tag, what), n in done.counts.items()},
         study=alias.study_uid,
         certified=done.pixels_certified,
+        terms=terms,
     )
 
 
-def held_back(held: Held, source_digest: str, naming: Pseudonyms) -> Settled:
-    """An object that was not."""
+def held_back(held: Held, source_digest: str, study: str, terms: Terms | None) -> Settled:
+    """An object that was not; `study` is its study's alias, empty where the object does not say."""
+    return Settled(source_digest=source_digest, reason=held.reason, detail=held.detail, study=study, terms=terms)
+
+
+def study_of(held: Held, naming: Pseudonyms) -> str:
+    """The alias of the study of an object that the engine held; empty where the object names none."""
     said = held.source.study_uid if held.source else ""
-    study = naming.uid(said) if is_uid(said) else ""
-    return Settled(source_digest=source_digest, reason=held.reason, detail=held.detail, study=study)
+    return naming.uid(said) if is_uid(said) else ""
 
 
-def report(items: Iterable[Settled], profile: Profile, values: Values) -> dict[str, Any]:
-    """The whole, then each study; `values` are the decisions in force now."""
+def report(items: Iterable[Settled]) -> dict[str, Any]:
+    """The whole, then each study, each by the terms that held when its objects were treated."""
     known = list(items)
     studies: dict[str, list[Settled]] = {}
     for item in known:
         studies.setdefault(item.study or "not said", []).append(item)
     return {
-        "profile": profile.name,
-        "profile_digest": profile.digest,
-        "edition": f"DICOM PS3.15 {EDITION}",
-        "options": sorted(profile.options),
-        "weaker_than_default_by": list(profile.weaker_by),
-        "values_digest": values.digest,
+        "treated_by": _terms(known),
+        "checks_of_every_written_object": list(CHECKS),
         **_counts(known),
-        "studies": {alias: _counts(found) | _proof(found) for alias, found in sorted(studies.items())},
+        "studies": {
+            alias: _counts(found) | _proof(found) | {"treated_by": _terms(found)}
+            for alias, found in sorted(studies.items())
+        },
     }
+
+
+def _terms(items: Sequence[Settled]) -> list[dict[str, Any]]:
+    """Each profile, with the decisions, under which some of the objects were treated, and on which days (UTC)."""
+    by_terms: dict[Terms, list[Settled]] = {}
+    for item in items:
+        if item.terms is not None:
+            by_terms.setdefault(item.terms, []).append(item)
+    told = []
+    for terms, treated in by_terms.items():
+        days = sorted(datetime.fromtimestamp(item.settled_at, UTC).date().isoformat() for item in treated)
+        told.append({"objects": len(treated), "first_on": days[0], "last_on": days[-1], **asdict(terms)})
+    return sorted(told, key=lambda each: (each["first_on"], each["profile_digest"], each["values_digest"]))
 
 
 def _counts(items: Iterable[Settled]) -> dict[str, Any]:

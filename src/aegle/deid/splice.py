@@ -5,6 +5,7 @@ Peak memory is the header's and a buffer of 1 MiB for each file that is being wr
 
 import errno
 import os
+import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
@@ -198,7 +199,9 @@ def _write_all(file: IO[bytes], data: bytes | memoryview) -> None:
 
 def _write_each(file: IO[bytes], parts: Sequence[bytes | memoryview]) -> None:
     """All of them by one call, where the system knows it: a write that ends within a page makes the next one slower."""
-    written = os.writev(file.fileno(), parts) if hasattr(os, "writev") else 0
+    written = 0
+    if sys.platform != "win32":
+        written = os.writev(file.fileno(), parts)
     for part in parts:
         _write_all(file, memoryview(part)[written:])
         written = max(0, written - len(part))

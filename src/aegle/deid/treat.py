@@ -21,9 +21,10 @@ from aegle.deid.outcome import Deidentified
 from aegle.deid.profile import Profile, profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen, Held
-from aegle.deid.report import Settled, held_back, written
+from aegle.deid.report import Settled, held_back, study_of, written
 from aegle.deid.second_look import Looking, SecondLook
 from aegle.deid.table import Option
+from aegle.deid.terms import terms_of
 from aegle.deid.threads import beside, is_large
 from aegle.deid.values import Values
 
@@ -96,8 +97,10 @@ def treat(source: Path, task: Task) -> Treated:
             if doubt is None:
                 return _clean(source, target, done, digest.result(), task)
             target.unlink()
-            done = doubt
-        settled = held_back(done, digest.result(), rules.naming(_pseudonyms(task.key, task.recipient)))
+            study, done = done.alias.study_uid, doubt
+        else:
+            study = study_of(done, rules.naming(_pseudonyms(task.key, task.recipient)))
+        settled = held_back(done, digest.result(), study, terms_of(rules, task.values_in_force))
         return Treated(source=source, settled=settled, first_seen=done.first_seen)
 
 
@@ -129,7 +132,12 @@ def _size(source: Path) -> int:
 def _clean(source: Path, target: Path, done: Deidentified, digest: str, task: Task) -> Treated:
     sampled = standard.in_sample(digest, task.compare_one_in) and standard.installed()
     errors = standard.new_errors(source, target) if sampled else None
-    return Treated(source=source, settled=written(done, digest), written=target, new_errors=errors)
+    return Treated(
+        source=source,
+        settled=written(done, digest, terms_of(task.profile, task.values_in_force)),
+        written=target,
+        new_errors=errors,
+    )
 
 
 _SHIPPED = Values()

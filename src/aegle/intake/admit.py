@@ -18,7 +18,9 @@ from aegle.deid import Deidentified, Held, HoldReason, Profile, Pseudonyms, Vaul
 from aegle.deid.ledger import Ledger
 from aegle.deid.report import held_back, written
 from aegle.deid.second_look import SecondLook
+from aegle.deid.terms import Terms, terms_of
 from aegle.deid.value_book import ValueBook
+from aegle.deid.values import Values
 from aegle.dicom.uids import is_uid
 from aegle.errors import Conflict, Refused
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
@@ -57,6 +59,7 @@ class Judged:
     digest: str  #: keyed, of the source's bytes
     size_bytes: int  #: as it came
     verdict: Deidentified | Held | StoredInstance | Literal[Settled.OWN_RESULT]  #: StoredInstance: a repeat of it
+    terms: Terms | None = None  #: by which it was treated; None where nothing was
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,8 @@ class Intake:
             study_uid = said.study_uid if said else ""
         alias = self.pseudonyms.uid(study_uid) if is_uid(study_uid) else ""
         held = Held(reason=HoldReason.MALFORMED, detail=f"admission failed with an error we did not foresee: {error}")
-        return self._let_go(item, self._hold(item, held, alias, self.pseudonyms.source_digest(item.path)))
+        terms = terms_of(self.profile(), self.values.current())
+        return self._let_go(item, self._hold(item, held, alias, self.pseudonyms.source_digest(item.path), terms))
 
     def _let_go(self, item: Spooled, decided: Admission) -> Admission:
         admission = replace(decided, name=item.name)
@@ -136,8 +140,9 @@ class Intake:
         judged = partial(Judged, item=item, said=said, study_alias=alias, size_bytes=size)
         if said.sop_uid and self.vault.is_own_result(said.sop_uid):
             return judged(digest="", verdict=Settled.OWN_RESULT)
-        digest = self.pseudonyms.source_digest(item.path)
-        return judged(digest=digest, verdict=self._known(item, said, digest) or self._cleaned(item, target, digest))
+        digest, profile, values = self.pseudonyms.source_digest(item.path), self.profile(), self.values.current()
+        verdict = self._known(item, said, digest) or self._cleaned(item, target, digest, profile, values)
+        return judged(digest=digest, verdict=verdict, terms=terms_of(profile, values))
 
     def _known(self, item: Spooled, said: InstanceRef, digest: str) -> Held | StoredInstance | None:
         """What is in the archive already, or what contradicts it; None for what is new, or is to replace what is there."""
@@ -149,10 +154,11 @@ class Intake:
             return Held(reason=HoldReason.CHANGED_SOURCE, detail=detail)
         return self.archive.find(known.alias.sop_uid) if known is not None else None
 
-    def _cleaned(self, item: Spooled, target: Path, digest: str) -> Held | Deidentified:
-        profile = self.profile()
+    def _cleaned(
+        self, item: Spooled, target: Path, digest: str, profile: Profile, values: Values
+    ) -> Held | Deidentified:
         with durable.storage():
-            done = deidentify(item.path, target, profile, self.pseudonyms, self.values.current())
+            done = deidentify(item.path, target, profile, self.pseudonyms, values)
         if isinstance(done, Held):
             return done
         faults.reach(faults.Point.INTAKE_DEIDENTIFIED)
@@ -165,7 +171,7 @@ class Intake:
         item, alias, verdict = judged.item, judged.study_alias, judged.verdict
         match verdict:
             case Held():
-                return self._hold(item, verdict, alias, judged.digest)
+                return self._hold(item, verdict, alias, judged.digest, judged.terms)
             case StoredInstance():
                 self._tell(Act.INTAKE_INSTANCE_REPEAT, item, verdict.sop_uid)
                 return Admission(settled=Settled.REPEATED, study_alias=verdict.study_uid, stored=verdict)
@@ -178,14 +184,14 @@ class Intake:
     def _keep_or_hold(self, judged: Judged, done: Deidentified) -> Admission:
         target = self._target(judged.item)
         try:
-            return self._keep(judged.item, target, done, judged.digest)
+            return self._keep(judged, target, done)
         except Conflict as conflict:  # the vault or the archive knows this instance or study otherwise
             held = Held(reason=HoldReason.CHANGED_SOURCE, detail=str(conflict))
         except Refused as error:  # the archive reads our own output and does not take it
             held = Held(reason=HoldReason.CHECK_FAILED, detail=str(error))
         finally:
             target.unlink(missing_ok=True)
-        return self._hold(judged.item, held, judged.study_alias, judged.digest)
+        return self._hold(judged.item, held, judged.study_alias, judged.digest, judged.terms)
 
     def _compare(self, item: Spooled, target: Path, digest: str) -> None:
         """Have dciodvfy judge a sample; new errors are no leak, so they are told and nothing is held for them."""
@@ -198,18 +204,19 @@ class Intake:
         """What the text detector doubts, unless a person has looked at that."""
         return None if item.mark is Mark.LOOKED_AT else self.second_look.doubt(target, done)
 
-    def _keep(self, item: Spooled, target: Path, done: Deidentified, digest: str) -> Admission:
+    def _keep(self, judged: Judged, target: Path, done: Deidentified) -> Admission:
+        item, digest = judged.item, judged.digest
         self.vault.record(done, digest, None, replace=item.mark is Mark.REPLACES)
         faults.reach(faults.Point.INTAKE_VAULTED)
         replaces = item.mark is Mark.REPLACES
         stored = self.archive.replace(target) if replaces else self.archive.put(target)
-        self.ledger.settle([written(done, digest)])
+        self.ledger.settle([written(done, digest, judged.terms)])
         act = Act.INTAKE_INSTANCE_REPLACE if replaces else Act.INTAKE_INSTANCE_ADMIT
         self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 
-    def _hold(self, item: Spooled, held: Held, alias: str, digest: str) -> Admission:
-        self.ledger.settle([held_back(held, digest, self.pseudonyms)])
+    def _hold(self, item: Spooled, held: Held, alias: str, digest: str, terms: Terms | None) -> Admission:
+        self.ledger.settle([held_back(held, digest, alias, terms)])
         entry = self.quarantine.hold(item, held, alias, self.values.add(held.first_seen) if held.first_seen else ())
         self._tell(Act.INTAKE_INSTANCE_HOLD, item, entry.entry_id, AuditOutcome.REFUSED, reason=held.reason)
         faults.reach(faults.Point.INTAKE_HELD)

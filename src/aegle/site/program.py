@@ -147,7 +147,7 @@ class SiteProgram:
             items = list(ledger.all(study_alias)) if study_alias else []
         if not items:
             raise NotFound("nothing of this study is written down here")
-        return report(items, self.profile(), self.values.current())
+        return report(items)
 
     def wake(self, loop: str) -> None:
         """There is something to do for one of the loops."""

@@ -349,7 +349,8 @@ def test_a_run_after_the_decisions_completes_the_folder(tmp_path: Path) -> None:
     assert list((tmp_path / "held").glob("*.dcm")) == []
     report = json.loads((tmp_path / "clean" / REPORT).read_text())
     assert report["held"] == {}
-    assert len(report["values_digest"]) == 64
+    assert len(report["treated_by"]) == 2  # what was written before, and by the decisions
+    assert all(len(each["values_digest"]) == 64 for each in report["treated_by"])
     assert b"Ottilie" not in (tmp_path / "clean" / REPORT).read_bytes() + (tmp_path / "clean" / LEDGER).read_bytes()
 
 

@@ -8,39 +8,44 @@ import pytest
 
 from aegle.deid import Held, HoldReason, Pseudonyms, Values, default_profile
 from aegle.deid.ledger import Ledger
-from aegle.deid.report import Settled, held_back, report, written
+from aegle.deid.profile import profile
+from aegle.deid.report import Settled, held_back, report, study_of, written
+from aegle.deid.table import DEFAULT_OPTIONS, Option
+from aegle.deid.terms import terms_of
 from aegle.records import InstanceRef
+
+TERMS = terms_of(default_profile(), Values())
+LATER = terms_of(profile("later", DEFAULT_OPTIONS | {Option.DEVICE}), Values())
 
 
 @pytest.fixture
 def clean(still, run) -> Settled:
-    return written(run(still()).done, "source 1")
+    return written(run(still()).done, "source 1", TERMS)
 
 
-def test_each_study_is_told_apart_with_its_counts_codes_and_checks(clean: Settled, pseudonyms: Pseudonyms) -> None:
-    source = InstanceRef(study_uid="1.2.3", series_uid="", sop_uid="", sop_class="")
+def test_each_study_is_told_apart_with_its_counts_codes_checks_and_terms(clean: Settled) -> None:
     held = [
-        held_back(
-            Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ", source=source), "source 2", pseudonyms
-        ),
-        held_back(Held(reason=HoldReason.NOT_DICOM, detail="no mark"), "source 3", pseudonyms),
+        held_back(Held(reason=HoldReason.CHECK_FAILED, detail="pixel bytes differ"), "source 2", "2.25.1", LATER),
+        held_back(Held(reason=HoldReason.NOT_DICOM, detail="no mark"), "source 3", "", TERMS),
     ]
-    told = report([clean, *held], default_profile(), Values())
+    told = report([clean, *held])
     assert (told["written"], told["held"]) == (1, {"CHECK_FAILED": 1, "NOT_DICOM": 1})
-    assert set(told["studies"]) == {clean.study, pseudonyms.uid("1.2.3"), "not said"}
+    assert set(told["studies"]) == {clean.study, "2.25.1", "not said"}
     ours = told["studies"][clean.study]
     assert ours["actions"]["00100020 patient"] == 1
     assert ours["checks"] == {"passed": 1, "failed": 0}
     assert ours["patient_identity_removed"] == {"YES": 1, "NO": 0}
-    assert told["studies"][pseudonyms.uid("1.2.3")]["checks"] == {"passed": 0, "failed": 1}
+    assert told["studies"]["2.25.1"]["checks"] == {"passed": 0, "failed": 1}
     (row,) = told["studies"]["not said"]["held_back"]
     assert row["reason"] == "NOT_DICOM"
-    assert (told["profile_digest"], told["values_digest"]) == (default_profile().digest, Values().digest)
+    assert sorted(each["objects"] for each in told["treated_by"]) == [1, 2]
+    (ours,) = told["studies"]["2.25.1"]["treated_by"]
+    assert (ours["profile_digest"], ours["weaker_than_default_by"]) == (LATER.profile_digest, ("device",))
 
 
 def test_nothing_of_the_patient_is_in_it(still, run, pseudonyms: Pseudonyms) -> None:
     done = run(still()).done
-    text = json.dumps(report([written(done, "d")], default_profile(), Values()))
+    text = json.dumps(report([written(done, "d", TERMS)]))
     for value in ("Quillfeather", "MRN-4711", "ACC-778899", "19610704", done.source.study_uid):
         assert value not in text
 
@@ -48,7 +53,7 @@ def test_nothing_of_the_patient_is_in_it(still, run, pseudonyms: Pseudonyms) -> 
 def test_a_study_uid_that_is_none_is_not_repeated(pseudonyms: Pseudonyms) -> None:
     junk = InstanceRef(study_uid="Quillfeather", series_uid="", sop_uid="", sop_class="")
     held = Held(reason=HoldReason.BAD_UID, detail="study", source=junk)
-    assert held_back(held, "d", pseudonyms.with_own_uids).study == ""
+    assert study_of(held, pseudonyms.with_own_uids) == ""
 
 
 def test_the_ledger_keeps_studies_apart_and_a_replacement_takes_the_line(clean: Settled, tmp_path: Path) -> None:

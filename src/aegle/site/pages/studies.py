@@ -98,9 +98,10 @@ class StudyPages:
         return {
             "written": found["written"],
             "held": [f"{count} {reason}" for reason, count in found["held"].items()],
-            "profile": told["profile"],
-            "digest": told["profile_digest"][:16],
-            "weaker": ", ".join(told["weaker_than_default_by"]),
+            "profiles": [f"{each['profile']}, digest {each['profile_digest'][:16]}…" for each in found["treated_by"]],
+            "weaker": ", ".join(
+                sorted({what for each in found["treated_by"] for what in each["weaker_than_default_by"]})
+            ),
             "address": f"/studies/{study.study_uid}/de-identification.json",
         }
 
