@@ -13,7 +13,7 @@ _DONE: Mapping[Action, str] = {
     Action.EMPTY: "emptied",
     Action.DUMMY: "replaced by a value that is the same for everybody",
     Action.UID: "replaced by the UID's pseudonym, the same wherever the UID stands; UIDs of the standard stay",
-    Action.SHIFT: "a date moved by the patient's days, a time by the patient's minutes",
+    Action.SHIFT: "a date moved by the patient's days, a time by the patient's minutes, past midnight with the date beside it",
     Action.TOKEN: "replaced by a keyed token, so that equal values stay equal",
     Action.PATIENT: "the patient's alias",
     Action.AGE: "kept; ages over 89 years read 090Y",

@@ -5,23 +5,14 @@ injection to picture, the seconds between a perfusion's frames.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 _DATE = re.compile(r"(\d{4})\.?(\d{2})?\.?(\d{2})?")
 _TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)(?::?([0-5]\d|60)(\.\d{0,6})?\d*)?)?")
+_OFFSET = re.compile(r"([+-])(\d{2})([0-5]\d)")
 _MIDNIGHT = 24 * 60
-
-#: Dates of the top level by the time that tells the moment with them. Study Date is not among them: it always moves by
-#: whole days, so that the days between a patient's studies stay what they are.
-PAIRS: Mapping[int, int] = {
-    0x00080012: 0x00080013,  # Instance Creation
-    0x00080021: 0x00080031,  # Series
-    0x00080022: 0x00080032,  # Acquisition
-    0x00080023: 0x00080033,  # Content
-}
 
 
 class Shift(NamedTuple):
@@ -37,19 +28,21 @@ class Shift(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def moved(vr: str, value: str, shift: Shift) -> str:
+def moved(vr: str, value: str, shift: Shift, zone: int | None = None) -> str:
     """The value of a DA, DT or TM attribute (multi-valued too) after the move.
 
-    A value that is neither becomes empty. Precision is kept; DT loses its offset from UTC. A time without its date that
-    passes midnight goes on at 00:00, and a DT takes its date along; for a date beside its time see `passing_midnight`.
+    A value that is neither becomes empty. Precision is kept. A DT that tells minutes and its offset from UTC becomes local
+    time in `zone`, which is so many minutes ahead of UTC; without a zone it is taken for local time. It loses the offset. A
+    time without its date that passes midnight goes on at 00:00, and a DT takes its date along; for a date beside its time
+    see `moved_along`.
     """
-    return "\\".join(_moved_one(vr, part.strip(), shift) for part in value.split("\\"))
+    return "\\".join(_moved_one(vr, part.strip(), shift, zone) for part in value.split("\\"))
 
 
-def _moved_one(vr: str, value: str, shift: Shift) -> str:
+def _moved_one(vr: str, value: str, shift: Shift, zone: int | None) -> str:
     if vr == "DA":
         return moved_date(value, shift.days)
-    return _moved_datetime(value, shift) if vr == "DT" else _moved_time(value, shift.minutes)[0]
+    return _moved_datetime(value, shift, zone) if vr == "DT" else _moved_time(value, shift.minutes)[0]
 
 
 def moved_date(value: str, days: int) -> str:
@@ -65,15 +58,42 @@ def moved_date(value: str, days: int) -> str:
     return f"{result.year:04d}{result.month:02d}{result.day:02d}"[: len(value.replace(".", ""))]
 
 
-def passing_midnight(times: Mapping[int, str], shift: Shift) -> dict[int, int]:
-    """The dates in PAIRS whose times, given by tag, lie in another day after the move: how many days later it is."""
-    later = {day: _moved_time(times[time].strip(), shift.minutes)[1] for day, time in PAIRS.items() if time in times}
-    return {day: days for day, days in later.items() if days}
+def moved_along(dates: str, times: str, shift: Shift) -> str:
+    """The values of a DA attribute moved as one moment with those of the TM attribute beside it, each with the one in its
+    place; a date that has no time there moves by whole days."""
+    days = dates.split("\\")
+    pairs = zip(days, (times.split("\\") + [""] * len(days))[: len(days)], strict=True)
+    return "\\".join(
+        moved_date(day.strip(), shift.days - _moved_time(time.strip(), shift.minutes)[1]) for day, time in pairs
+    )
 
 
-def _moved_datetime(value: str, shift: Shift) -> str:
+def offset_from_utc(value: str) -> int | None:
+    """Minutes that `&ZZXX` is ahead of UTC, from -720 to 840 (PS3.5 §6.2, DT); None for what is no such offset."""
+    match = _OFFSET.fullmatch(value)
+    if not match or value == "-0000":
+        return None
+    minutes = int(f"{match[1]}{60 * int(match[2]) + int(match[3])}")
+    return minutes if -720 <= minutes <= 840 else None
+
+
+def offsets_told(value: str) -> set[int]:
+    """The offsets from UTC, in minutes, of those of a DT attribute's values that tell minutes."""
+    parted = (_parted(part.strip()) for part in value.split("\\"))
+    return {offset for bare, told in parted if len(bare) >= 12 and (offset := offset_from_utc(told)) is not None}
+
+
+def _parted(value: str) -> tuple[str, str]:
+    """A DT without its offset from UTC, and that."""
     bare = re.split(r"[+-]", value, maxsplit=1)[0]
-    time, days = _moved_time(bare[8:], shift.minutes)
+    return bare, value[len(bare) :]
+
+
+def _moved_datetime(value: str, shift: Shift, zone: int | None) -> str:
+    bare, told = _parted(value)
+    offset = offset_from_utc(told)
+    ahead = zone - offset if zone is not None and offset is not None else 0
+    time, days = _moved_time(bare[8:], shift.minutes + ahead)
     head = moved_date(bare[:8], shift.days - days)
     return head + time if len(head) == 8 else head
 

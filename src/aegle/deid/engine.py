@@ -15,9 +15,10 @@ from typing import IO
 
 from aegle.deid.codestreams import Blank
 from aegle.deid.identifiers import Search, search_for, texts
-from aegle.deid.insertions import insertions, late_dates
+from aegle.deid.insertions import insertions
 from aegle.deid.judge import Verdict, judge
 from aegle.deid.masks import Box, Device
+from aegle.deid.moments import late_dates
 from aegle.deid.outcome import Deidentified
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
@@ -149,20 +150,22 @@ def _cleaned(
         kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
         inserted = {
             **insertions(encoding, alias, profile, verdict, repainted),
-            **late_dates(encoding, survey, profile, pseudonyms.shift(alias)),
+            **late_dates(encoding, survey.values, profile.rules, pseudonyms.shift(alias)),
         }
         rewriter = Rewriter(
             data=origin.data,
             rules=profile.rules_of(survey.source.sop_class),
-            replacements=Replacements(pseudonyms, alias, survey.character_set),
+            replacements=Replacements(pseudonyms, alias, survey.character_set, survey.zone),
             character_set=survey.character_set,
             target=encoding,
             insertions=inserted,
             values=values,
             memory=memory(*kind),
-            patients=memory(*kind, alias, tuple(inserted.items())),
+            patients=memory(*kind, alias, survey.zone, tuple(inserted.items())),
         )
         parts = _rewritten(rewriter, origin, survey)
+        if survey.zone is None and len(rewriter.notes.offsets) > 1:
+            raise Holding(HoldReason.UNKNOWN_ZONE, "moments told with different offsets from UTC")
         if rewriter.notes.first_seen:
             raise Holding(
                 HoldReason.FIRST_SEEN_VALUE, tell(rewriter.notes.first_seen), frozenset(rewriter.notes.first_seen)

@@ -1,19 +1,14 @@
 """The elements that every written object has, whatever its source had there (PS3.15 §E.1.1)."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from aegle.deid.dates import Shift, moved_date, passing_midnight
 from aegle.deid.judge import Verdict
 from aegle.deid.profile import Profile
 from aegle.deid.repaint import Repainted
-from aegle.deid.rules import Action
-from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC, Survey
+from aegle.deid.survey import BURNED_IN, MARK, PHOTOMETRIC
 from aegle.deid.table import CLEAN_PIXELS, METHOD_CODES, Option
 from aegle.dicom.walk import EXPLICIT_LE, Encoding
-
-_LAST_HOUR = re.compile(rb"[^0-9]*23")  #: how a time of it begins, whatever stands before it
 
 
 def insertions(
@@ -40,17 +35,6 @@ def _said(encoding: Encoding, alias: str, profile: Profile, verdict: Verdict) ->
     if verdict.boxes:
         values[BURNED_IN] = (b"CS", b"NO")
     return {tag: encoding.emit(tag, vr, value) for tag, (vr, value) in values.items()}
-
-
-def late_dates(encoding: Encoding, survey: Survey, profile: Profile, shift: Shift) -> Mapping[int, bytes]:
-    """Dates whose times pass midnight when they move; for most objects none, as times move by less than an hour."""
-    if not any(map(_LAST_HOUR.match, survey.raw_times)):
-        return {}
-    return {
-        tag: encoding.emit(tag, b"DA", moved_date(survey.text(tag), shift.days - days).encode())
-        for tag, days in passing_midnight(survey.times, shift).items()
-        if survey.text(tag) and profile.rules[tag].action is Action.SHIFT
-    }
 
 
 def _new_encoding(repainted: Repainted) -> dict[int, bytes]:

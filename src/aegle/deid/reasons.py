@@ -25,6 +25,7 @@ class HoldReason(StrEnum):
     LABEL_IMAGE = "LABEL_IMAGE"
     PIXELS_UNPROVEN = "PIXELS_UNPROVEN"
     HIDDEN_BITS = "HIDDEN_BITS"
+    UNKNOWN_ZONE = "UNKNOWN_ZONE"
     IDENTIFIER_LEFT = "IDENTIFIER_LEFT"
     CHECK_FAILED = "CHECK_FAILED"
     ALREADY_ALIASED = "ALREADY_ALIASED"
@@ -124,6 +125,10 @@ REASONS: dict[HoldReason, Reason] = {
     HoldReason.HIDDEN_BITS: Reason(
         text="Bits that no viewer shows, beside those that Bits Stored names, hold something: an old overlay, or text.",
         remedy="Export the object again with these bits cleared, or have its source state Bits Stored rightly.",
+    ),
+    HoldReason.UNKNOWN_ZONE: Reason(
+        text="Moments in the object are told in different time zones, and nothing says which of them is the object's own.",
+        remedy="Have its source state Timezone Offset From UTC (0008,0201): without it hours would be lost between them.",
     ),
     HoldReason.IDENTIFIER_LEFT: Reason(
         text="One of the object's own identifiers was still found after de-identification.",

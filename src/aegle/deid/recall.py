@@ -29,11 +29,12 @@ class Notes(NamedTuple):
     kept_text: list[bytes]
     first_seen: set[FirstSeen]  #: not empty: what was written must not leave
     uids: dict[str, str]  #: alias -> original, for every UID that is not public
+    offsets: set[int]  #: from UTC, in minutes, that moments told which stay
 
     @classmethod
     def none(cls) -> Self:
         """Nothing yet."""
-        return cls([], set(), [], set(), {})
+        return cls([], set(), [], set(), {}, set())
 
     def add(self, others: Sequence["Notes"]) -> None:
         """Append those of others."""
@@ -41,6 +42,7 @@ class Notes(NamedTuple):
         self.identifiers.update(*(other.identifiers for other in others))
         self.kept_text.extend(chain.from_iterable(other.kept_text for other in others))
         self.first_seen.update(*(other.first_seen for other in others))
+        self.offsets.update(*(other.offsets for other in others))
         for other in others:
             self.uids.update(other.uids)
 
@@ -92,8 +94,9 @@ def memory(
     encoding: Encoding,
     values: Values | None,
     patient_alias: str = "",
+    zone: int | None = None,
     insertions: tuple[tuple[int, bytes], ...] = (),
 ) -> Memory:
     """The memory of everything that is treated alike: of a patient's own dates and times, and of what insertions stand
-    among, by alias and insertions, of all else without."""
+    among, by alias, zone and insertions, of all else without."""
     return Memory()

@@ -14,10 +14,14 @@ _AGE = re.compile(r"[0-9]{3}[DWMY]")
 class Replacements:
     """Of one object."""
 
-    def __init__(self, pseudonyms: Pseudonyms, patient_alias: str, character_set: Sequence[str]) -> None:
+    def __init__(
+        self, pseudonyms: Pseudonyms, patient_alias: str, character_set: Sequence[str], zone: int | None = None
+    ) -> None:
+        """`zone` is how many minutes the object's local time is ahead of UTC, where that is known."""
         self._pseudonyms = pseudonyms
         self._character_set = character_set
-        self._shift = pseudonyms.shift(patient_alias)
+        self.shift = pseudonyms.shift(patient_alias)
+        self._zone = zone
         self._by_action: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
             Action.SHIFT: self._shifted,
             Action.TOKEN: lambda _, raw: self.token(raw),
@@ -42,7 +46,7 @@ class Replacements:
         return "\\".join(aliases).encode()
 
     def _shifted(self, rule: Rule, raw: bytes) -> bytes:
-        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self._shift).encode("latin-1")
+        return moved(rule.vr.decode(), raw.decode("latin-1").strip("\0 "), self.shift, self._zone).encode("latin-1")
 
     def token(self, raw: bytes) -> bytes:
         """14 hexadecimal digits for what names a thing; nothing for nothing."""

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
-from aegle.deid.dates import Shift, moved, passing_midnight
+from aegle.deid.dates import Shift, moved, moved_along
 from aegle.deid.identifiers import texts
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -30,8 +30,8 @@ _UNICODE = "ISO_IR 192"
 _ALIAS_MARKS = (0x00120062, 0x00120063, 0x00120064, 0x00280303)
 
 #: Dates a result copies from its sources; every other date in it is the result's own and was never moved.
-_ACQUISITION_TIME = 0x00080032
-_SOURCE_DATES = frozenset({0x00080022, _ACQUISITION_TIME, 0x0008002A, 0x00189074, 0x00189151})
+_ACQUISITION_DATE = 0x00080022
+_SOURCE_DATES = frozenset({_ACQUISITION_DATE, 0x00080032, 0x0008002A, 0x00189074, 0x00189151})
 _REQUIRED = frozenset(
     {0x00080020, 0x00080030, 0x00080050, 0x00080090, 0x00100010, 0x00100020, 0x00100030, 0x00100040, 0x00200010}
 )  # Type 2 in the patient and general study modules: present, empty where unknown
@@ -50,10 +50,9 @@ def restore(alias_object: bytes, vault: "Vault", pseudonyms: Pseudonyms) -> byte
     for item in _levels(result):
         item.decode()
         _use_unicode(item, top=item is result)
-        late = passing_midnight({_ACQUISITION_TIME: str(item.get("AcquisitionTime") or "")}, back)
+        time = str(item.get("AcquisitionTime") or "")
         for element in item:
-            days = back.days - late.get(int(element.tag), 0)
-            _restore_element(element, back._replace(days=days), vault, pseudonyms)
+            _restore_element(element, time, back, vault, pseudonyms)
     _restore_identity(result, identity)
     return _written(result)
 
@@ -81,11 +80,14 @@ def _use_unicode(item: Dataset, *, top: bool) -> None:
         del item.SpecificCharacterSet
 
 
-def _restore_element(element: DataElement, back: Shift, vault: "Vault", pseudonyms: Pseudonyms) -> None:
+def _restore_element(element: DataElement, time: str, back: Shift, vault: "Vault", pseudonyms: Pseudonyms) -> None:
+    """`time` is that of the acquisition, as it stands beside the element."""
     if element.VR == "UI" and element.value:
         several = element.VM > 1
         values = [_original(str(uid), vault, pseudonyms) for uid in (element.value if several else [element.value])]
         element.value = values if several else values[0]
+    elif element.tag == _ACQUISITION_DATE and element.value:
+        element.value = moved_along(str(element.value), time, back)
     elif element.tag in _SOURCE_DATES and element.value:
         element.value = moved(element.VR, str(element.value), back)
 

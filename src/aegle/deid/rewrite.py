@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from aegle.deid import icc, subject
+from aegle.deid.dates import offsets_told
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
+from aegle.deid.moments import TIMES, late_dates, may_pass, told, with_dates
 from aegle.deid.outline import Level, Stretch
 from aegle.deid.part10 import Holding
 from aegle.deid.reasons import HoldReason
@@ -67,12 +69,13 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     memory: Memory  #: of elements of the top level in objects that are treated as this one
-    patients: Memory  #: the same, of this patient's objects with these insertions alone
+    patients: Memory  #: the same, of this patient's objects in this zone with these insertions alone
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)
 
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
+        self._late = set[int]()  #: depths at which the item that is being read has a time that may pass midnight
 
     def header(self, level: Level) -> bytes:
         """The top level up to PixelData or to the end of the object."""
@@ -181,7 +184,10 @@ class Rewriter:
         elif action is Action.SHIFT and rule.vr != b"TM":
             self._note_days(head)
         self.notes.done.append((tag, action))
-        return self._replaced(head, rule), after
+        replaced = self._replaced(head, rule)
+        if depth and tag in TIMES and action is Action.SHIFT and may_pass(self.data[value:after]):
+            self._late.add(depth)
+        return replaced, after
 
     def _structured(
         self, source: Encoding, head: Head, rule: Rule | None, end: int, depth: int
@@ -204,14 +210,18 @@ class Rewriter:
             return _constant(self.target, head.tag, rule.vr, rule.action)
         if head.length > VALUE_MAX_BYTES:
             raise Holding(HoldReason.TOO_LARGE, "a value to be replaced is larger than the bound")
-        value = self.replacements.value(rule, self.data[head.value : head.value + head.length], self.notes.uids)
-        return self.target.emit(head.tag, rule.vr, value)
+        raw = self.data[head.value : head.value + head.length]
+        if rule.vr == b"DT" and (b"+" in raw or b"-" in raw):
+            self.notes.offsets.update(offsets_told(raw.decode("latin-1").strip("\0 ")))
+        return self.target.emit(head.tag, rule.vr, self.replacements.value(rule, raw, self.notes.uids))
 
     def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
         """A sequence's items are walked whatever its rule, so that the identifiers in them are known."""
+        offsets = set(self.notes.offsets)
         content, after = self._items(source, head, end, depth)
         if rule.action is Action.ENTER:
             return self.target.emit(head.tag, b"SQ", content), after
+        self.notes.offsets.intersection_update(offsets)
         self.notes.done.append((head.tag, rule.action))
         return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
 
@@ -230,6 +240,11 @@ class Rewriter:
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
+            if depth + 1 in self._late:
+                self._late.remove(depth + 1)
+                values = told(inner, self.data, item.value, pos - 8 if open_ended else pos)
+                dates = late_dates(self.target, values, self.rules, self.replacements.shift)
+                content = with_dates(self.target, content, dates)
             if reports and subject.is_told(content):
                 content = subject.untold(self.target, content, keeps_age=self.rules[_AGE].action is Action.AGE)
             parts.append(self.target.item(content))

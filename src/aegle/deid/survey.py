@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from aegle.deid.dates import PAIRS
+from aegle.deid.dates import offset_from_utc
 from aegle.deid.masks import Box, Device
+from aegle.deid.moments import PAIRS, TIMES
 from aegle.deid.outcome import RESTORED, Identity
 from aegle.deid.outline import Level, Outlines
 from aegle.deid.part10 import Holding
@@ -33,7 +34,8 @@ _STUDY_UID, _SERIES_UID, BURNED_IN, RECOGNIZABLE = 0x0020000D, 0x0020000E, 0x002
 _PATIENT_ID, _ISSUER, METHOD, LABEL_IN_IMAGE = 0x00100020, 0x00100021, 0x00120063, 0x00480010
 _MANUFACTURER, _MODEL, _MODALITY, _REGIONS = 0x00080070, 0x00081090, 0x00080060, 0x00186011
 _REGION_EDGES = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)  #: left, top, right, bottom; the last two are inside
-_TIMES = frozenset(PAIRS.values())
+_ZONE, _ACQUIRED = 0x00080201, 0x0008002A
+_MOMENTS = {*PAIRS, *TIMES, _ZONE, _ACQUIRED}
 _SHAPE = {"samples": 0x00280002, "frames": 0x00280008, "rows": 0x00280010, "columns": 0x00280011, "bits": 0x00280100}
 PHOTOMETRIC, CONVERSION_TYPE, SERIES_DESCRIPTION = 0x00280004, 0x00080064, 0x0008103E
 _WANTED = frozenset(
@@ -49,10 +51,10 @@ _WANTED = frozenset(
         *_SHAPE.values(),
         *RESTORED,
     }
-    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, *PAIRS, *_TIMES}
+    | {_MANUFACTURER, _MODEL, _MODALITY, 0x00280006, *_MOMENTS}
 )
 #: Wanted values that tell one object from the next, or one patient from another; nothing is judged by them.
-_OF_ONE = frozenset({_SOP_UID, _STUDY_UID, _SERIES_UID, _PATIENT_ID, _ISSUER, *PAIRS, *_TIMES, *RESTORED})
+_OF_ONE = frozenset({_SOP_UID, _STUDY_UID, _SERIES_UID, _PATIENT_ID, _ISSUER, *_MOMENTS, *RESTORED})
 MARK = "Aegle PS3.15 2026d"  #: first value of (0012,0063) of what we wrote
 
 
@@ -117,15 +119,12 @@ class Survey:
             raise Holding(HoldReason.MALFORMED, "a number that describes the image has the wrong length")
         return int.from_bytes(raw, "big" if self.big_endian else "little") if raw else 1
 
-    @property
-    def raw_times(self) -> Iterator[bytes]:
-        """Of `times`, as they stand in the object."""
-        return (self.values[tag] for tag in _TIMES if tag in self.values)
-
-    @property
-    def times(self) -> Mapping[int, str]:
-        """Times of day that tell a moment with a date beside them, by tag."""
-        return {tag: self.text(tag) for tag in _TIMES if tag in self.values}
+    @cached_property
+    def zone(self) -> int | None:
+        """Minutes that the object's local time is ahead of UTC, by Timezone Offset From UTC or else by the moment of its
+        acquisition; None where neither says."""
+        stated = offset_from_utc(self.text(_ZONE))
+        return offset_from_utc(self.text(_ACQUIRED)[-5:]) if stated is None else stated
 
     @cached_property
     def source(self) -> InstanceRef:

@@ -170,10 +170,13 @@ def test_under_retained_uids_a_reports_reference_is_still_that_of_its_object(sti
 
 def test_retained_moments_may_tell_their_offset_from_utc_and_dates_their_old_form(still, written, tmp_path):
     moment = "20200229235959.999999-0500"
-    ds = still(AcquisitionDateTime=moment, TimezoneOffsetFromUTC="-0500")
+    item = Dataset()
+    item.TreatmentDate, item.TreatmentTime, item.DateTime = "20200229", "235959", "202002291011+0100"
+    ds = still(AcquisitionDateTime=moment, TimezoneOffsetFromUTC="-0500", AnatomicRegionSequence=[item])
     content = written(ds).replace(b"DA\x08\x0020240229", b"DA\x0a\x002024.02.29")
     treated = Treated(ds, tmp_path, lambda _: content, Option.FULL_DATES)
     assert treated.dataset.AcquisitionDateTime == moment
+    assert treated.dataset.AnatomicRegionSequence[0] == item
 
 
 @pytest.mark.parametrize(

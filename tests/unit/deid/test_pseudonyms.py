@@ -13,7 +13,7 @@ from pydicom.valuerep import validate_value
 
 from aegle.deid import Pseudonyms
 from aegle.deid import pseudonyms as naming
-from aegle.deid.dates import Shift, moved, moved_date, passing_midnight
+from aegle.deid.dates import Shift, moved, moved_along
 from aegle.errors import BadConfig
 
 ONE, TWO = Pseudonyms.from_secret(bytes(32)), Pseudonyms.from_secret(bytes([1]) * 32)
@@ -77,8 +77,7 @@ def test_the_seconds_between_two_moments_stay_what_they_are(moment, later_s, min
     apart = []
     for m in moments:
         day, time = m.strftime("%Y%m%d"), m.strftime("%H%M%S")
-        late = passing_midnight({0x00080032: time}, shift).get(0x00080022, 0)
-        apart.append(datetime.strptime(moved_date(day, shift.days - late) + moved("TM", time, shift), "%Y%m%d%H%M%S"))
+        apart.append(datetime.strptime(moved_along(day, time, shift) + moved("TM", time, shift), "%Y%m%d%H%M%S"))
     assert told == apart and told[1] - told[0] == timedelta(seconds=later_s)
 
 
@@ -107,6 +106,23 @@ def test_the_seconds_between_two_moments_stay_what_they_are(moment, later_s, min
 )
 def test_a_date_moves_by_days_and_a_time_by_minutes_each_in_its_own_precision(vr, value, expected):
     assert moved(vr, value, Shift(1, 30)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("20240301071530.25+0000", "20240229094530.25"),
+        ("202403010715+0545", "202402290400"),
+        ("20240301233000-0100\\20240301101112", "20240301030000\\20240229104112"),
+        ("2024030107+0000", "2024022907"),
+        ("20240301+0000", "20240229"),
+        ("20240301071530-0000", "20240229074530"),
+        ("20240301071530+1500", "20240229074530"),
+        ("20240301071530+02", "20240229074530"),
+    ],
+)
+def test_a_moment_that_tells_minutes_and_a_valid_offset_becomes_local_time(value, expected):
+    assert moved("DT", value, Shift(1, 30), zone=120) == expected
 
 
 def test_a_source_digest_is_keyed_and_over_all_bytes(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pydicom.data
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.tag import Tag
@@ -225,6 +225,31 @@ def test_what_is_remembered_is_bounded_in_size_and_number(
     memory = memories[-1]
     assert not any(b"x" * 100 in raw for raw in memory._met)
     assert 0 < sum(past.cost for past in memory._met.values()) <= 100_000
+
+
+PATIENTS, TIMES = st.sampled_from(["MRN-1", "MRN-2"]), st.sampled_from(["101112", "235959"])
+ZONES = st.sampled_from([None, "+0000", "+0200"])
+
+
+@settings(max_examples=30, deadline=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=st.lists(st.tuples(PATIENTS, TIMES, TIMES, ZONES), min_size=1, max_size=4))
+def test_moments_are_the_same_whatever_was_met_before_in_other_zones_and_at_other_hours(
+    made: list[tuple[str, str, str, str | None]], still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms
+) -> None:
+    contents = []
+    for patient, time, nested, zone in made:
+        item = Dataset()
+        item.TreatmentControlPointDate, item.TreatmentControlPointTime = "20240229", nested
+        item.RadiopharmaceuticalStartDateTime = "20240229101112+0100"
+        ds = still(PatientID=patient, TreatmentDate="20240229", TreatmentTime=time)
+        ds.RadiopharmaceuticalInformationSequence = [item]
+        if zone:
+            ds.TimezoneOffsetFromUTC = zone
+        contents.append(written(ds))
+    cold = [alone(content, tmp_path, pseudonyms) for content in contents]
+    recall.memory.cache_clear()
+    for _ in range(4):
+        assert [treat(content, tmp_path, pseudonyms) for content in contents] == cold
 
 
 NUMBERS = [0x00280002, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103]
