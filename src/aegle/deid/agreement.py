@@ -25,6 +25,7 @@ class Agreement:
     digest: str
     name: str
     options: tuple[str, ...]
+    weaker_by: tuple[str, ...] = ()  #: what it lets out beyond the default, in words: what is agreed to
     reason: str
     proposed_by: str
     proposed_at: datetime
@@ -52,6 +53,7 @@ class Agreements:
             digest=profile.digest,
             name=profile.name,
             options=tuple(sorted(profile.options)),
+            weaker_by=profile.weaker_by,
             reason=reason,
             proposed_by=by,
             proposed_at=datetime.now(UTC),

@@ -69,6 +69,13 @@ class PixelRule:
     boxes: tuple[Box, ...] = ()
     by: str  #: who looked at the pictures
 
+    @property
+    def told(self) -> str:
+        """In words, for whoever is to agree: `Lumenoptik Colpo 3 (640x480): keep unmasked, 2 place(s) painted over`."""
+        size = f" ({self.columns}x{self.rows})" if self.columns else ""
+        painted = f", {len(self.boxes)} place(s) painted over" if self.boxes else ""
+        return f"{self.manufacturer} {self.model}{size}: keep {self.keep}{painted}"
+
     def fits(self, device: "Device") -> bool:
         """Whether the rule was made for pictures like this one; capitals and outer spaces do not matter."""
         named = (self.manufacturer, device.manufacturer), (self.model, device.model)

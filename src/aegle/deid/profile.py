@@ -52,7 +52,7 @@ class Profile:
         """What lets more out than the default profile does; empty for one as strict or stricter."""
         options = (option.value for option in Option if option in self.options - DEFAULT_OPTIONS)
         unseen = ("no second look at pictures",) if self.looking is Looking.NONE else ()
-        return (*options, *unseen, *(f"pictures of {rule.manufacturer} {rule.model}" for rule in self.pixel_rules))
+        return (*options, *unseen, *(f"pictures of {rule.told}" for rule in self.pixel_rules))
 
     def naming(self, pseudonyms: Pseudonyms) -> Pseudonyms:
         """The pseudonyms under this profile: where UIDs are retained, a UID is its own alias."""
@@ -71,6 +71,11 @@ def configured(settings: "Deid") -> Profile:
     looking = Looking(settings.second_look)
     usual = options == DEFAULT_OPTIONS and not rules and looking is Looking.UNVOUCHED
     return profile(settings.name or (DEFAULT_NAME if usual else CUSTOM_NAME), options, rules, looking)
+
+
+def with_pixel_rules(agreed: Profile, rules: tuple[PixelRule, ...]) -> Profile:
+    """A profile with what the people of a site found out about devices' pictures, which goes before its own rules."""
+    return profile(agreed.name, agreed.options, (*rules, *agreed.pixel_rules), agreed.looking)
 
 
 def _pixel_rule(settings: "config.PixelRule") -> PixelRule:

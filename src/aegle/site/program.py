@@ -8,12 +8,12 @@ from typing import Any
 from aegle import __version__, access, durable, logs
 from aegle.access import Act
 from aegle.config import SiteConfig
-from aegle.deid import Profile, Pseudonyms, Vault, profile, standard
+from aegle.deid import Profile, Pseudonyms, Vault, standard
 from aegle.deid.agreement import Agreements
 from aegle.deid.ledger import Ledger
 from aegle.deid.pixel_book import PixelBook
 from aegle.deid.preview import Preview, preview
-from aegle.deid.profile import configured
+from aegle.deid.profile import configured, with_pixel_rules
 from aegle.deid.report import report
 from aegle.deid.second_look import SecondLook
 from aegle.deid.value_book import ValueBook
@@ -155,9 +155,7 @@ class SiteProgram:
 
     def profile(self) -> Profile:
         """What de-identification does now, with the site's pixel rules."""
-        agreed = self._agreed
-        rules = (*self.pixel_rules.rules(), *agreed.pixel_rules)
-        return profile(agreed.name, agreed.options, rules, agreed.looking)
+        return with_pixel_rules(self._agreed, self.pixel_rules.rules())
 
     # --- parts
 

@@ -67,9 +67,12 @@ def test_a_weaker_profile_is_applied_once_two_people_agreed(aegle: Aegle) -> Non
         apply()
     with pytest.raises(Forbidden, match="another person"):
         aegle("agree", digest[:16], *signed("anna"))
-    aegle("agree", digest[:16], *signed("omar"))
+    assert "lets out beyond the default: device" in aegle("agree", digest[:16], *signed("omar")).output.replace(
+        "\n", " "
+    )
     assert "omar" in aegle("proposals", "--site", "st-anna").output
     apply()
+    assert f"Digest {digest}" in aegle("show", "--site", "st-anna").output.replace("\n", "")
     applied = Home(root=Path(".aegle").resolve()).require_applied().site("st-anna").config
     assert (applied.deid.name, applied.deid.options) == ("scanner-study", ("structured", "modified_dates", "device"))
 

@@ -282,5 +282,6 @@ def test_a_profile_with_pixel_rules_lets_more_out_and_has_a_digest_of_its_own():
     )
     made = configured(settings)
     assert made.pixel_rules == (rule(Keep.UNMASKED, Box(0, 0, 640, 20), columns=640, rows=480),)
-    assert made.weaker_by == ("pictures of Lumenoptik Colpo 3",)
+    (said,) = made.weaker_by
+    assert said == "pictures of Lumenoptik Colpo 3 (640x480): keep unmasked, 1 place(s) painted over"
     assert made.digest != configured(Deid()).digest
