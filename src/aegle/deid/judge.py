@@ -89,12 +89,25 @@ def _is_original(kind: list[str]) -> bool:
 
 def _refuse_pictures_of_people(survey: Survey) -> None:
     """What no rule can let through."""
-    if survey.text(LABEL_IN_IMAGE).upper() == "YES" or {"LABEL", "OVERVIEW"} & set(_kind(survey)):
+    if survey.text(LABEL_IN_IMAGE).upper() == "YES" or _shows_label(survey):
         raise Holding(HoldReason.LABEL_IMAGE, "its Image Type or Specimen Label in Image says so")
     if survey.text(RECOGNIZABLE).upper() == "YES":
         raise Holding(HoldReason.RECOGNIZABLE, "Recognizable Visual Features is YES")
     if survey.overlay_in_pixels:
         raise Holding(HoldReason.BURNED_IN_RISK, "an overlay lies in the pixel data")
+
+
+def _shows_label(survey: Survey) -> bool:
+    """By Image Type. A slide's LOCALIZER was the picture of the whole glass before there was OVERVIEW; some makers call it
+    MACRO. A scanner's is a scout."""
+    kind = set(_kind(survey))
+    if (
+        survey.text(SOP_CLASS) in SLIDES
+        and survey.text(LABEL_IN_IMAGE).upper() != "NO"
+        and kind & {"LOCALIZER", "MACRO"}
+    ):
+        return True
+    return bool(kind & {"LABEL", "OVERVIEW", "BARCODE"})
 
 
 def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:

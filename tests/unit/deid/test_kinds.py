@@ -47,6 +47,21 @@ def test_a_secondary_slice_that_lies_nowhere_in_the_patient_is_a_saved_screen(im
 
 
 @pytest.mark.parametrize(
+    ("values", "is_held"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "MACRO", "NONE"]}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"], "SpecimenLabelInImage": "NO"}, False),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "BARCODE", "NONE"], "SpecimenLabelInImage": "NO"}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]}, False),
+    ],
+)
+def test_a_slides_picture_of_the_whole_glass_has_its_label_unless_it_says_not(values, is_held, still, run):
+    outcome = run(still(SOPClassUID=ROOT + "77.1.6", Modality="SM", **values))
+    assert outcome.held.reason is HoldReason.LABEL_IMAGE if is_held else outcome.check() is None
+
+
+@pytest.mark.parametrize(
     ("image_type", "description"),
     [
         (["ORIGINAL", "PRIMARY", "LOCALIZER", "CT_SOM5 TOP"], "Topogram 0.6 T20f"),
