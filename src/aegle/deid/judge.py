@@ -30,6 +30,10 @@ from aegle.references import InstanceRef
 
 _REMEMBERED_BYTES = 4096  #: of the values by which objects are alike
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
+#: Conversion Types of what was on film, paper, a video signal or a workstation's screen (PS3.3 §C.8.6.1). A digital interface
+#: (DI) also brings a detector's picture, and SYN is one that was computed: these two are looked at, and not held.
+_UNCAPTURED = frozenset({"", "DI", "SYN"})
+
 #: Modalities of what is photographed, scanned, captured or typed (PS3.3 §C.7.3.1.1.1).
 _OF_PICTURES = frozenset({"OT", "SC", "DOC", "HC", "US", "ES", "XC", "GM", "SM"})
 
@@ -133,7 +137,7 @@ def _text_risk(survey: Survey, risk: PixelRisk, *, vouched: bool) -> TextRisk:
     captured = _is_captured(survey)
     if risk is PixelRisk.HIGH or is_odd or captured:
         return TextRisk.VOUCHED if vouched or (sop_class in CAMERAS and not captured) else TextRisk.UNVOUCHED
-    if survey.has_pixels and "SECONDARY" in _kind(survey)[1:2]:
+    if survey.has_pixels and (survey.text(CONVERSION_TYPE) or "SECONDARY" in _kind(survey)[1:2]):
         return TextRisk.VOUCHED if vouched or survey.has_plane else TextRisk.UNVOUCHED
     return TextRisk.VOUCHED if vouched else TextRisk.NONE
 
@@ -142,7 +146,7 @@ def _is_captured(survey: Survey) -> bool:
     """Whether an object of any class says that its picture was a screen's, or a film's, or does not say where in the patient
     it lies, as a reformatted one of its class does."""
     kind = _kind(survey)
-    if survey.text(CONVERSION_TYPE) or is_screen("\\".join(kind)):
+    if survey.text(CONVERSION_TYPE).upper() not in _UNCAPTURED or is_screen("\\".join(kind)):
         return True
     if "SECONDARY" in kind[1:2] and survey.text(SOP_CLASS) in PLANES and not survey.has_plane:
         return True

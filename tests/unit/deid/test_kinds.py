@@ -47,6 +47,29 @@ def test_a_secondary_slice_that_lies_nowhere_in_the_patient_is_a_saved_screen(im
 
 
 @pytest.mark.parametrize(
+    ("conversion", "is_held"),
+    [
+        ("DI", False),
+        ("SYN", False),
+        ("DV", True),
+        ("DF", True),
+        ("WSD", True),
+        ("SD", True),
+        ("SI", True),
+        ("DRW", True),
+    ],
+)
+def test_a_digital_interface_and_a_computed_picture_are_no_screens_and_are_looked_at(conversion, is_held, still, run):
+    ds = still(SOPClassUID=ROOT + "1", Modality="CR", ConversionType=conversion)
+    del ds.BurnedInAnnotation
+    outcome = run(ds)
+    if is_held:
+        assert outcome.held.reason is HoldReason.BURNED_IN_RISK
+    else:
+        assert outcome.done.text_risk is TextRisk.UNVOUCHED and not outcome.done.pixels_certified
+
+
+@pytest.mark.parametrize(
     ("values", "is_held"),
     [
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]}, True),
