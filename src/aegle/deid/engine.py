@@ -31,6 +31,7 @@ from aegle.deid.repaint import Repainted, repaint
 from aegle.deid.replacements import Replacements
 from aegle.deid.rewrite import Rewriter
 from aegle.deid.splice import Content, Written, write, write_deflated
+from aegle.deid.subject import Subject
 from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
@@ -130,6 +131,8 @@ def _cleaned(
     with _repainted(origin, verdict.boxes, target.parent) if paints_anew else nullcontext() as repainted:
         alias = patient_alias(survey, pseudonyms)
         encoding = SYNTAXES[origin.syntax].encoding
+        rules = profile.rules_of(survey.source.sop_class)
+        subject = Subject.of(survey, rules, pseudonyms.shift(alias))
         kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
         inserted = {
             **insertions(encoding, alias, profile, verdict, repainted),
@@ -137,14 +140,15 @@ def _cleaned(
         }
         rewriter = Rewriter(
             data=origin.data,
-            rules=profile.rules_of(survey.source.sop_class),
+            rules=rules,
             replacements=Replacements(pseudonyms, alias, survey.character_set),
+            subject=subject,
             character_set=survey.character_set,
             target=encoding,
             insertions=inserted,
             values=values,
-            memory=memory(*kind),
-            patients=memory(*kind, alias, tuple(inserted.items())),
+            memory=memory(*kind, subject=subject.of_any_name),
+            patients=memory(*kind, alias, tuple(inserted.items()), subject),
         )
         parts = _rewritten(rewriter, origin, survey)
         if rewriter.notes.first_seen:

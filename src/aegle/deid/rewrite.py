@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aegle.deid import icc, subject
+from aegle.deid import icc
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
 from aegle.deid.outline import Level, Stretch
@@ -14,6 +14,7 @@ from aegle.deid.reasons import HoldReason
 from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.subject import NOBODY, Content, Subject
 from aegle.deid.values import GATED, Judged, Values
 from aegle.dicom.walk import (
     ITEM_END,
@@ -34,7 +35,7 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
-_ICC, _AGE = 0x00282000, 0x00101010
+_ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _OF_PARTS = frozenset({b"AE", b"CS", b"LO", b"SH", b"UC"})  #: text of which one attribute may hold several
 _NUMBERS = frozenset({b"DS", b"IS"})
@@ -59,12 +60,14 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     memory: Memory  #: of elements of the top level in objects that are treated as this one
+    subject: Subject = NOBODY
     patients: Memory  #: the same, of this patient's objects with these insertions alone
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)
 
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
+        self._content = Content(self.target, self.rules, self.subject)
 
     def header(self, level: Level) -> bytes:
         """The top level up to PixelData or to the end of the object."""
@@ -82,7 +85,7 @@ class Rewriter:
             if past is None:
                 past = self._observed(start, stretch, within)
                 if number in level.repeated:
-                    (own if within or past.moves else alike).keep(stretch.raw, past)
+                    (own if within or past.is_own else alike).keep(stretch.raw, past)
             else:
                 self._count(past.kept_bytes, past.nested)
             if past.notes is not None:
@@ -210,7 +213,6 @@ class Rewriter:
         pos = head.value
         stop = end if head.length == UNDEFINED else pos + head.length
         parts: list[bytes] = []
-        reports = head.tag == subject.CONTENT_SEQUENCE
         while pos < stop:
             item = inner.head(self.data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
@@ -220,9 +222,7 @@ class Rewriter:
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
-            if reports and subject.is_told(content):
-                content = subject.untold(self.target, content, keeps_age=self.rules[_AGE].action is Action.AGE)
-            parts.append(self.target.item(content))
+            parts.append(self.target.item(self._content.untold(content)))
         if head.length == UNDEFINED:
             raise BrokenEncoding(Flaw.TRUNCATED, "a sequence is not closed")
         return b"".join(parts), pos
