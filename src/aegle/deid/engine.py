@@ -22,6 +22,7 @@ from aegle.deid.outcome import Deidentified
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
 from aegle.deid.pixels import Blanks, Extent, locate, prove
+from aegle.deid.placeholders import names_nobody
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
@@ -238,10 +239,11 @@ def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
 
 
 def patient_alias(survey: Survey, pseudonyms: Pseudonyms) -> str:
-    """The alias of the object's patient; without a Patient ID one of the study's own, so that strangers stay apart."""
+    """The alias of the object's patient; without a Patient ID, or with a placeholder, one of the study's own, so that strangers
+    stay apart."""
     values, charset = survey.values, survey.character_set
     patient = texts(values.get(0x00100020, b""), charset).strip("\0 ")
-    if not patient:
+    if names_nobody(patient):
         return pseudonyms.patient_id(survey.source.study_uid, "\0study without a patient id")
     return pseudonyms.patient_id(patient, texts(values.get(0x00100021, b""), charset).strip("\0 "))
 
