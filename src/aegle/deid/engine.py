@@ -142,7 +142,7 @@ def _cleaned(
         rewriter = Rewriter(
             data=origin.data,
             rules=rules,
-            replacements=Replacements(pseudonyms, alias, survey.character_set),
+            replacements=Replacements(pseudonyms, alias, survey.character_set, subject),
             subject=subject,
             character_set=survey.character_set,
             target=encoding,
