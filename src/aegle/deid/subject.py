@@ -72,6 +72,7 @@ _MOMENTS = {_DAY: b"DA", _MOMENT: b"DT"}
 _NUMBERS = {_NUMBER: b"DS", 0x0040A161: b"FD", 0x0040A162: b"SL", 0x0040A163: b"UL", _MEASURED: b"SQ"}
 _READ = frozenset({_CONCEPT, _CODED, _UNITS, *_MOMENTS, *_NUMBERS})
 _STUDY_DATE = 0x00080020
+_REMEMBERED_BYTES = 1024  #: of a concept's name
 
 
 class Subject(NamedTuple):
@@ -134,8 +135,9 @@ class Content:
 
     def _untold(self, item: bytes) -> bytes:
         heads = {head.tag: head for head in self._level(item) if head.tag in _READ}
-        codes, meaning = self._concept(item, heads)
-        concept = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None) or _meant(meaning)
+        name = self._first(item, heads.get(_CONCEPT))
+        told = _concept if len(name) <= _REMEMBERED_BYTES else _concept.__wrapped__
+        concept, is_age = told(self._encoding, name)
         stead: dict[int, bytes] = {}
         for tag, vr in _MOMENTS.items():
             if tag in heads and (
@@ -143,7 +145,6 @@ class Content:
             ):
                 stead[tag] = self._encoding.emit(tag, vr, DUMMIES[vr])
         tells = concept is not None and concept not in self._kept
-        is_age = concept is Concept.AGE or (concept is None and bool(_SOME_AGE.search(meaning)))
         if (tells and concept is not Concept.SEX) or (is_age and self._is_old(item, heads)):
             stead |= {tag: self._encoding.emit(tag, vr, b"") for tag, vr in _NUMBERS.items() if tag in heads}
         if tells and concept is Concept.SEX and _CODED in heads:
@@ -152,12 +153,6 @@ class Content:
 
     def _level(self, item: bytes) -> Iterator[Head]:
         return elements(self._encoding, item, 0, len(item))
-
-    def _concept(self, item: bytes, heads: Mapping[int, Head]) -> tuple[list[bytes], bytes]:
-        """The codes of an item's concept, and its meaning in lower case."""
-        name = self._first(item, heads.get(_CONCEPT))
-        found = {head.tag: _value(name, head) for head in self._level(name)}
-        return [found[tag] for tag in _CODE_TAGS if tag in found], found.get(_MEANING, b"").lower()
 
     def _is_old(self, item: bytes, heads: Mapping[int, Head]) -> bool:
         """Whether a number is of more years than may be told, or none at all."""
@@ -191,8 +186,13 @@ class Content:
 
 
 @lru_cache(maxsize=1024)
-def _meant(meaning: bytes) -> Concept | None:
-    return next((concept for concept, pattern in _MEANINGS if pattern.fullmatch(meaning)), None)
+def _concept(encoding: Encoding, name: bytes) -> tuple[Concept | None, bool]:
+    """What the item of a concept's name says, and whether that is an age of any kind; of a report's there are few."""
+    found = {head.tag: _value(name, head) for head in elements(encoding, name, 0, len(name))}
+    meaning = found.get(_MEANING, b"").lower()
+    coded = (_BY_CODE[found[tag]] for tag in _CODE_TAGS if found.get(tag) in _BY_CODE)
+    concept = next(coded, None) or next((concept for concept, pattern in _MEANINGS if pattern.fullmatch(meaning)), None)
+    return concept, concept is Concept.AGE or (concept is None and bool(_SOME_AGE.search(meaning)))
 
 
 def _value(data: bytes, head: Head) -> bytes:
