@@ -124,6 +124,9 @@ CLASSES: dict[str, SopClass] = {
 #: look at three would prove nothing and at all take hours.
 SLIDES = frozenset({_ROOT + "77.1.6"})
 
+#: Kinds whose every picture says where in the patient it lies (Image Plane Module, mandatory: PS3.3 Table A.1-1).
+PLANES = frozenset(_ROOT + suffix for suffix in ("2", "4", "128"))
+
 #: Pictures that a camera takes by itself, of a specimen or of skin. What is drawn into them is mostly a scale.
 CAMERAS = frozenset(_ROOT + suffix for suffix in ("77.1.2", "77.1.3", "77.1.4"))
 

@@ -23,6 +23,7 @@ from aegle.deid.outcome import Deidentified
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
 from aegle.deid.pixels import Blanks, Extent, locate, prove
+from aegle.deid.placeholders import names_nobody
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import Held, HoldReason
@@ -32,6 +33,7 @@ from aegle.deid.repaint import Repainted, repaint
 from aegle.deid.replacements import Replacements
 from aegle.deid.rewrite import Rewriter
 from aegle.deid.splice import Content, Written, write, write_deflated
+from aegle.deid.subject import Subject
 from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
 from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
@@ -147,6 +149,8 @@ def _cleaned(
     with _repainted(origin, verdict.boxes, target.parent) if paints_anew else nullcontext() as repainted:
         alias = patient_alias(survey, pseudonyms)
         encoding = SYNTAXES[origin.syntax].encoding
+        rules = profile.rules_of(survey.source.sop_class)
+        subject = Subject.of(survey, rules, pseudonyms.shift(alias))
         kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
         inserted = {
             **insertions(encoding, alias, profile, verdict, repainted),
@@ -154,14 +158,15 @@ def _cleaned(
         }
         rewriter = Rewriter(
             data=origin.data,
-            rules=profile.rules_of(survey.source.sop_class),
-            replacements=Replacements(pseudonyms, alias, survey.character_set, survey.zone),
+            rules=rules,
+            replacements=Replacements(pseudonyms, alias, survey.character_set, survey.zone, subject),
+            subject=subject,
             character_set=survey.character_set,
             target=encoding,
             insertions=inserted,
             values=values,
-            memory=memory(*kind),
-            patients=memory(*kind, alias, survey.zone, tuple(inserted.items())),
+            memory=memory(*kind, subject=subject.of_any_name),
+            patients=memory(*kind, alias, survey.zone, tuple(inserted.items()), subject),
         )
         parts = _rewritten(rewriter, origin, survey)
         if survey.zone is None and len(rewriter.notes.offsets) > 1:
@@ -253,10 +258,11 @@ def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
 
 
 def patient_alias(survey: Survey, pseudonyms: Pseudonyms) -> str:
-    """The alias of the object's patient; without a Patient ID one of the study's own, so that strangers stay apart."""
+    """The alias of the object's patient; without a Patient ID, or with a placeholder, one of the study's own, so that strangers
+    stay apart."""
     values, charset = survey.values, survey.character_set
     patient = texts(values.get(0x00100020, b""), charset).strip("\0 ")
-    if not patient:
+    if names_nobody(patient):
         return pseudonyms.patient_id(survey.source.study_uid, "\0study without a patient id")
     return pseudonyms.patient_id(patient, texts(values.get(0x00100021, b""), charset).strip("\0 "))
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import itemgetter
 
-from aegle.deid.classes import CAMERAS, CLASSES, SLIDES, PixelRisk
+from aegle.deid.classes import CAMERAS, CLASSES, PLANES, SLIDES, PixelRisk
 from aegle.deid.masks import Box, Keep, PixelRule, clip, fitting, outside
 from aegle.deid.outcome import TextRisk
 from aegle.deid.part10 import Holding
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import HoldReason
+from aegle.deid.saved_screens import is_screen, tells_of_page
 from aegle.deid.survey import (
     BURNED_IN,
     CONVERSION_TYPE,
@@ -29,13 +30,9 @@ from aegle.references import InstanceRef
 
 _REMEMBERED_BYTES = 4096  #: of the values by which objects are alike
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
-#: Words by which devices mark a screen they saved as a picture of their own class: in Image Type (Siemens' `CT_SOM5 PROT`, a
-#: patient protocol; GE's `SCREEN SAVE`), or in the description of a derived one's series.
-_CAPTURED = re.compile(r"SCREEN(?!ING)|CAPTURE|HARDCOPY|\b(?:PROT|PROTOCOL|REPORT|SUMMARY|DOSE_INFO)\b")
-_SCREEN = re.compile(
-    r"PATIENT (?:PROTOCOL|INFO)|PROTOCOL PAGE|(?:DOSE|EXAM) (?:REPORT|INFO|SUMMARY)|SCREEN ?(?:SAVE|SHOT|CAPTURE)"
-)
-
+#: Conversion Types of what was on film, paper, a video signal or a workstation's screen (PS3.3 §C.8.6.1). A digital interface
+#: (DI) also brings a detector's picture, and SYN is one that was computed: these two are looked at, and not held.
+_UNCAPTURED = frozenset({"", "DI", "SYN"})
 
 #: Modalities of what is photographed, scanned, captured or typed (PS3.3 §C.7.3.1.1.1).
 _OF_PICTURES = frozenset({"OT", "SC", "DOC", "HC", "US", "ES", "XC", "GM", "SM"})
@@ -85,18 +82,36 @@ def _require_uids(source: InstanceRef) -> None:
         raise Holding(HoldReason.BAD_UID, "study, series, instance or class")
 
 
-def _kind(survey: Survey) -> set[str]:
-    return {part.strip() for part in survey.text(IMAGE_TYPE).upper().split("\\")}
+def _kind(survey: Survey) -> list[str]:
+    return [part.strip() for part in survey.text(IMAGE_TYPE).upper().split("\\")]
+
+
+def _is_original(kind: list[str]) -> bool:
+    """Whether a detector's values are in the picture as an examination's own (PS3.3 §C.7.6.1.1.2), by its word."""
+    return "ORIGINAL" in kind and "SECONDARY" not in kind[1:2]
 
 
 def _refuse_pictures_of_people(survey: Survey) -> None:
     """What no rule can let through."""
-    if _kind(survey) & {"LABEL", "OVERVIEW"} or survey.text(LABEL_IN_IMAGE).upper() == "YES":
+    if survey.text(LABEL_IN_IMAGE).upper() == "YES" or _shows_label(survey):
         raise Holding(HoldReason.LABEL_IMAGE, "its Image Type or Specimen Label in Image says so")
     if survey.text(RECOGNIZABLE).upper() == "YES":
         raise Holding(HoldReason.RECOGNIZABLE, "Recognizable Visual Features is YES")
     if survey.overlay_in_pixels:
         raise Holding(HoldReason.BURNED_IN_RISK, "an overlay lies in the pixel data")
+
+
+def _shows_label(survey: Survey) -> bool:
+    """By Image Type. A slide's LOCALIZER was the picture of the whole glass before there was OVERVIEW; some makers call it
+    MACRO. A scanner's is a scout."""
+    kind = set(_kind(survey))
+    if (
+        survey.text(SOP_CLASS) in SLIDES
+        and survey.text(LABEL_IN_IMAGE).upper() != "NO"
+        and kind & {"LOCALIZER", "MACRO"}
+    ):
+        return True
+    return bool(kind & {"LABEL", "OVERVIEW", "BARCODE"})
 
 
 def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:
@@ -106,26 +121,36 @@ def _by_its_word(survey: Survey, risk: PixelRisk) -> Verdict:
         raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is not NO")
     if not burned_in and (risk is PixelRisk.HIGH or _is_captured(survey)):
         raise Holding(HoldReason.BURNED_IN_RISK, "Burned In Annotation is absent in a kind of picture that may have it")
-    return Verdict(certified=burned_in == "NO" or "ORIGINAL" in _kind(survey))
+    is_detectors = _is_original(_kind(survey)) and not survey.text(CONVERSION_TYPE)
+    return Verdict(certified=burned_in == "NO" or is_detectors)
 
 
 def _text_risk(survey: Survey, risk: PixelRisk, *, vouched: bool) -> TextRisk:
     """By the object's class, by what it says of where it was captured, and in classes of detectors by colours, or by the
-    modality of something else. What a person made a rule for is vouched for, and so is a camera's own picture."""
+    modality of something else. What a person made a rule for is vouched for, and so are a camera's own picture and a derived
+    one that says where in the patient it lies: of a volume there are hundreds."""
     sop_class = survey.text(SOP_CLASS)
+    if sop_class in SLIDES:
+        return TextRisk.VOUCHED if vouched else TextRisk.NONE
     coloured = survey.number("samples") > 1 or survey.text(PHOTOMETRIC) == "PALETTE COLOR"
     is_odd = coloured or survey.device.modality.upper() in _OF_PICTURES
     captured = _is_captured(survey)
-    if sop_class in SLIDES or not (risk is PixelRisk.HIGH or is_odd or captured):
-        return TextRisk.VOUCHED if vouched else TextRisk.NONE
-    return TextRisk.VOUCHED if vouched or (sop_class in CAMERAS and not captured) else TextRisk.UNVOUCHED
+    if risk is PixelRisk.HIGH or is_odd or captured:
+        return TextRisk.VOUCHED if vouched or (sop_class in CAMERAS and not captured) else TextRisk.UNVOUCHED
+    if survey.has_pixels and (survey.text(CONVERSION_TYPE) or "SECONDARY" in _kind(survey)[1:2]):
+        return TextRisk.VOUCHED if vouched or survey.has_plane else TextRisk.UNVOUCHED
+    return TextRisk.VOUCHED if vouched else TextRisk.NONE
 
 
 def _is_captured(survey: Survey) -> bool:
-    """Whether an object of any class says that its picture was a screen's, or a film's."""
-    kind = survey.text(IMAGE_TYPE).upper()
-    described = "ORIGINAL" not in kind and _SCREEN.search(survey.text(SERIES_DESCRIPTION).upper())
-    return bool(survey.text(CONVERSION_TYPE) or described or _CAPTURED.search(kind))
+    """Whether an object of any class says that its picture was a screen's, or a film's, or does not say where in the patient
+    it lies, as a reformatted one of its class does."""
+    kind = _kind(survey)
+    if survey.text(CONVERSION_TYPE).upper() not in _UNCAPTURED or is_screen("\\".join(kind)):
+        return True
+    if "SECONDARY" in kind[1:2] and survey.text(SOP_CLASS) in PLANES and not survey.has_plane:
+        return True
+    return not _is_original(kind) and tells_of_page(survey.readings(SERIES_DESCRIPTION))
 
 
 def _by_rule(survey: Survey, rule: PixelRule) -> Verdict:

@@ -13,11 +13,13 @@ from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen
 from aegle.deid.rules import Action
+from aegle.deid.subject import NOBODY, Subject
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
 
 _KINDS = 32  #: of objects that are treated alike, and patients at the door at the same time
 _MEMORY_MAX_BYTES = 512 << 10  #: of what is remembered of one kind
+_OWN = frozenset({Action.SHIFT, Action.PATIENT})  #: what depends on whose object it is
 _COST, _UID_COST = 1500, 400  #: bytes that a past and a UID in its notes take besides what they say
 
 
@@ -56,9 +58,9 @@ class Past(NamedTuple):
     nested: int  #: items and attributes in them
 
     @property
-    def moves(self) -> bool:
-        """Whether it holds for this patient alone: dates and times move by the alias."""
-        return self.notes is not None and any(what is Action.SHIFT for _, what in self.notes.done)
+    def is_own(self) -> bool:
+        """Whether it holds for this patient alone: dates and times move by the alias, and a name may be the patient's."""
+        return self.notes is not None and any(what in _OWN for _, what in self.notes.done)
 
     @property
     def cost(self) -> int:
@@ -96,7 +98,9 @@ def memory(
     patient_alias: str = "",
     zone: int | None = None,
     insertions: tuple[tuple[int, bytes], ...] = (),
+    subject: Subject = NOBODY,
 ) -> Memory:
-    """The memory of everything that is treated alike: of a patient's own dates and times, and of what insertions stand
-    among, by alias, zone and insertions, of all else without."""
+    """The memory of everything that is treated alike: of a patient's own dates, times and names, and of what insertions stand
+    among, by alias, zone, insertions and subject, of all else without; where dates are kept, by the subject's birth date, which
+    is not."""
     return Memory()

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aegle.deid.dates import moved
 from aegle.deid.identifiers import texts
+from aegle.deid.placeholders import names_nobody
 from aegle.deid.pseudonyms import Pseudonyms, is_public
 from aegle.deid.rules import Action, Rule
+from aegle.deid.subject import NOBODY, Subject, own
 
 _AGE = re.compile(r"[0-9]{3}[DWMY]")
 
@@ -15,10 +17,16 @@ class Replacements:
     """Of one object."""
 
     def __init__(
-        self, pseudonyms: Pseudonyms, patient_alias: str, character_set: Sequence[str], zone: int | None = None
+        self,
+        pseudonyms: Pseudonyms,
+        patient_alias: str,
+        character_set: Sequence[str],
+        zone: int | None = None,
+        subject: Subject = NOBODY,
     ) -> None:
         """`zone` is how many minutes the object's local time is ahead of UTC, where that is known."""
         self._pseudonyms = pseudonyms
+        self._patient_alias, self._subject = patient_alias, subject
         self._character_set = character_set
         self.shift = pseudonyms.shift(patient_alias)
         self._zone = zone
@@ -54,9 +62,13 @@ class Replacements:
         return self._pseudonyms.token(text).encode() if text else b""
 
     def _patient(self, rule: Rule, raw: bytes) -> bytes:
-        """Below the top level: another patient's identity there gets an alias of its own."""
-        text = texts(raw, self._character_set).strip(" \0")
-        alias = self._pseudonyms.patient_id(text)
+        """Below the top level: the object's own patient keeps the alias, another one there gets one of its own; of several in
+        an object who have a placeholder for an ID nothing tells whether they are one."""
+        text = own(texts(raw, self._character_set))
+        if text == (self._subject.name if rule.vr == b"PN" else self._subject.patient_id):
+            alias = self._patient_alias
+        else:
+            alias = self._pseudonyms.patient_id(text, self._patient_alias if names_nobody(text) else "")
         return (f"{alias}^" if rule.vr == b"PN" else alias).encode() if text else b""
 
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from aegle.deid import icc, subject
+from aegle.deid import icc
 from aegle.deid.dates import offsets_told
 from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
@@ -16,6 +16,7 @@ from aegle.deid.reasons import HoldReason
 from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.subject import NOBODY, Content, Subject
 from aegle.deid.values import GATED, Judged, Values, is_published
 from aegle.dicom.walk import (
     ITEM_END,
@@ -36,7 +37,7 @@ HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is he
 NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
-_ICC, _AGE = 0x00282000, 0x00101010
+_ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _OF_PARTS = frozenset({b"AE", b"CS", b"DS", b"IS", b"LO", b"SH", b"UC"})  #: of which one attribute may hold several
 #: By what stands in these, one part of an object names another: optical paths, layers of graphics, stacks.
@@ -69,6 +70,7 @@ class Rewriter:
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
     memory: Memory  #: of elements of the top level in objects that are treated as this one
+    subject: Subject = NOBODY
     patients: Memory  #: the same, of this patient's objects in this zone with these insertions alone
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)
@@ -76,6 +78,10 @@ class Rewriter:
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
         self._late = set[int]()  #: depths at which the item that is being read has a time that may pass midnight
+
+    @cached_property
+    def _content(self) -> Content:
+        return Content(self.target, self.rules, self.subject)
 
     def header(self, level: Level) -> bytes:
         """The top level up to PixelData or to the end of the object."""
@@ -93,7 +99,7 @@ class Rewriter:
             if past is None:
                 past = self._observed(start, stretch, within)
                 if number in level.repeated:
-                    (own if within or past.moves else alike).keep(stretch.raw, past)
+                    (own if within or past.is_own else alike).keep(stretch.raw, past)
             else:
                 self._count(past.kept_bytes, past.nested)
             if past.notes is not None:
@@ -230,7 +236,6 @@ class Rewriter:
         pos = head.value
         stop = end if head.length == UNDEFINED else pos + head.length
         parts: list[bytes] = []
-        reports = head.tag == subject.CONTENT_SEQUENCE
         while pos < stop:
             item = inner.head(self.data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
@@ -245,9 +250,7 @@ class Rewriter:
                 values = told(inner, self.data, item.value, pos - 8 if open_ended else pos)
                 dates = late_dates(self.target, values, self.rules, self.replacements.shift)
                 content = with_dates(self.target, content, dates)
-            if reports and subject.is_told(content):
-                content = subject.untold(self.target, content, keeps_age=self.rules[_AGE].action is Action.AGE)
-            parts.append(self.target.item(content))
+            parts.append(self.target.item(self._content.untold(content)))
         if head.length == UNDEFINED:
             raise BrokenEncoding(Flaw.TRUNCATED, "a sequence is not closed")
         return b"".join(parts), pos

@@ -84,6 +84,7 @@ _OURS: Mapping[int, Action] = {
     0x00100034: Action.REMOVE,
     0x00100035: Action.REMOVE,
     0x00100020: Action.PATIENT,
+    0x00101022: Action.REMOVE,  # PatientBodyMassIndex: the table forgets it; size and weight go
     0x00120062: Action.REMOVE,  # these four are written anew
     0x00120063: Action.REMOVE,
     0x00120064: Action.REMOVE,
@@ -100,7 +101,7 @@ _OURS_UNDER: Mapping[Option, Mapping[int, Action]] = {
     #: The table keeps every UID but a content item's: an SR would then point at objects that nobody has.
     Option.UIDS: {0x0040A124: Action.KEEP},
     #: The table keeps an age as it is. One over 89 identifies by itself (45 CFR 164.514(b)(2)(i)(C)).
-    Option.PATIENT: {0x00101010: Action.AGE},
+    Option.PATIENT: {0x00101010: Action.AGE, 0x00101022: Action.KEEP},
 }
 
 #: Unlisted LO and SH attributes that are kept: codes, and words for how the picture was made. Every other one goes.

@@ -1,59 +1,208 @@
-"""What the content of a report says of its subject: the birth date and the age, which the table removes from the header.
+"""What content items say of their subject beside the header: birth date, age, sex and body measures.
 
 Table E.1-1 knows attributes, and a content item's DATE or NUM is one attribute whatever it is about. Moved with a patient's other
 dates a birth date would still tell the age to the day. The item stays, so that those which name it by its place still find it.
+An item is known by its concept's code, under whichever attribute and in whichever sequence it stands, by how the concept is
+called, and a birth date also by being the header's.
 """
 
-from aegle.deid.rules import DUMMIES
-from aegle.dicom.walk import Encoding, elements, require_item
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple, Self
 
-CONTENT_SEQUENCE = 0x0040A730
-#: Concepts of PS3.16 TID 1007 and TID 3602, and of LOINC: Subject Birth Date, Subject Age.
-_BIRTH_DATE, _AGE = frozenset({b"121031", b"21112-8"}), frozenset({b"121033", b"30525-0"})
-_CONCEPT, _CODE = 0x0040A043, 0x00080100
-_MEASURED, _NUMBER = 0x0040A300, 0x0040A30A
-_MOMENTS = {0x0040A121: b"DA", 0x0040A120: b"DT"}
-_OLDEST = 89  #: years that may be told (45 CFR 164.514(b)(2)(i)(C)); in other units the number is larger
-
-
-def is_told(content: bytes) -> bool:
-    """Whether one of the concepts stands anywhere in an item's bytes."""
-    return any(code in content for code in _BIRTH_DATE | _AGE)
+from aegle.deid.dates import Shift, moved_date
+from aegle.deid.identifiers import texts
+from aegle.deid.moments import PAIRS
+from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.survey import Survey
+from aegle.dicom.walk import Encoding, Head, elements, require_item
 
 
-def untold(encoding: Encoding, content: bytes, *, keeps_age: bool) -> bytes:
-    """A content item without its subject's birth date, and without an age that is not to be kept; any other as it is."""
-    concept = _nested(encoding, content, _CONCEPT, _CODE)
-    if concept in _BIRTH_DATE:
+class Concept(Enum):
+    """What an item tells of its subject; the value is the header's attribute, whose rule decides whether it may."""
+
+    BIRTH = 0x00100030
+    AGE = 0x00101010
+    SEX = 0x00100040
+    SIZE = 0x00101020
+    WEIGHT = 0x00101030
+    BODY = 0x00101022
+
+
+#: Of PS3.16 TID 1007 and TID 3602 (DCM and LOINC), and of SNOMED CT, SNOMED-RT, the NCI thesaurus and UMLS for the same.
+_CODES: Mapping[Concept, str] = {
+    Concept.BIRTH: "121031 21112-8 184099003 C68615 C0421451",
+    Concept.AGE: "121033 30525-0 29553-5 21611-9 21612-7 35659-2 63900-5 397669002 424144002 C25150 C0001779",
+    Concept.SEX: "121032 46098-0 76689-9 21840-4 72143-1 263495000 734000001 429019009 C28421 C17357",
+    Concept.SIZE: "8302-2 3137-7 3138-5 8301-4 8306-3 8308-9 50373000 1153637007 248333004 C25347",
+    Concept.WEIGHT: "29463-7 3141-9 3142-7 8335-2 8340-2 27113001 363808001 C25208 C81328",
+    Concept.BODY: "39156-5 59574-4 60621009 F-01860 8277-6 3140-1 301898006 C16358 C25157",
+}
+_BY_CODE = {code.encode(): concept for concept, codes in _CODES.items() for code in codes.split()}
+_WHOSE = rb"(?:(?:patient|subject|person|body)(?:'?s)?[ _]+)?"
+#: Of makers' own codes, by their whole meaning in lower case.
+_BY_MEANING = {
+    Concept.BIRTH: rb".*(?:birth[ _]?(?:date|day)|date(?:[ _]?time)? of birth|geburts(?:datum|tag)|geboortedatum"
+    rb"|date de naissance|fecha de nacimiento|data d[ie] nasci(?:ta|mento)).*|dob",
+    Concept.AGE: _WHOSE
+    + rb"(?:current |chronological |calculated |estimated )?age(?: \(?(?:calculated|estimated|reported|"
+    rb"in years|years|at .*)\)?)?|(?:patienten)?alter|leeftijd|edad(?: del paciente)?|(?:patient )?eta|idade|age du patient",
+    Concept.SEX: _WHOSE + rb"(?:sex|gender)|geschlecht|geslacht|sexe|sexo|sesso",
+    Concept.SIZE: rb"(?:patient|subject|person|body)(?:'?s)?[ _]+(?:height|size|length)|(?:korper|k\S+rper)gr\S+e",
+    Concept.WEIGHT: rb"(?:patient|subject|person|body)(?:'?s)?[ _]+weight|k\S+rpergewicht",
+    Concept.BODY: _WHOSE + rb"(?:mass index|surface area|bmi|bsa)",
+}
+_MEANINGS = [(concept, re.compile(pattern)) for concept, pattern in _BY_MEANING.items()]
+_SOME_AGE = re.compile(rb"\bage\b|alter\b|\bedad\b|\bleeftijd\b|\bidade\b")
+
+_OLDEST = 89  #: years that may be told (45 CFR 164.514(b)(2)(i)(C))
+_A_YEAR = {b"mo": 12.0, b"wk": 52.2, b"d": 365.25, b"h": 8766.0}  #: of UCUM's units; any other is taken for years
+
+_CONCEPT, _MEANING, _CODE_TAGS = 0x0040A043, 0x00080104, frozenset({0x00080100, 0x00080119, 0x00080120})
+_MOMENT, _DAY, _CODED, _MEASURED, _NUMBER, _UNITS = (
+    0x0040A120,
+    0x0040A121,
+    0x0040A168,
+    0x0040A300,
+    0x0040A30A,
+    0x004008EA,
+)
+_MOMENTS = {_DAY: b"DA", _MOMENT: b"DT"}
+_NUMBERS = {_NUMBER: b"DS", 0x0040A161: b"FD", 0x0040A162: b"SL", 0x0040A163: b"UL", _MEASURED: b"SQ"}
+_READ = frozenset({_CONCEPT, _CODED, _UNITS, *_MOMENTS, *_NUMBERS})
+_MADE = {0x00080020, *PAIRS}  #: dates on which something was done to the object, Study Date first
+_REMEMBERED_BYTES = 1024  #: of a concept's name
+
+
+class Subject(NamedTuple):
+    """The object's patient, as far as what is written depends on it beside the alias."""
+
+    patient_id: str = ""
+    name: str = ""
+    kept_days: frozenset[bytes] = frozenset()  #: how the birth date would read in content whose dates are kept
+    moved_days: frozenset[bytes] = frozenset()  #: and where they move; a date and time may lie one day later
+
+    @property
+    def of_any_name(self) -> "Subject":
+        """What elements depend on in which nothing is moved, and no patient named."""
+        return Subject(kept_days=self.kept_days)
+
+    @classmethod
+    def of(cls, survey: Survey, rules: Mapping[int, Rule], shift: Shift) -> Self:
+        """By the header. Who was born on a day on which the object was made has no birth date that could be told apart."""
+        patient_id, name = (
+            own(texts(survey.values.get(tag, b""), survey.character_set)) for tag in (0x00100020, 0x00100010)
+        )
+        birth = survey.text(Concept.BIRTH.value).replace(".", "")
+        if any(survey.text(tag) == birth for tag in survey.values.keys() & _MADE):
+            birth = ""
+        action = rules[_DAY].action
+        kept = _days(birth, None) if action is Action.KEEP else frozenset()
+        return cls(patient_id, name, kept, _days(birth, shift) if action is Action.SHIFT else frozenset())
+
+
+NOBODY = Subject()
+
+
+def own(text: str) -> str:
+    """A patient's ID or name as it is compared: without padding and empty components."""
+    return text.strip(" \0").rstrip("^= ")
+
+
+@lru_cache(maxsize=4096)
+def _days(birth: str, shift: Shift | None) -> frozenset[bytes]:
+    if len(birth) != 8:
+        return frozenset()
+    written = [birth] if shift is None else [moved_date(birth, shift.days), moved_date(birth, shift.days - 1)]
+    return frozenset(day.encode() for day in written if day)
+
+
+class Content:
+    """Makes items tell no more of one subject than the header does. Of one object."""
+
+    def __init__(self, encoding: Encoding, rules: Mapping[int, Rule], subject: Subject) -> None:
+        """`encoding` is that of what is written."""
+        self._encoding = encoding
+        self._kept = {concept for concept in Concept if rules[concept.value].action in {Action.KEEP, Action.AGE}}
+        self._days = subject.kept_days | subject.moved_days
+        self._marks = tuple(encoding.emit(tag, b"SQ", b"")[:4] for tag in (_CONCEPT, _DAY, _MOMENT))
+
+    def untold(self, item: bytes) -> bytes:
+        """An item of any sequence, rewritten, without what it must not tell; one that is no content item as it is."""
+        concept, day, moment = self._marks
+        return self._untold(item) if concept in item or day in item or moment in item else item
+
+    def _untold(self, item: bytes) -> bytes:
+        heads = {head.tag: head for head in self._level(item) if head.tag in _READ}
+        name = self._first(item, heads.get(_CONCEPT))
+        told = _concept if len(name) <= _REMEMBERED_BYTES else _concept.__wrapped__
+        concept, is_age = told(self._encoding, name)
+        stead: dict[int, bytes] = {}
         for tag, vr in _MOMENTS.items():
-            content = _replaced(encoding, content, tag, encoding.emit(tag, vr, DUMMIES[vr]))
-    if concept in _AGE and not (keeps_age and _is_young(_nested(encoding, content, _MEASURED, _NUMBER))):
-        content = _replaced(encoding, content, _MEASURED, encoding.emit(_MEASURED, b"SQ", b""))
-    return content
+            if tag in heads and (
+                concept is Concept.BIRTH or _value(item, heads[tag]).replace(b".", b"")[:8] in self._days
+            ):
+                stead[tag] = self._encoding.emit(tag, vr, DUMMIES[vr])
+        tells = concept is not None and concept not in self._kept
+        if (tells and concept is not Concept.SEX) or (is_age and self._is_old(item, heads)):
+            stead |= {tag: self._encoding.emit(tag, vr, b"") for tag, vr in _NUMBERS.items() if tag in heads}
+        if tells and concept is Concept.SEX and _CODED in heads:
+            stead[_CODED] = self._unknown_sex
+        return _with(item, heads, stead) if stead else item
+
+    def _level(self, item: bytes) -> Iterator[Head]:
+        return elements(self._encoding, item, 0, len(item))
+
+    def _is_old(self, item: bytes, heads: Mapping[int, Head]) -> bool:
+        """Whether a number is of more years than may be told, or none at all."""
+        measured = self._first(item, heads.get(_MEASURED))
+        if measured:
+            item, heads = measured, {head.tag: head for head in self._level(measured)}
+        if _NUMBER not in heads:
+            return True
+        units = self._first(item, heads.get(_UNITS))
+        unit = next((_value(units, head) for head in self._level(units) if head.tag in _CODE_TAGS), b"")
+        try:
+            return not float(_value(item, heads[_NUMBER])) <= _OLDEST * _A_YEAR.get(unit, 1)
+        except ValueError:
+            return True
+
+    def _first(self, data: bytes, sequence: Head | None) -> bytes:
+        """A sequence's first item; empty where there is none."""
+        if sequence is None or not sequence.length:
+            return b""
+        item = self._encoding.head(data, sequence.value, len(data))
+        require_item(item, 1)
+        return data[item.value : item.value + item.length]
+
+    @property
+    def _unknown_sex(self) -> bytes:
+        """(U, DCM, "Unknown sex") of PS3.16 CID 7455 in place of the code."""
+        code = ((0x00080100, b"SH", b"U"), (0x00080102, b"SH", b"DCM"), (_MEANING, b"LO", b"Unknown sex"))
+        return self._encoding.emit(
+            _CODED, b"SQ", self._encoding.item(b"".join(self._encoding.emit(*element) for element in code))
+        )
 
 
-def _is_young(number: bytes) -> bool:
-    try:
-        return float(number) <= _OLDEST
-    except ValueError:
-        return False
+@lru_cache(maxsize=1024)
+def _concept(encoding: Encoding, name: bytes) -> tuple[Concept | None, bool]:
+    """What the item of a concept's name says, and whether that is an age of any kind; of a report's there are few."""
+    found = {head.tag: _value(name, head) for head in elements(encoding, name, 0, len(name))}
+    meaning = found.get(_MEANING, b"").lower()
+    coded = (_BY_CODE[found[tag]] for tag in _CODE_TAGS if found.get(tag) in _BY_CODE)
+    concept = next(coded, None) or next((concept for concept, pattern in _MEANINGS if pattern.fullmatch(meaning)), None)
+    return concept, concept is Concept.AGE or (concept is None and bool(_SOME_AGE.search(meaning)))
 
 
-def _nested(encoding: Encoding, content: bytes, sequence: int, tag: int) -> bytes:
-    """An attribute's value in the first item of a sequence; empty where there is none."""
-    for head in elements(encoding, content, 0, len(content)):
-        if head.tag == sequence and head.length:
-            item = encoding.head(content, head.value, len(content))
-            require_item(item, 1)
-            for inner in elements(encoding, content, item.value, item.value + item.length):
-                if inner.tag == tag:
-                    return content[inner.value : inner.value + inner.length].strip(b"\0 ")
-    return b""
+def _value(data: bytes, head: Head) -> bytes:
+    return data[head.value : head.value + head.length].strip(b"\0 ")
 
 
-def _replaced(encoding: Encoding, content: bytes, tag: int, element: bytes) -> bytes:
-    """The content with another element in place of the one with this tag, if it has one."""
-    for head in elements(encoding, content, 0, len(content)):
-        if head.tag == tag:
-            return content[: head.start] + element + content[head.value + head.length :]
-    return content
+def _with(item: bytes, heads: Mapping[int, Head], stead: Mapping[int, bytes]) -> bytes:
+    """The item with other elements in the place of some."""
+    for tag in sorted(stead, key=lambda tag: heads[tag].start, reverse=True):
+        head = heads[tag]
+        item = item[: head.start] + stead[tag] + item[head.value + head.length :]
+    return item

@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from aegle.deid.dates import offset_from_utc
+from aegle.deid.identifiers import texts
 from aegle.deid.masks import Box, Device
 from aegle.deid.moments import PAIRS, TIMES
 from aegle.deid.outcome import RESTORED, Identity
@@ -31,6 +32,8 @@ _TERM = re.compile(r"[A-Za-z0-9_ .\-]*")
 
 _CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, _SOP_UID = 0x00080005, 0x00080008, 0x00080016, 0x00080018
 _STUDY_UID, _SERIES_UID, BURNED_IN, RECOGNIZABLE = 0x0020000D, 0x0020000E, 0x00280301, 0x00280302
+_PLANE = (0x00200032, 0x00200037)  #: Image Position and Image Orientation (Patient)
+_FRAMES = (0x52009229, 0x52009230)  #: Shared and Per-frame Functional Groups: where the planes of many frames stand
 _PATIENT_ID, _ISSUER, METHOD, LABEL_IN_IMAGE = 0x00100020, 0x00100021, 0x00120063, 0x00480010
 _MANUFACTURER, _MODEL, _MODALITY, _REGIONS = 0x00080070, 0x00081090, 0x00080060, 0x00186011
 _REGION_EDGES = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)  #: left, top, right, bottom; the last two are inside
@@ -74,6 +77,7 @@ class Likeness(NamedTuple):
     big_endian: bool
     regions: tuple[Box, ...]
     overlay_in_pixels: bool
+    has_plane: bool
     has_pixels: bool
 
     def survey(self) -> "Survey":
@@ -85,6 +89,7 @@ class Likeness(NamedTuple):
             big_endian=self.big_endian,
             regions=self.regions,
             overlay_in_pixels=self.overlay_in_pixels,
+            has_plane=self.has_plane,
         )
 
 
@@ -97,11 +102,17 @@ class Survey:
     big_endian: bool
     regions: tuple[Box, ...]  #: Sequence of Ultrasound Regions
     overlay_in_pixels: bool  #: an overlay group without data of its own: its bits lie in the pixels (retired)
+    has_plane: bool  #: it says where in the patient its picture lies, for all frames or for each
 
     @property
     def has_pixels(self) -> bool:
         """Whether there is Pixel Data."""
         return self.level.pixels is not None
+
+    def readings(self, tag: int) -> tuple[str, ...]:
+        """A value by the object's character set, and as UTF-8, which many write without saying so."""
+        raw = self.values.get(tag, b"")
+        return texts(raw, self.character_set), raw.decode(errors="replace")
 
     def text(self, tag: int) -> str:
         """A value of the default repertoire, without padding; empty when absent."""
@@ -163,7 +174,7 @@ class Survey:
     def likeness(self) -> Likeness:
         """What it has in common with the other objects of its series."""
         values = tuple(item for item in self.values.items() if item[0] not in _OF_ONE)
-        return Likeness(values, self.big_endian, self.regions, self.overlay_in_pixels, self.has_pixels)
+        return Likeness(values, self.big_endian, self.regions, self.overlay_in_pixels, self.has_plane, self.has_pixels)
 
     @property
     def native_bytes(self) -> int:
@@ -193,6 +204,8 @@ def look(encoding: Encoding, data: Buffer, pos: int) -> Survey:
         big_endian=encoding.big_endian,
         regions=tuple(box for head in level.between(_REGIONS, _REGIONS) for box in _regions(encoding, data, head)),
         overlay_in_pixels=any(tag >> 16 not in with_data for tag in overlays),
+        has_plane=any(head.length for head in level.between(*_PLANE) if head.tag in _PLANE)
+        or any(head.length for head in level.between(*_FRAMES)),
     )
 
 

@@ -9,6 +9,7 @@ from pydicom.uid import MPEG4HP41, generate_uid
 
 from aegle.deid import REASONS, HoldReason
 from aegle.deid.part10 import SYNTAXES, read_meta
+from aegle.deid.placeholders import names_nobody
 from aegle.deid.survey import Survey, look
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -128,9 +129,26 @@ def test_what_is_written_names_profile_options_and_patient_alias(still, run, pse
     )
 
 
-def test_patients_without_an_id_stay_apart(still, run):
-    aliases = {run(still(PatientID="", StudyInstanceUID=generate_uid())).dataset.PatientID for _ in range(3)}
-    assert len(aliases) == 3
+@pytest.mark.parametrize(("patient_id", "patients"), [("", 3), ("UNKNOWN", 3), ("none", 3), ("000000", 3), ("K1", 1)])
+def test_patients_without_an_id_of_their_own_stay_apart(patient_id, patients, still, run):
+    aliases = {run(still(PatientID=patient_id, StudyInstanceUID=generate_uid())).dataset.PatientID for _ in range(3)}
+    assert len(aliases) == patients
+
+
+def test_placeholders_are_known_by_their_letters_alone():
+    nobody = [
+        "unknown",
+        "Unbekannt",
+        "неизвестный",
+        "不明",
+        "미상",
+        "xxxx",
+        "9999",
+        "Anonymisé",
+        " NULL ",
+    ]
+    somebody = ["0", "N/A", "--", "1", "12", "TEST1", "K1", "AX", "007", "ANON123", "Nancy", "99", "M-0"]
+    assert [each for each in (*nobody, *somebody) if names_nobody(each)] == nobody
 
 
 def test_the_interval_between_two_studies_of_a_patient_is_kept(still, run):

@@ -5,14 +5,16 @@ from pydicom import Dataset
 
 from aegle.deid import HoldReason, Values, default_profile, deidentify
 from aegle.deid.classes import CLASSES
+from aegle.deid.outcome import TextRisk
 
 ROOT = "1.2.840.10008.5.1.4.1.1."
 CT = ROOT + "2"
 SAMPLES = bytes(range(200))
 
 
-def by_a_scanner(still, image_type, description=""):
-    ds = still(SOPClassUID=CT, ImageType=image_type, SeriesDescription=description)
+def by_a_scanner(still, image_type, description="", **values):
+    ds = still(SOPClassUID=CT, Modality="CT", ImageType=image_type, SeriesDescription=description, **values)
+    ds.SpecificCharacterSet, ds.ImagePositionPatient = "ISO_IR 192", [0, 0, 0]
     del ds.BurnedInAnnotation
     return ds
 
@@ -26,10 +28,60 @@ def by_a_scanner(still, image_type, description=""):
         (["ORIGINAL", "PRIMARY", "DOSE_INFO"], ""),
         (["DERIVED", "SECONDARY", "OTHER"], "Patient Protocol"),
         (["DERIVED", "SECONDARY"], "Dose Report"),
+        (["ORIGINAL", "SECONDARY"], "Dose Report"),
+        (["DERIVED", "SECONDARY", "MULTI_FORMAT_RASTER"], ""),
+        (["DERIVED", "SECONDARY", "OTHER", "CSA RESULT"], ""),
     ],
 )
 def test_a_saved_screen_in_the_scanners_own_class_is_held(image_type, description, still, run):
     assert run(by_a_scanner(still, image_type, description)).held.reason is HoldReason.BURNED_IN_RISK
+
+
+@pytest.mark.parametrize("image_type", [["DERIVED", "SECONDARY"], ["ORIGINAL", "SECONDARY", "AXIAL"]])
+def test_a_secondary_slice_that_lies_nowhere_in_the_patient_is_a_saved_screen(image_type, still, run):
+    ds = by_a_scanner(still, image_type, "CaScore")
+    assert run(ds).done.text_risk is TextRisk.VOUCHED
+    assert run(ds).dataset.PatientIdentityRemoved == "NO"
+    ds.ImagePositionPatient = None
+    assert run(ds).held.reason is HoldReason.BURNED_IN_RISK
+
+
+@pytest.mark.parametrize(
+    ("conversion", "is_held"),
+    [
+        ("DI", False),
+        ("SYN", False),
+        ("DV", True),
+        ("DF", True),
+        ("WSD", True),
+        ("SD", True),
+        ("SI", True),
+        ("DRW", True),
+    ],
+)
+def test_a_digital_interface_and_a_computed_picture_are_no_screens_and_are_looked_at(conversion, is_held, still, run):
+    ds = still(SOPClassUID=ROOT + "1", Modality="CR", ConversionType=conversion)
+    del ds.BurnedInAnnotation
+    outcome = run(ds)
+    if is_held:
+        assert outcome.held.reason is HoldReason.BURNED_IN_RISK
+    else:
+        assert outcome.done.text_risk is TextRisk.UNVOUCHED and not outcome.done.pixels_certified
+
+
+@pytest.mark.parametrize(
+    ("values", "is_held"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "MACRO", "NONE"]}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"], "SpecimenLabelInImage": "NO"}, False),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "BARCODE", "NONE"], "SpecimenLabelInImage": "NO"}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]}, False),
+    ],
+)
+def test_a_slides_picture_of_the_whole_glass_has_its_label_unless_it_says_not(values, is_held, still, run):
+    outcome = run(still(SOPClassUID=ROOT + "77.1.6", Modality="SM", **values))
+    assert outcome.held.reason is HoldReason.LABEL_IMAGE if is_held else outcome.check() is None
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,29 @@ def test_bounds_count_what_is_recalled(
             treat(content, tmp_path, pseudonyms)
 
 
+def test_a_patient_named_below_has_the_objects_alias_and_nobody_elses(
+    still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms
+) -> None:
+    """Whoever else's object has the same item: what is remembered is the patient's own."""
+    item = Dataset()
+    item.PatientID, item.IssuerOfPatientID, item.PatientName = "K1", "HOSP", "Quillfeather^Ottilie"
+    group = {"GroupOfPatientsIdentificationSequence": [item], "IssuerOfPatientID": "HOSP"}
+    for patient, name, same_id, same_name in (
+        ("K1", "Quillfeather^Ottilie^^", True, True),
+        ("K2", "Quillfeather^Ottilie", False, True),
+        ("K1", "Montgomery^Elspeth", True, False),
+        ("K3", "Montgomery^Elspeth", False, False),
+    ):
+        content = written(still(PatientID=patient, PatientName=name, **group))
+        for _ in range(4):
+            treat(content, tmp_path, pseudonyms)
+        ds = dcmread(tmp_path / "out.dcm")
+        (nested,) = ds.GroupOfPatientsIdentificationSequence
+        assert (nested.PatientID == ds.PatientID) is same_id
+        assert (nested.PatientName == ds.PatientName) is same_name
+        assert (tmp_path / "out.dcm").read_bytes() == alone(content, tmp_path, pseudonyms)[1]
+
+
 def test_patients_of_the_same_day_move_by_their_own_days(
     still: Still, written: Written, tmp_path: Path, pseudonyms: Pseudonyms
 ) -> None:

@@ -90,7 +90,16 @@ CT, CAPTURE, ULTRASOUND, SLIDE, MICROSCOPIC, ENDOSCOPIC = (
         ({"SOPClassUID": ULTRASOUND, "Modality": "US"}, True),
         ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, False),
         ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, True),
-        ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["DERIVED", "SECONDARY", "REFORMATTED"]}, False),
+        ({"SOPClassUID": CT, "Modality": "CT", "ImageType": ["DERIVED", "SECONDARY", "REFORMATTED"]}, True),
+        (
+            {
+                "SOPClassUID": CT,
+                "Modality": "CT",
+                "ImageType": ["DERIVED", "SECONDARY"],
+                "ImagePositionPatient": [0, 0, 0],
+            },
+            False,
+        ),
         ({"SOPClassUID": CT, "Modality": "CT", "ConversionType": "WSD"}, True),
         ({"SOPClassUID": CT, "Modality": "OT"}, True),
         ({"SOPClassUID": SLIDE, "Modality": "SM", "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME"]}, False),

@@ -1,4 +1,4 @@
-"""A report's content items tell no more of the subject's age than the header does."""
+"""Content items tell no more of their subject than the header does."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from aegle.deid import Held, Option, Pseudonyms, check, deidentify, profile
+from aegle.deid import Deidentified, Held, Option, Pseudonyms, check, deidentify, profile
+from aegle.deid.profile import Profile
 from aegle.deid.table import DEFAULT_OPTIONS
 
 
@@ -82,3 +83,111 @@ def test_an_age_that_an_option_keeps_is_not_over_89(told, age, kept):
     birth, years, _, _ = told(age, Option.PATIENT)
     assert birth.Date == "19000101"
     assert bool(years.MeasuredValueSequence) is kept
+
+
+def coded(value: str, meaning: str, *, attribute: str = "CodeValue") -> Dataset:
+    item = code(value, meaning)
+    del item.CodeValue
+    setattr(item, attribute, value)
+    return item
+
+
+def num(concept: Dataset, number: str, unit: str = "a") -> Dataset:
+    return content(concept, ValueType="NUM", MeasuredValueSequence=[measured(number, unit)])
+
+
+Treat = Callable[..., Dataset]
+FULL_DATES = profile("full", frozenset({Option.STRUCTURED, Option.FULL_DATES}))
+PATIENT = profile("patient", DEFAULT_OPTIONS | {Option.PATIENT})
+DEFAULT = profile("default", DEFAULT_OPTIONS)
+
+
+@pytest.fixture
+def treat(still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path) -> Treat:
+    """What is written of an object with some attributes, checked."""
+
+    def run(rules: Profile, **values: object) -> Dataset:
+        source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+        source.write_bytes(written(still(**values)))
+        done = deidentify(source, target, rules, Pseudonyms.from_secret(bytes(32)))
+        assert isinstance(done, Deidentified), done
+        assert check(source, target, done, rules) is None
+        return dcmread(target)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "concept",
+    [
+        coded("184099003", "Date of birth"),
+        coded("121031", "-", attribute="LongCodeValue"),
+        coded("99-1", "Patient's birth date"),
+        coded("99-2", "Geburtsdatum"),
+        coded("99-3", "An event"),  # known by being the header's
+    ],
+)
+@pytest.mark.parametrize("sequence", ["ContentSequence", "AcquisitionContextSequence", "SpecimenPreparationSequence"])
+@pytest.mark.parametrize("rules", [DEFAULT, FULL_DATES, PATIENT])
+def test_a_birth_date_goes_under_any_code_and_in_any_sequence(concept, sequence, rules, treat):
+    items = [
+        content(concept, ValueType="DATE", Date="19610704"),
+        content(concept, ValueType="DATETIME", DateTime="19610704235959"),
+        content(code("111060", "Study Date"), ValueType="DATE", Date="20240229"),
+    ]
+    if sequence == "SpecimenPreparationSequence":
+        step = Dataset()
+        step.SpecimenPreparationStepContentItemSequence = items
+        day, moment, study = treat(rules, **{sequence: [step]})[sequence][0].SpecimenPreparationStepContentItemSequence
+    else:
+        day, moment, study = treat(rules, **{sequence: items})[sequence]
+    assert (day.Date, moment.DateTime) == ("19000101", "19000101000000")
+    assert study.Date not in {"", "19000101"}
+
+
+def test_of_a_newborn_the_days_dates_stay(treat):
+    started = content(code("111526", "DateTime Started"), ValueType="DATETIME", DateTime="20240229101112")
+    assert (
+        treat(DEFAULT, PatientBirthDate="20240229", ContentSequence=[started]).ContentSequence[0].DateTime[:4] != "1900"
+    )
+
+
+def test_a_birth_date_is_not_remembered_as_another_patients_kept_date(treat):
+    items = {"ContentSequence": [content(code("99-3", "An event"), ValueType="DATE", Date="19610704")]}
+    for _ in range(4):
+        kept = treat(FULL_DATES, PatientID="P1", PatientBirthDate="19500101", **items)
+    assert kept.ContentSequence[0].Date == "19610704"
+    assert treat(FULL_DATES, PatientID="P2", PatientBirthDate="19610704", **items).ContentSequence[0].Date == "19000101"
+
+
+@pytest.mark.parametrize(
+    ("concept", "number", "unit", "stays"),
+    [
+        (coded("397669002", "Age"), "62", "a", {PATIENT}),
+        (coded("29553-5", "Age calculated"), "93", "a", set()),
+        (coded("121033", "Subject Age"), "999", "mo", {PATIENT}),
+        (coded("121033", "Subject Age"), "1116", "mo", set()),
+        (coded("99-4", "Patient Age"), "62", "a", {PATIENT}),
+        (coded("111524", "Age Started"), "93", "a", set()),
+        (coded("111524", "Age Started"), "51", "a", {DEFAULT, PATIENT}),
+        (coded("18185-9", "Gestational Age"), "280", "d", {DEFAULT, PATIENT}),
+        (coded("8302-2", "Body height"), "162", "cm", {PATIENT}),
+        (coded("29463-7", "Body weight"), "71.5", "kg", {PATIENT}),
+        (coded("113811", "CTDIw phantom type"), "93", "mGy", {DEFAULT, PATIENT}),
+    ],
+)
+def test_ages_and_body_measures_stay_where_the_headers_do(concept, number, unit, stays, treat):
+    context = content(concept, ValueType="NUMERIC", NumericValue=number)
+    context.MeasurementUnitsCodeSequence = [code(unit, "unit")]
+    for rules in (DEFAULT, PATIENT):
+        ds = treat(rules, ContentSequence=[num(concept, number, unit)], AcquisitionContextSequence=[context])
+        assert bool(ds.ContentSequence[0].MeasuredValueSequence) is (rules in stays)
+        assert (ds.AcquisitionContextSequence[0].NumericValue is not None) is (rules in stays)
+
+
+def test_sex_becomes_unknown_and_the_headers_body_mass_index_goes_with_its_size(treat):
+    sex = content(code("121032", "Subject Sex"), ValueType="CODE", ConceptCodeSequence=[code("F", "Female")])
+    for rules, value, index in ((DEFAULT, "U", None), (PATIENT, "F", 27.2)):
+        ds = treat(rules, PatientBodyMassIndex="27.2", ContentSequence=[sex])
+        assert ds.ContentSequence[0].ConceptCodeSequence[0].CodeValue == value
+        assert ds.get("PatientBodyMassIndex") == index
