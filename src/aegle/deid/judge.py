@@ -137,7 +137,8 @@ def _text_risk(survey: Survey, risk: PixelRisk, *, vouched: bool) -> TextRisk:
     captured = _is_captured(survey)
     if risk is PixelRisk.HIGH or is_odd or captured:
         return TextRisk.VOUCHED if vouched or (sop_class in CAMERAS and not captured) else TextRisk.UNVOUCHED
-    if survey.has_pixels and (survey.text(CONVERSION_TYPE) or "SECONDARY" in _kind(survey)[1:2]):
+    is_secondary = bool(survey.text(CONVERSION_TYPE)) or "SECONDARY" in _kind(survey)[1:2]
+    if survey.has_pixels and (is_secondary or tells_of_page(survey.readings(SERIES_DESCRIPTION))):
         return TextRisk.VOUCHED if vouched or survey.has_plane else TextRisk.UNVOUCHED
     return TextRisk.VOUCHED if vouched else TextRisk.NONE
 

@@ -31,6 +31,7 @@ def by_a_scanner(still, image_type, description="", **values):
         (["ORIGINAL", "SECONDARY"], "Dose Report"),
         (["DERIVED", "SECONDARY", "MULTI_FORMAT_RASTER"], ""),
         (["DERIVED", "SECONDARY", "OTHER", "CSA RESULT"], ""),
+        (["DERIVED", "SECONDARY", "OTHER", "PERFUSION_REPORT"], ""),
     ],
 )
 def test_a_saved_screen_in_the_scanners_own_class_is_held(image_type, description, still, run):

@@ -101,6 +101,15 @@ CT, CAPTURE, ULTRASOUND, SLIDE, MICROSCOPIC, ENDOSCOPIC = (
             False,
         ),
         ({"SOPClassUID": CT, "Modality": "CT", "ConversionType": "WSD"}, True),
+        (
+            {
+                "SOPClassUID": CT,
+                "Modality": "CT",
+                "ImageType": ["ORIGINAL", "PRIMARY"],
+                "SeriesDescription": "Dosisbericht",
+            },
+            True,
+        ),
         ({"SOPClassUID": CT, "Modality": "OT"}, True),
         ({"SOPClassUID": SLIDE, "Modality": "SM", "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME"]}, False),
         ({"SOPClassUID": MICROSCOPIC, "Modality": "GM"}, False),
