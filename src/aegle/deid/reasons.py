@@ -87,7 +87,7 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.UNKNOWN_SOP_CLASS: Reason(
         text="This kind of object is not on the list of kinds that can be de-identified safely.",
-        remedy="Leave it out; reports, documents and raw data stay at the hospital.",
+        remedy="Leave it out: documents, raw data and kinds that nobody here has judged stay at the hospital.",
         blocks_study=False,
     ),
     HoldReason.UNSUPPORTED_TRANSFER_SYNTAX: Reason(
