@@ -117,10 +117,11 @@ FACTS = frozenset(
     {
         "reason", "door", "peer", "sop_class", "transfer_syntax", "size_bytes", "digest", "count", "state", "attempt",
         "bundle", "policy", "threshold", "status", "route", "method", "role", "seconds", "retryable", "chain", "kind",
-        "role_from", "role_to", "profile", "software", "code", "rows", "keyword",
+        "role_from", "role_to", "profile", "software", "code", "rows", "keyword", "frame", "device", "boxes",
     }
 )  # fmt: skip
-"""The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value."""
+"""The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value, but for
+`device`: a manufacturer and a model that the site approved as words that say nothing about a person."""
 
 
 class Role(StrEnum):

@@ -9,9 +9,14 @@ from playwright.sync_api import Browser
 from pydicom import dcmread
 from webstage import Reader, Stage, failed, predicted, rejected
 
+from aegle.deid import Held, HoldReason
+from aegle.deid.masks import Box
 from aegle.demo.studies import SyntheticPatient, write_still
+from aegle.errors import Conflict
 from aegle.intake.quarantine import Settlement
+from aegle.intake.spool import Door, Spooled
 from aegle.records import AuditOutcome
+from aegle.site.pages.held_object import Looked
 from aegle.site.state import Step
 
 pytestmark = pytest.mark.peer("chromium")
@@ -215,6 +220,36 @@ def test_a_held_picture_is_blurred_until_an_administrator_asks_to_see_it(
     assert answer.status == 403
     clara.complaints.clear()
     hospital.program.quarantine.settle(entry.entry_id, Settlement.REJECTED, by="adam")
+
+
+def test_suspected_text_is_let_in_only_by_somebody_who_saw_its_frame(
+    hospital: Stage, adam: Person, drawn: Path
+) -> None:
+    quarantine, spool = hospital.program.quarantine, hospital.program.spool
+    (path,) = write_still(drawn / "7", seed=7, finding="NILM", patient=SyntheticPatient(patient_id="WEB-7", name="W^7"))
+    temporary = spool.incoming / "seen"
+    temporary.write_bytes(path.read_bytes())
+    places = (Box(100, 100, 80, 20, 1, 1),)
+    item = Spooled(path=temporary, door=Door.UPLOAD)
+    entry = quarantine.hold(item, Held(reason=HoldReason.TEXT_SUSPECTED, detail="1 place(s)", places=places), "")
+    temporary.unlink()
+    page = adam.go(f"/held/{entry.entry_id}")
+    says_so = page.get_by_role("button", name="It names nobody")
+    assert not says_so.count() and not page.get_by_role("button", name="Try again").count()
+    until(page, "document.querySelector('.held-picture').naturalWidth > 100")
+    with pytest.raises(Conflict):
+        Looked().require(hospital.program, entry, "adam")
+    page.get_by_role("link", name="Show it as it is").click()
+    until(page, "document.querySelector('.held-picture').naturalWidth > 100")
+    says_so.click()
+    assert "waits for a second person" in page.inner_text("main")
+    assert quarantine.entry(entry.entry_id).state is Settlement.OPEN
+    is_clean(adam)
+    events = [event for event in hospital.program.ports.audit.read(50) if event.subject == entry.entry_id]
+    assert {("site:quarantine:look", 1), ("site:quarantine:settle", "vouched")} <= {
+        (event.act, event.facts.get("frame") or event.facts.get("state")) for event in events
+    }
+    quarantine.settle(entry.entry_id, Settlement.REJECTED, by="adam")
 
 
 def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) -> None:

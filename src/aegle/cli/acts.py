@@ -1,9 +1,12 @@
 """Which act each command is, and the trail in which a command writes it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from aegle import access
 from aegle.access import Act
+from aegle.errors import AegleError
 from aegle.local.audit import ChainedLines
 from aegle.local.home import Home
 from aegle.records import AuditOutcome
@@ -99,3 +102,14 @@ def record(
         trail.append(access.event(act, outcome, principal=principal, site=site, subject=subject, **facts))
     finally:
         trail.close()
+
+
+@contextmanager
+def refusals_told(place: Home, act: Act, *, site: str, subject: str, principal: str) -> Iterator[None]:
+    """Writes into the trail that an act was refused, and by which error, where the block raises one of ours."""
+    try:
+        yield
+    except AegleError as error:
+        refused, code = AuditOutcome.REFUSED, error.meaning.code
+        record(place, act, refused, site=site, subject=subject, principal=principal, reason=code)
+        raise

@@ -12,7 +12,7 @@ import typer
 
 from aegle import durable, wiring
 from aegle.access import Act
-from aegle.cli.acts import record
+from aegle.cli.acts import record, refusals_told
 from aegle.cli.persons import As, Password, Second, SecondPassword, require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.cli.terminal import listed, terminal
@@ -22,6 +22,7 @@ from aegle.deid.masks import Box, Device, Keep, PixelRule, frames_named
 from aegle.deid.pixel_book import PixelBook
 from aegle.errors import BadMessage, Conflict, Forbidden
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
+from aegle.intake.spool import CAME
 from aegle.local.home import Home
 from aegle.site.folder import SiteFolder
 
@@ -63,16 +64,52 @@ def show(name: Name, site: SiteName, person: As, password: Password, home_path: 
     if device:
         facts = (device.manufacturer, device.model, device.modality, f"{device.columns} x {device.rows}")
         console.print(", ".join(fact or "not said" for fact in facts), markup=False, highlight=False)
-    console.print(f"{entry.size_bytes} bytes, came by {entry.door}, study {entry.study_alias or 'not said'}")
+    console.print(f"{entry.size_bytes} bytes, {CAME[entry.door]}, study {entry.study_alias or 'not said'}")
     state = f"{entry.state.value} by {entry.settled_by}" if entry.settled_by else entry.state.value
     console.print(f"State: {state}")
 
 
 @app.command()
-def release(name: Name, site: SiteName, person: As, password: Password, home_path: HomePath = HOME) -> None:
-    """Try a held object again, after a rule or the software changed. It is held again where nothing did."""
+def release(
+    name: Name,
+    site: SiteName,
+    person: As,
+    password: Password,
+    looked_at: Annotated[
+        bool,
+        typer.Option(
+            "--looked-at",
+            help="You looked at the frames named, as they are, and their text names nobody. For TEXT_SUSPECTED; it takes two "
+            "people, each with this command or on the page.",
+        ),
+    ] = False,
+    home_path: HomePath = HOME,
+) -> None:
+    """Try a held object again, after a rule or the software changed. It is held again where nothing did.
+
+    What is held as TEXT_SUSPECTED is let in, text and all, once two people of the site said --looked-at.
+    Example: `aegle quarantine release 0f82a5c19d3e7b46 --site st-anna --as anna`
+    """
+    if looked_at:
+        _vouch(home_path, site, name, person, password)
+        return
     _settle(home_path, site, name, Settlement.RELEASED, person, password)
     console.print("It is tried again by the site's program.")
+
+
+def _vouch(home_path: Path, site: str, name: str, person: str, password: str) -> None:
+    place, _ = _site(home_path, site)
+    require_person(place, site, person, password, Act.SITE_QUARANTINE_SETTLE)
+    with refusals_told(place, Act.SITE_QUARANTINE_SETTLE, site=site, subject=name, principal=f"user:{person}"):
+        entry = _quarantine(place, site).vouch(name, person)
+    is_let_in = entry.state is Settlement.CLEARED
+    state, principal = entry.state.value if is_let_in else "vouched", f"user:{person}"
+    record(place, Act.SITE_QUARANTINE_SETTLE, site=site, subject=name, principal=principal, state=state)
+    if is_let_in:
+        console.print(f"{entry.vouched_by} and {person} stand behind it. The site's program lets it in.")
+    else:
+        console.print("Written down. It goes in once another administrator has looked at it and says the same:")
+        console.print(f"  aegle quarantine release {name} --looked-at --site {site} --as ANOTHER", highlight=False)
 
 
 @app.command()
@@ -125,8 +162,12 @@ def fix(
     require_person(place, site, second, second_password, Act.SITE_RULE_ADD)
     quarantine = _quarantine(place, site)
     entry = quarantine.entry(name)
-    if entry.reason is not HoldReason.BURNED_IN_RISK:
-        raise Conflict("only an object held as BURNED_IN_RISK is helped by a rule for its device")
+    if entry.reason not in (HoldReason.BURNED_IN_RISK, HoldReason.TEXT_SUSPECTED):
+        raise Conflict("only an object held as BURNED_IN_RISK or TEXT_SUSPECTED is helped by a rule for its device")
+    if entry.reason is HoldReason.TEXT_SUSPECTED and keep is Keep.ALL:
+        raise Conflict(
+            "text was seen in this picture, so --keep all would let it out. Mask it: --keep unmasked --box LEFT,TOP,WIDTH,HEIGHT"
+        )
     people = f"{person} with {second}, {datetime.now(UTC):%Y-%m-%d}"
     rule = _rule(_device(folder, quarantine, entry), keep, boxes or [], people, any_size=any_size)
     PixelBook(folder.pixel_rules).add(rule)
@@ -170,8 +211,14 @@ def _box(text: str) -> Box:
 def _settle(home_path: Path, site: str, name: str, state: Settlement, person: str, password: str) -> None:
     place, _ = _site(home_path, site)
     require_person(place, site, person, password, Act.SITE_QUARANTINE_SETTLE)
-    _quarantine(place, site).settle(name, state, person)
-    principal = f"user:{person}"
+    principal, quarantine = f"user:{person}", _quarantine(place, site)
+    with refusals_told(place, Act.SITE_QUARANTINE_SETTLE, site=site, subject=name, principal=principal):
+        if state is Settlement.RELEASED and quarantine.entry(name).reason is HoldReason.TEXT_SUSPECTED:
+            raise Conflict(
+                "the detector would see the same text again. Mask it by a rule: aegle quarantine fix. Or look at it on the "
+                "site's page Held, and if it names nobody, say so: --looked-at"
+            )
+        quarantine.settle(name, state, person)
     record(place, Act.SITE_QUARANTINE_SETTLE, site=site, subject=name, principal=principal, state=state.value)
 
 

@@ -99,6 +99,26 @@ def test_only_an_administrator_decides_and_only_what_fits() -> None:
         aegle("release", "0" * 16)
 
 
+def test_suspected_text_goes_in_by_two_peoples_word_or_painted_over(held: Path) -> None:
+    spool = Spool(SITE / "spool", 1 << 30)
+    item = spool.receive([held.read_bytes()], Door.DIMSE)
+    name = quarantine().hold(item, Held(reason=HoldReason.TEXT_SUSPECTED, detail="1 place(s)"), "2.25.7").entry_id
+    spool.settle(item)
+    with pytest.raises(Conflict, match="quarantine fix"):
+        aegle("release", name)
+    with pytest.raises(Conflict, match="--keep all"):
+        aegle("fix", name, "--keep", "all")
+    assert "another administrator" in aegle("release", name, "--looked-at").output
+    with pytest.raises(Forbidden):
+        aegle("release", name, "--looked-at")
+    assert "1 object(s) are tried again" in aegle("fix", name, "--keep", "unmasked", "--box", "0,0,640,40").output
+    assert quarantine().entry(name).state is Settlement.RELEASED
+    trail = ChainedLines(SITE / "audit", "st-anna", "cli")
+    said = [(event.outcome.value, event.facts.get("state", event.facts.get("reason"))) for event in trail.read(7)]
+    trail.close()
+    assert {("ok", "vouched"), ("refused", "FORBIDDEN"), ("refused", "CONFLICT")} <= set(said)
+
+
 def test_a_rule_for_the_device_frees_all_its_pictures(held: Path, tmp_path: Path) -> None:
     said = aegle("fix", first(), "--keep", "all").output
     assert "2 object(s) are tried again" in said
