@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from aegle.errors import BadMessage
 from aegle.records import AuditEvent, AuditOutcome, SiteKind
 
 
@@ -124,6 +125,10 @@ FACTS = frozenset(
 `device`: a manufacturer and a model that the site approved as words that say nothing about a person."""
 
 
+_WITH_REASON = frozenset({Act.SITE_IDENTITY_REVEAL, Act.SITE_REVEAL_CONFIRM, Act.SITE_PROFILE_PROPOSE})
+"""What nobody does without saying why."""
+
+
 class Role(StrEnum):
     """What a person is at a site or at the hub; at most three a side."""
 
@@ -197,7 +202,10 @@ def event(
     subject: str = "",
     **facts: str | int | float | bool,
 ) -> AuditEvent:
-    """A new audit event, stamped now. Raises ValueError on a fact key outside `FACTS`: a leak is a bug of ours."""
+    """A new audit event, stamped now. Raises BadMessage for an act that is done for a reason and gives none; ValueError on a
+    fact key outside `FACTS`: a leak is a bug of ours."""
+    if outcome is AuditOutcome.OK and act in _WITH_REASON and not str(facts.get("reason", "")).strip():
+        raise BadMessage("say why: the reason is empty, and it is what the audit trail keeps of this")
     unknown = facts.keys() - FACTS
     if unknown:
         raise ValueError(f"audit facts not in the allow-list: {sorted(unknown)}")
@@ -215,6 +223,23 @@ def event(
 
 def _bounded(facts: Mapping[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
     return {key: value[:200] if isinstance(value, str) else value for key, value in facts.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which events somebody looks for: each by a part of it, whatever its capitals; empty for any."""
+
+    act: str = ""
+    who: str = ""
+    subject: str = ""  #: the entry, study, account or site that the act was of
+
+    def fits(self, event: AuditEvent) -> bool:
+        """Whether the event holds every part asked for."""
+        asked = ((self.act, event.act), (self.who, event.principal), (self.subject, event.subject))
+        return all(part.casefold() in whole.casefold() for part, whole in asked)
+
+
+EVERYTHING = Wanted()
 
 
 class Novelty:

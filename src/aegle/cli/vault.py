@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from aegle import wiring
+from aegle import access, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.keeping import stopped
@@ -108,6 +108,7 @@ def reveal(
     place, folder, keys = _opened(home_path, site)
     if person == second:
         raise Forbidden("a second person must confirm: --with somebody else")
+    access.event(Act.SITE_IDENTITY_REVEAL, reason=reason)  # refused without one, whoever asks
     require_person(place, site, person, password, Act.SITE_IDENTITY_REVEAL)
     require_person(place, site, second, second_password, Act.SITE_REVEAL_CONFIRM)
     for who, act in ((second, Act.SITE_REVEAL_CONFIRM), (person, Act.SITE_IDENTITY_REVEAL)):
