@@ -9,12 +9,15 @@ from playwright.sync_api import Browser
 from pydicom import dcmread
 from webstage import Reader, Stage, failed, predicted, rejected
 
+from aegle import access
+from aegle.access import Act
 from aegle.deid import Held, HoldReason
 from aegle.deid.masks import Box
 from aegle.demo.studies import SyntheticPatient, write_still
 from aegle.errors import Conflict
 from aegle.intake.quarantine import Settlement
 from aegle.intake.spool import Door, Spooled
+from aegle.local.audit import ChainedLines
 from aegle.records import AuditOutcome
 from aegle.site.pages.held_object import Looked
 from aegle.site.state import Step
@@ -262,8 +265,17 @@ def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) ->
 
 
 def test_the_trail_is_clean_and_holds_refusals(hospital: Stage, adam: Person) -> None:
-    adam.go("/audit")
+    commands = ChainedLines(hospital.program.folder.audit, "st-anna", "cli")
+    commands.append(
+        access.event(Act.SITE_IDENTITY_REVEAL, principal="user:omar", subject="AG-1", reason="recall of a test")
+    )
+    commands.close()
+    assert "by command" in adam.go("/audit").inner_text("main")
     is_clean(adam)
+    adam.page.get_by_label("Who").fill("omar")
+    adam.page.get_by_role("button", name="Find").click()
+    (row,) = adam.page.get_by_role("row").all()[1:]
+    assert "site:identity:reveal" in row.inner_text() and "reason recall of a test" in row.inner_text()
     outcomes = {event.outcome for event in hospital.program.ports.audit.read(500)}
     assert AuditOutcome.REFUSED in outcomes
 
