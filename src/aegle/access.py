@@ -61,6 +61,7 @@ class Act(StrEnum):
     SITE_QUARANTINE_INSPECT = "site:quarantine:inspect"  #: a person looked into a held object
     SITE_QUARANTINE_LOOK = "site:quarantine:look"  #: a person looked at a held picture as it is
     SITE_RULE_ADD = "site:rule:add"  #: a person said what a device burns into its pictures
+    SITE_RULE_REMOVE = "site:rule:remove"  #: a person withdrew what was said of a device's pictures, or replaced it
     SITE_VALUES_VIEW = "site:values:view"  #: a person looked at the words that wait for a decision
     SITE_VALUE_DECIDE = "site:value:decide"  #: a person approved or denied a word of a kept attribute
     SITE_PROFILE_PROPOSE = "site:profile:propose"  #: a person proposed a profile that lets more out than the default
@@ -150,8 +151,8 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ, Act.SITE_REPORT_VIEW}
 _ADMINISTER = {
-    Act.SITE_QUARANTINE_SETTLE, Act.SITE_QUARANTINE_INSPECT, Act.SITE_QUARANTINE_LOOK, Act.SITE_RULE_ADD, Act.SITE_VALUES_VIEW,
-    Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
+    Act.SITE_QUARANTINE_SETTLE, Act.SITE_QUARANTINE_INSPECT, Act.SITE_QUARANTINE_LOOK, Act.SITE_RULE_ADD, Act.SITE_RULE_REMOVE,
+    Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
     Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE, Act.ARCHIVE_INSTANCE_DELETE,
 }  # fmt: skip
 _INTAKE = {

@@ -12,7 +12,7 @@ from aegle.cli import app
 from aegle.deid import Held, HoldReason, Pseudonyms, deidentify, profile
 from aegle.deid.engine import Deidentified
 from aegle.deid.masks import Keep
-from aegle.deid.pixel_book import PixelBook
+from aegle.deid.pixel_book import PixelBook, name_of
 from aegle.deid.table import DEFAULT_OPTIONS
 from aegle.demo.studies import SyntheticPatient, write_still
 from aegle.errors import BadMessage, Conflict, Forbidden, NotFound
@@ -59,7 +59,7 @@ def quarantine() -> Quarantine:
 
 
 def aegle(*words: str, person: str = "anna") -> Result:
-    signed = [] if words[0] == "list" else ["--as", person, "--password", PASSWORD]
+    signed = [] if words[0] in ("list", "rules") else ["--as", person, "--password", PASSWORD]
     signed += ["--with", "omar", "--second-password", PASSWORD] if words[0] == "fix" else []
     return CliRunner().invoke(app, ["quarantine", *words, "--site", "st-anna", *signed], catch_exceptions=False)
 
@@ -139,13 +139,37 @@ def test_one_person_alone_makes_no_rule() -> None:
     assert PixelBook(SITE / "pixel-rules.json").rules() == ()
 
 
+def test_rules_are_listed_and_withdrawn_by_two_where_less_would_be_covered() -> None:
+    aegle("fix", first(), "--keep", "all")
+    said = aegle("rules").output
+    (rule,) = PixelBook(SITE / "pixel-rules.json").rules()
+    assert name_of(rule) in said and "1024 x 768" in said
+    aegle("forget-rule", name_of(rule))
+    aegle("fix", first(), "--keep", "unmasked", "--box", "0,0,640,40")
+    (rule,) = PixelBook(SITE / "pixel-rules.json").rules()
+    with pytest.raises(Forbidden, match="second person"):
+        aegle("forget-rule", name_of(rule))
+    aegle("forget-rule", name_of(rule), "--with", "omar", "--second-password", PASSWORD)
+    assert "no rule" in aegle("rules").output
+    trail = ChainedLines(SITE / "audit", "st-anna", "cli")
+    _, last, before, *_ = trail.read(3)
+    trail.close()
+    assert (last.act, {last.principal, before.principal}) == ("site:rule:remove", {"user:anna", "user:omar"})
+    assert last.facts["boxes"] == "0,0,640,40" and "1024 x 768" in str(last.facts["device"])
+
+
 def test_boxes_are_painted_and_a_later_rule_takes_the_earliers_place() -> None:
     aegle("fix", first(), "--keep", "unmasked", "--box", "0,0,640,40", "--box", "0,0,640,480@first")
     book = PixelBook(SITE / "pixel-rules.json")
     assert [tuple(box) for box in book.rules()[0].boxes] == [(0, 0, 640, 40, 1, 0), (0, 0, 640, 480, 1, 1)]
-    aegle("fix", first(), "--keep", "unmasked", "--box", "0,0,640,20", "--box", "0,700,640,20")
+    again = ("fix", first(), "--keep", "unmasked", "--box", "0,0,640,20", "--box", "0,700,640,20")
+    with pytest.raises(Conflict, match=r"all but 0,0,640,40 0,0,640,480@1, by anna with omar.* --replace"):
+        aegle(*again)
+    aegle(*again, "--replace")
     (rule,) = book.rules()
     assert len(rule.boxes) == 2
+    with pytest.raises(BadMessage, match="1024 pixels wide and 768 high"):
+        aegle("fix", first(), "--keep", "unmasked", "--box", "0,700,640,69", "--replace")
     for words in (
         ["--keep", "unmasked"],
         ["--keep", "all", "--box", "0,0,1,1"],
