@@ -1,5 +1,6 @@
 """`aegle quarantine`: what is held is shown and decided by a named person; a rule for a device frees its pictures."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from typer.testing import CliRunner, Result
 from aegle import config
 from aegle.access import Role
 from aegle.cli import app
-from aegle.deid import Held, HoldReason, Pseudonyms, deidentify, profile
+from aegle.deid import FirstSeen, Held, HoldReason, Pseudonyms, deidentify, profile
 from aegle.deid.engine import Deidentified
 from aegle.deid.masks import Keep
 from aegle.deid.pixel_book import PixelBook, name_of
 from aegle.deid.table import DEFAULT_OPTIONS
+from aegle.deid.value_book import ValueBook
 from aegle.demo.studies import SyntheticPatient, write_still
 from aegle.errors import BadMessage, Conflict, Forbidden, NotFound
 from aegle.intake.quarantine import Quarantine, Settlement
@@ -156,6 +158,29 @@ def test_rules_are_listed_and_withdrawn_by_two_where_less_would_be_covered() -> 
     trail.close()
     assert (last.act, {last.principal, before.principal}) == ("site:rule:remove", {"user:anna", "user:omar"})
     assert last.facts["boxes"] == "0,0,640,40" and "1024 x 768" in str(last.facts["device"])
+
+
+def test_a_word_is_decided_by_a_person_and_an_approval_taken_back_names_the_studies(held: Path) -> None:
+    with closing(ValueBook(SITE / "values.db")) as book:
+        (word,) = book.add({FirstSeen(keyword="ProtocolName", value="Ottokar")})
+    spool = Spool(SITE / "spool", 1 << 30)
+    item = spool.receive([held.read_bytes()], Door.DIMSE)
+    quarantine().hold(item, Held(reason=HoldReason.FIRST_SEEN_VALUE, detail=""), "2.25.77", (word,))
+    spool.settle(item)
+
+    def decide(what: str, *who: str) -> Result:
+        return CliRunner().invoke(
+            app, ["deid", "values", what, word, "--site", "st-anna", *who], catch_exceptions=False
+        )
+
+    assert decide("approve").exit_code != 0, "it asks who decides"
+    with pytest.raises(Forbidden):
+        decide("approve", "--as", "clara", "--password", PASSWORD)
+    decide("approve", "--as", "anna", "--password", PASSWORD)
+    said = decide("deny", "--as", "anna", "--password", PASSWORD).output
+    assert "2.25.77" in said and "curl -X DELETE" in said
+    with closing(ValueBook(SITE / "values.db")) as book:
+        assert book.words()[0].decided_by == "anna"
 
 
 def test_boxes_are_painted_and_a_later_rule_takes_the_earliers_place() -> None:
