@@ -130,7 +130,9 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.IDENTIFIER_LEFT: Reason(
         text="One of the object's own identifiers was still found after de-identification.",
-        remedy="Tell the site's administrator: the attribute named in the detail holds an identity.",
+        remedy="Leave it out. In the original, empty the attribute that the detail names, or have its maker do it; send that. "
+        "Where it names raw bytes or a frame instead, they are a number in a binary value, or a comment in or behind the "
+        "picture: export it again, uncompressed.",
     ),
     HoldReason.CHECK_FAILED: Reason(
         text="The independent check of the de-identified object failed.",
