@@ -31,7 +31,10 @@ def show_all(
     everything: Annotated[bool, typer.Option("--decided", help="Also what is decided.")] = False,
     home_path: HomePath = HOME,
 ) -> None:
-    """List what is held, latest first, with the reason."""
+    """List what is held, latest first, with the reason.
+
+    Example: `aegle quarantine list --site st-anna`
+    """
     place, _ = site_of(home_path, site)
     record(place, Act.SITE_QUARANTINE_VIEW, site=site)
     rows = []
@@ -44,7 +47,10 @@ def show_all(
 
 @app.command()
 def show(name: Name, site: SiteName, person: As, password: Password, home_path: HomePath = HOME) -> None:
-    """Show one held object: why it is held, what helps, and which device made it. Its picture is on the site's page."""
+    """Show one held object: why it is held, what helps, and which device made it. Its picture is on the site's page.
+
+    Example: `aegle quarantine show 0f82a5c19d3e7b46 --site st-anna --as anna`
+    """
     place, folder = site_of(home_path, site)
     require_person(place, site, person, password, Act.SITE_QUARANTINE_INSPECT)
     quarantine = quarantine_of(place, site)
@@ -106,7 +112,10 @@ def _vouch(home_path: Path, site: str, name: str, person: str, password: str) ->
 
 @app.command()
 def reject(name: Name, site: SiteName, person: As, password: Password, home_path: HomePath = HOME) -> None:
-    """Leave a held object out for good. It stays sealed; its study goes on without it."""
+    """Leave a held object out for good. It stays sealed; its study goes on without it.
+
+    Example: `aegle quarantine reject 0f82a5c19d3e7b46 --site st-anna --as anna`
+    """
     _settle(home_path, site, name, Settlement.REJECTED, person, password)
     console.print("It is left out, and stays sealed. Its study goes on without it.")
 
@@ -116,6 +125,7 @@ def replace(name: Name, site: SiteName, person: As, password: Password, home_pat
     """Let an object held as CHANGED_SOURCE take the place of the one admitted before, as after a correction in the PACS.
 
     The bytes before stay in the archive's folder `replaced/` and are read by nobody; the study is read anew.
+    Example: `aegle quarantine replace 0f82a5c19d3e7b46 --site st-anna --as anna`
     """
     _settle(home_path, site, name, Settlement.REPLACING, person, password)
     console.print("It takes the place of the one admitted before. That one is kept aside.")

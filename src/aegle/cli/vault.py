@@ -60,6 +60,7 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
     """Put a backup in the vault's place. Stop the site first; the vault that was there is kept beside it.
 
     What came in since the backup is not in it: send it again, and it is admitted under the same aliases.
+    Example: `aegle vault restore /mnt/backup/vault-2026-11-25 --site st-anna`
     """
     place, folder, keys = _opened(home_path, site)
     with stopped(folder, site):
@@ -75,7 +76,10 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
 
 @app.command()
 def rotate(site: SiteName, home_path: HomePath = HOME) -> None:
-    """Seal the vault under a new key. Stop the site first. Stopped half-way, the same command goes on."""
+    """Seal the vault under a new key. Stop the site first. Stopped half-way, the same command goes on.
+
+    Example: `aegle vault rotate --site st-anna`
+    """
     place, folder, keys = _opened(home_path, site)
     with stopped(folder, site), wiring.site_secrets(place, site) as secrets:
         record(place, Act.CLI_VAULT_ROTATE, site=site)
