@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from aegle.errors import BadMessage
 from aegle.records import AuditEvent, AuditOutcome, SiteKind
 
 
@@ -60,6 +61,7 @@ class Act(StrEnum):
     SITE_QUARANTINE_INSPECT = "site:quarantine:inspect"  #: a person looked into a held object
     SITE_QUARANTINE_LOOK = "site:quarantine:look"  #: a person looked at a held picture as it is
     SITE_RULE_ADD = "site:rule:add"  #: a person said what a device burns into its pictures
+    SITE_RULE_REMOVE = "site:rule:remove"  #: a person withdrew what was said of a device's pictures, or replaced it
     SITE_VALUES_VIEW = "site:values:view"  #: a person looked at the words that wait for a decision
     SITE_VALUE_DECIDE = "site:value:decide"  #: a person approved or denied a word of a kept attribute
     SITE_PROFILE_PROPOSE = "site:profile:propose"  #: a person proposed a profile that lets more out than the default
@@ -117,10 +119,15 @@ FACTS = frozenset(
     {
         "reason", "door", "peer", "sop_class", "transfer_syntax", "size_bytes", "digest", "count", "state", "attempt",
         "bundle", "policy", "threshold", "status", "route", "method", "role", "seconds", "retryable", "chain", "kind",
-        "role_from", "role_to", "profile", "software", "code", "rows", "keyword",
+        "role_from", "role_to", "profile", "software", "code", "rows", "keyword", "frame", "device", "boxes",
     }
 )  # fmt: skip
-"""The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value."""
+"""The only keys an audit event's facts may have. None can carry a name, a file name, a query or a DICOM value, but for
+`device`: a manufacturer and a model that the site approved as words that say nothing about a person."""
+
+
+_WITH_REASON = frozenset({Act.SITE_IDENTITY_REVEAL, Act.SITE_REVEAL_CONFIRM, Act.SITE_PROFILE_PROPOSE})
+"""What nobody does without saying why."""
 
 
 class Role(StrEnum):
@@ -144,8 +151,8 @@ ROLES_OF: dict[SiteKind | None, tuple[Role, ...]] = {
 _SESSION = {Act.PAGE_SESSION_OPEN, Act.PAGE_SESSION_CLOSE, Act.PAGE_OWN_ACCOUNT_CHANGE}
 _READ_STUDIES = {Act.SITE_STUDIES_LIST, Act.SITE_STUDY_VIEW, Act.SITE_FRAME_READ, Act.SITE_REPORT_VIEW}
 _ADMINISTER = {
-    Act.SITE_QUARANTINE_SETTLE, Act.SITE_QUARANTINE_INSPECT, Act.SITE_QUARANTINE_LOOK, Act.SITE_RULE_ADD, Act.SITE_VALUES_VIEW,
-    Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
+    Act.SITE_QUARANTINE_SETTLE, Act.SITE_QUARANTINE_INSPECT, Act.SITE_QUARANTINE_LOOK, Act.SITE_RULE_ADD, Act.SITE_RULE_REMOVE,
+    Act.SITE_VALUES_VIEW, Act.SITE_VALUE_DECIDE, Act.SITE_PROFILE_PROPOSE, Act.SITE_PROFILE_AGREE, Act.SITE_IDENTITY_REVEAL,
     Act.SITE_REVEAL_CONFIRM, Act.SITE_AUDIT_VIEW, Act.PAGE_ACCOUNT_CHANGE, Act.ARCHIVE_INSTANCE_DELETE,
 }  # fmt: skip
 _INTAKE = {
@@ -196,7 +203,10 @@ def event(
     subject: str = "",
     **facts: str | int | float | bool,
 ) -> AuditEvent:
-    """A new audit event, stamped now. Raises ValueError on a fact key outside `FACTS`: a leak is a bug of ours."""
+    """A new audit event, stamped now. Raises BadMessage for an act that is done for a reason and gives none; ValueError on a
+    fact key outside `FACTS`: a leak is a bug of ours."""
+    if outcome is AuditOutcome.OK and act in _WITH_REASON and not str(facts.get("reason", "")).strip():
+        raise BadMessage("say why: the reason is empty, and it is what the audit trail keeps of this")
     unknown = facts.keys() - FACTS
     if unknown:
         raise ValueError(f"audit facts not in the allow-list: {sorted(unknown)}")
@@ -214,6 +224,23 @@ def event(
 
 def _bounded(facts: Mapping[str, str | int | float | bool]) -> dict[str, str | int | float | bool]:
     return {key: value[:200] if isinstance(value, str) else value for key, value in facts.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which events somebody looks for: each by a part of it, whatever its capitals; empty for any."""
+
+    act: str = ""
+    who: str = ""
+    subject: str = ""  #: the entry, study, account or site that the act was of
+
+    def fits(self, event: AuditEvent) -> bool:
+        """Whether the event holds every part asked for."""
+        asked = ((self.act, event.act), (self.who, event.principal), (self.subject, event.subject))
+        return all(part.casefold() in whole.casefold() for part, whole in asked)
+
+
+EVERYTHING = Wanted()
 
 
 class Novelty:

@@ -9,9 +9,17 @@ from playwright.sync_api import Browser
 from pydicom import dcmread
 from webstage import Reader, Stage, failed, predicted, rejected
 
+from aegle import access
+from aegle.access import Act
+from aegle.deid import Held, HoldReason
+from aegle.deid.masks import Box
 from aegle.demo.studies import SyntheticPatient, write_still
+from aegle.errors import Conflict
 from aegle.intake.quarantine import Settlement
+from aegle.intake.spool import Door, Spooled
+from aegle.local.audit import ChainedLines
 from aegle.records import AuditOutcome
+from aegle.site.pages.held_object import Looked
 from aegle.site.state import Step
 
 pytestmark = pytest.mark.peer("chromium")
@@ -171,6 +179,11 @@ def test_words_seen_for_the_first_time_are_decided_once_and_what_waited_goes_on(
     is_clean(adam)
     page.get_by_role("button", name="Approve Ottokar's microscope").click()
     page.get_by_role("heading", name="Decided").wait_for()
+    page.get_by_role("link", name="Decide about all 2 at once").click()
+    assert "lens <b>" in page.inner_text("main") and "Ottilie" in page.inner_text("main")
+    is_clean(adam)
+    assert page.get_by_role("button", name="approve all 2").count()
+    page = adam.go("/values")
     page.get_by_role("button", name="Deny Ottilie").click()
     page.get_by_role("button", name="Approve lens <b>").click()
     page.get_by_role("heading", name="Nothing waits for a decision").wait_for()
@@ -217,6 +230,36 @@ def test_a_held_picture_is_blurred_until_an_administrator_asks_to_see_it(
     hospital.program.quarantine.settle(entry.entry_id, Settlement.REJECTED, by="adam")
 
 
+def test_suspected_text_is_let_in_only_by_somebody_who_saw_its_frame(
+    hospital: Stage, adam: Person, drawn: Path
+) -> None:
+    quarantine, spool = hospital.program.quarantine, hospital.program.spool
+    (path,) = write_still(drawn / "7", seed=7, finding="NILM", patient=SyntheticPatient(patient_id="WEB-7", name="W^7"))
+    temporary = spool.incoming / "seen"
+    temporary.write_bytes(path.read_bytes())
+    places = (Box(100, 100, 80, 20, 1, 1),)
+    item = Spooled(path=temporary, door=Door.UPLOAD)
+    entry = quarantine.hold(item, Held(reason=HoldReason.TEXT_SUSPECTED, detail="1 place(s)", places=places), "")
+    temporary.unlink()
+    page = adam.go(f"/held/{entry.entry_id}")
+    says_so = page.get_by_role("button", name="It names nobody")
+    assert not says_so.count() and not page.get_by_role("button", name="Try again").count()
+    until(page, "document.querySelector('.held-picture').naturalWidth > 100")
+    with pytest.raises(Conflict):
+        Looked().require(hospital.program, entry, "adam")
+    page.get_by_role("link", name="Show it as it is").click()
+    until(page, "document.querySelector('.held-picture').naturalWidth > 100")
+    says_so.click()
+    assert "waits for a second person" in page.inner_text("main")
+    assert quarantine.entry(entry.entry_id).state is Settlement.OPEN
+    is_clean(adam)
+    events = [event for event in hospital.program.ports.audit.read(50) if event.subject == entry.entry_id]
+    assert {("site:quarantine:look", 1), ("site:quarantine:settle", "vouched")} <= {
+        (event.act, event.facts.get("frame") or event.facts.get("state")) for event in events
+    }
+    quarantine.settle(entry.entry_id, Settlement.REJECTED, by="adam")
+
+
 def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) -> None:
     words = clara.go("/").inner_text("main")
     for expected in ("read, PACS not reached", "not read", "failed", "Web Patient1"):
@@ -227,8 +270,17 @@ def test_the_list_holds_every_state_and_is_clean(clara: Person, adam: Person) ->
 
 
 def test_the_trail_is_clean_and_holds_refusals(hospital: Stage, adam: Person) -> None:
-    adam.go("/audit")
+    commands = ChainedLines(hospital.program.folder.audit, "st-anna", "cli")
+    commands.append(
+        access.event(Act.SITE_IDENTITY_REVEAL, principal="user:omar", subject="AG-1", reason="recall of a test")
+    )
+    commands.close()
+    assert "by command" in adam.go("/audit").inner_text("main")
     is_clean(adam)
+    adam.page.get_by_label("Who").fill("omar")
+    adam.page.get_by_role("button", name="Find").click()
+    (row,) = adam.page.get_by_role("row").all()[1:]
+    assert "site:identity:reveal" in row.inner_text() and "reason recall of a test" in row.inner_text()
     outcomes = {event.outcome for event in hospital.program.ports.audit.read(500)}
     assert AuditOutcome.REFUSED in outcomes
 

@@ -28,7 +28,7 @@ _FOCUS = """() => {
 @pytest.fixture(scope="module")
 def adam(hospital: Stage, browser: Browser) -> Iterator[Person]:
     """The administrator of a site with words that wait and words that are decided, on a telephone."""
-    words = ("SomaScan Definition Edge Plus 64", "Thorax routine with contrast", "Abdomen")
+    words = ("SomaScan Definition Edge Plus 64", "Thorax routine with contrast", "A" * 64)
     hospital.program.values.add({FirstSeen(keyword="ProtocolName", value=word) for word in words})
     hospital.program.values.decide(hospital.program.values.words()[0].digest, Decision.APPROVE, "adam")
     someone = Person(browser, hospital.address, viewport={"width": 390, "height": 844})
@@ -40,6 +40,12 @@ def adam(hospital: Stage, browser: Browser) -> Iterator[Person]:
 @pytest.mark.parametrize("path", PATHS)
 def test_nothing_scrolls_sideways(path: str, adam: Person) -> None:
     assert adam.go(path).evaluate(_WIDE) == 0
+
+
+def test_a_long_word_leaves_the_buttons_in_a_window_of_1280_pixels(adam: Person) -> None:
+    adam.page.set_viewport_size({"width": 1280, "height": 900})
+    assert adam.go("/values").evaluate(_WIDE) == 0
+    adam.page.set_viewport_size({"width": 390, "height": 844})
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from aegle.local.archive import FileArchive
 from aegle.local.audit import ChainedLines
 from aegle.local.provisioner import SITE_SECRETS, free_port
 from aegle.local.secrets import FileSecrets
+from aegle.local.trails import newest_in
 from aegle.pages.accounts import SignIn, new_account
 from aegle.records import (
     AuditHead,
@@ -138,6 +140,7 @@ def running(folder: Path, name: str, kind: SiteKind, *, pacs: bool = False, quie
     accounts = SqliteAccounts(place.accounts)
     ports = SitePorts(
         secrets=secrets, archive=archive, audit=audit, hub=hub, heads=lambda: [audit.head()],
+        trail=partial(newest_in, place.audit, name),
         door_port=free_port(), archive_port=free_port(), pages_port=free_port(),
     )  # fmt: skip
     program = SiteProgram(name, config, place, ports)

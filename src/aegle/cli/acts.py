@@ -1,9 +1,12 @@
 """Which act each command is, and the trail in which a command writes it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from aegle import access
 from aegle.access import Act
+from aegle.errors import AegleError
 from aegle.local.audit import ChainedLines
 from aegle.local.home import Home
 from aegle.records import AuditOutcome
@@ -32,10 +35,12 @@ ACTS = MappingProxyType(
         "labels export": Act.HUB_LABELS_QUERY,
         "labels query": Act.HUB_LABELS_QUERY,
         "quarantine fix": Act.SITE_RULE_ADD,
+        "quarantine forget-rule": Act.SITE_RULE_REMOVE,
         "quarantine list": Act.SITE_QUARANTINE_VIEW,
         "quarantine reject": Act.SITE_QUARANTINE_SETTLE,
         "quarantine release": Act.SITE_QUARANTINE_SETTLE,
         "quarantine replace": Act.SITE_QUARANTINE_SETTLE,
+        "quarantine rules": Act.SITE_QUARANTINE_VIEW,
         "quarantine show": Act.SITE_QUARANTINE_INSPECT,
         "send": Act.CLI_FILES_SEND,
         "site add": Act.CLI_CONFIG_CHANGE,
@@ -99,3 +104,14 @@ def record(
         trail.append(access.event(act, outcome, principal=principal, site=site, subject=subject, **facts))
     finally:
         trail.close()
+
+
+@contextmanager
+def refusals_told(place: Home, act: Act, *, site: str, subject: str, principal: str) -> Iterator[None]:
+    """Writes into the trail that an act was refused, and by which error, where the block raises one of ours."""
+    try:
+        yield
+    except AegleError as error:
+        refused, code = AuditOutcome.REFUSED, error.meaning.code
+        record(place, act, refused, site=site, subject=subject, principal=principal, reason=code)
+        raise

@@ -40,6 +40,17 @@ def require_person(place: Home, site: str, person: str, password: str, act: Act)
             raise
 
 
+def has_accounts(place: Home, site: str) -> bool:
+    """Whether anybody can sign in at the site."""
+    from aegle.local.accounts import SqliteAccounts
+
+    path = SiteFolder(root=place.site(site)).accounts
+    if not path.exists():
+        return False
+    with closing(SqliteAccounts(path)) as accounts:
+        return bool(accounts.all())
+
+
 def _require_may(sign_in: "SignIn", person: str, password: str, act: Act) -> None:
     token, principal = sign_in.open(person, password)
     sign_in.close(token)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from aegle.access import Act
-from aegle.cli.acts import record
+from aegle.cli.acts import record, refusals_told
 from aegle.cli.chosen import Options, ProfileFile
 from aegle.cli.persons import As, Password, require_person
 from aegle.cli.places import HOME, HomePath, home
@@ -115,7 +115,10 @@ def propose(
     """
     rules, place = chosen(options, file), home(home_path)
     require_person(place, site, person, password, Act.SITE_PROFILE_PROPOSE)
-    made = _agreements(place, site).propose(rules, person, reason)
+    with refusals_told(
+        place, Act.SITE_PROFILE_PROPOSE, site=site, subject=rules.digest[:16], principal=f"user:{person}"
+    ):
+        made = _agreements(place, site).propose(rules, person, reason)
     _tell(place, site, person, Act.SITE_PROFILE_PROPOSE, made)
     console.print(f"Proposed: {', '.join(rules.weaker_by)}. Another administrator of {site} now runs:")
     console.print(f"  aegle deid profile agree {rules.digest[:16]} --site {site} --as NAME", highlight=False)
@@ -136,7 +139,8 @@ def agree(
     """
     place = home(home_path)
     require_person(place, site, person, password, Act.SITE_PROFILE_AGREE)
-    agreed = _agreements(place, site).agree(digest, person)
+    with refusals_told(place, Act.SITE_PROFILE_AGREE, site=site, subject=digest[:16], principal=f"user:{person}"):
+        agreed = _agreements(place, site).agree(digest, person)
     _tell(place, site, person, Act.SITE_PROFILE_AGREE, agreed)
     console.print(f"Agreed: {agreed.name}, which lets out beyond the default: {_let_out(agreed)}.", markup=False)
     console.print(
@@ -168,4 +172,5 @@ def _agreements(place: Home, site: str) -> Agreements:
 
 
 def _tell(place: Home, site: str, person: str, act: Act, item: Agreement) -> None:
-    record(place, act, site=site, subject=item.digest[:16], principal=f"user:{person}", profile=item.digest)
+    who = f"user:{person}"
+    record(place, act, site=site, subject=item.digest[:16], principal=who, profile=item.digest, reason=item.reason)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aegle import wiring
-from aegle.access import Act
+from aegle.access import Act, Wanted
 from aegle.cli.acts import record
 from aegle.cli.places import HOME, HomePath, home
 from aegle.cli.terminal import listed, terminal
@@ -46,11 +46,16 @@ def verify_all(home_path: HomePath = HOME) -> None:
 def show(
     site: Annotated[str, typer.Option(help="A site's name, or `hub`; default: all.")] = "",
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="How many acts.")] = 40,
+    act: Annotated[str, typer.Option(help="Only acts whose name holds this: `quarantine`, `identity:reveal`.")] = "",
+    who: Annotated[str, typer.Option(help="Only what this account did, or one whose name holds this.")] = "",
+    subject: Annotated[
+        str, typer.Option("--of", help="Only what was done to this: a held object, a study, an alias.")
+    ] = "",
     home_path: HomePath = HOME,
 ) -> None:
-    """Show the latest acts, latest first.
+    """Show the latest acts, latest first, with their facts: the reason of a reveal, what was decided.
 
-    Example: `aegle audit show --site st-anna`
+    Example: `aegle audit show --site st-anna --act quarantine --who anna`
     """
     place = home(home_path)
     if site not in ("", "hub") or not place.hub.exists():  # beside a `target: gcp` there is the commands' trail alone
@@ -58,10 +63,10 @@ def show(
     record(place, Act.CLI_AUDIT_SHOW, site=site if site != "hub" else "", count=count)
     rows = [
         (f"{event.happened_at.astimezone():%Y-%m-%d %H:%M:%S}", chain, event.act, event.outcome.value, event.principal,
-         event.subject[-24:])
-        for chain, event in newest(trails(place, (), site), count)
+         event.subject[-24:], ", ".join(f"{key} {value}" for key, value in event.facts.items()))
+        for chain, event in newest(trails(place, (), site), count, Wanted(act=act, who=who, subject=subject))
     ]  # fmt: skip
-    console.print(listed(("when", "chain", "act", "outcome", "who", "of what"), rows, whole=("act",)))
+    console.print(listed(("when", "chain", "act", "outcome", "who", "of what", "facts"), rows, whole=("act",)))
 
 
 def _show_proofs(proofs: list[Proof]) -> None:

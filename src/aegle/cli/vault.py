@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from aegle import wiring
+from aegle import access, wiring
 from aegle.access import Act
 from aegle.cli.acts import record
 from aegle.cli.keeping import stopped
@@ -60,6 +60,7 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
     """Put a backup in the vault's place. Stop the site first; the vault that was there is kept beside it.
 
     What came in since the backup is not in it: send it again, and it is admitted under the same aliases.
+    Example: `aegle vault restore /mnt/backup/vault-2026-11-25 --site st-anna`
     """
     place, folder, keys = _opened(home_path, site)
     with stopped(folder, site):
@@ -75,7 +76,10 @@ def restore(source: Backup, site: SiteName, home_path: HomePath = HOME) -> None:
 
 @app.command()
 def rotate(site: SiteName, home_path: HomePath = HOME) -> None:
-    """Seal the vault under a new key. Stop the site first. Stopped half-way, the same command goes on."""
+    """Seal the vault under a new key. Stop the site first. Stopped half-way, the same command goes on.
+
+    Example: `aegle vault rotate --site st-anna`
+    """
     place, folder, keys = _opened(home_path, site)
     with stopped(folder, site), wiring.site_secrets(place, site) as secrets:
         record(place, Act.CLI_VAULT_ROTATE, site=site)
@@ -108,6 +112,7 @@ def reveal(
     place, folder, keys = _opened(home_path, site)
     if person == second:
         raise Forbidden("a second person must confirm: --with somebody else")
+    access.event(Act.SITE_IDENTITY_REVEAL, reason=reason)  # refused without one, whoever asks
     require_person(place, site, person, password, Act.SITE_IDENTITY_REVEAL)
     require_person(place, site, second, second_password, Act.SITE_REVEAL_CONFIRM)
     for who, act in ((second, Act.SITE_REVEAL_CONFIRM), (person, Act.SITE_IDENTITY_REVEAL)):

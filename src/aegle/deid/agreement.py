@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aegle import api, durable
 from aegle.deid.profile import Profile
-from aegle.errors import BadConfig, Conflict, Forbidden, NotFound
+from aegle.errors import BadConfig, BadMessage, Conflict, Forbidden, NotFound
 
 FILE = "agreements.json"  #: below a site's folder
 _turn = threading.Lock()
@@ -44,7 +44,10 @@ class Agreements:
         return api.decode(list[Agreement], self._path.read_bytes()) if self._path.exists() else []
 
     def propose(self, profile: Profile, by: str, reason: str) -> Agreement:
-        """Write a proposal down; durable. Raises Conflict for a profile that needs none or is agreed already."""
+        """Write a proposal down; durable. Raises BadMessage without a reason, Conflict for a profile that needs no agreement
+        or has one."""
+        if not reason.strip():
+            raise BadMessage("say why the site needs it: the reason is empty, and the second person decides by it")
         if not profile.weaker_by:
             raise Conflict("this profile is as strict as the default one; it needs nobody's agreement")
         if self.holds(profile):

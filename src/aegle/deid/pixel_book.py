@@ -1,6 +1,8 @@
 """A site's pixel rules: what a person who looked at one device's pictures knows of them, in one JSON file."""
 
+import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,9 +38,25 @@ class PixelBook:
             raise BadMessage("the object does not name its device; a rule needs manufacturer and model")
         if rule.boxes and not (rule.columns and rule.rows):
             raise BadMessage("boxes need the size of the picture")
-        others = [known for known in self.rules() if _device(known) != _device(rule)]
+        self._write([rule, *(known for known in self.rules() if _device(known) != _device(rule))])
+
+    def in_place_of(self, rule: PixelRule) -> PixelRule | None:
+        """The rule whose place this one would take, if it says something else."""
+        same = (known for known in self.rules() if _device(known) == _device(rule))
+        return next((known for known in same if (known.keep, known.boxes) != (rule.keep, rule.boxes)), None)
+
+    def remove(self, rule: PixelRule) -> None:
+        """Take a rule out; durable."""
+        self._write([known for known in self.rules() if known != rule])
+
+    def _write(self, rules: Sequence[PixelRule]) -> None:
         with self._turn:
-            durable.write(self._path, api.encode((rule, *others), tuple[PixelRule, ...]))
+            durable.write(self._path, api.encode(tuple(rules), tuple[PixelRule, ...]))
+
+
+def name_of(rule: PixelRule) -> str:
+    """What a rule is called in lists and in the trail: eight hexadecimal digits of its digest."""
+    return hashlib.sha256(api.encode(rule)).hexdigest()[:8]
 
 
 def _device(rule: PixelRule) -> PixelRule:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aegle.deid.masks import Box
 from aegle.references import InstanceRef
 
 
@@ -59,6 +60,7 @@ class Held:
     detail: str
     source: InstanceRef | None = field(default=None, repr=False)  #: the original UIDs, where they could be read
     first_seen: frozenset[FirstSeen] = field(default=frozenset(), repr=False)  #: under FIRST_SEEN_VALUE: decide these
+    places: tuple[Box, ...] = ()  #: under TEXT_SUSPECTED: where, each in one frame
 
 
 REASONS: dict[HoldReason, Reason] = {
@@ -108,7 +110,8 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.TEXT_SUSPECTED: Reason(
         text="The text detector sees text in the picture.",
-        remedy="Look at the picture. Mask the place by a pixel rule, or release the object if it is no identity.",
+        remedy="Look at the frames that are named, as they are. Mask the place by a rule for the device (`aegle quarantine fix`, "
+        "or a pixel rule in the profile); where the text names nobody, two people who looked let the object in.",
     ),
     HoldReason.RECOGNIZABLE: Reason(
         text="The object says that a person can be recognised in it.", remedy="It stays at the site."
@@ -132,7 +135,9 @@ REASONS: dict[HoldReason, Reason] = {
     ),
     HoldReason.IDENTIFIER_LEFT: Reason(
         text="One of the object's own identifiers was still found after de-identification.",
-        remedy="Tell the site's administrator: the attribute named in the detail holds an identity.",
+        remedy="Leave it out. In the original, empty the attribute that the detail names, or have its maker do it; send that. "
+        "Where it names raw bytes or a frame instead, they are a number in a binary value, or a comment in or behind the "
+        "picture: export it again, uncompressed.",
     ),
     HoldReason.CHECK_FAILED: Reason(
         text="The independent check of the de-identified object failed.",

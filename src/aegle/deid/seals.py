@@ -32,7 +32,10 @@ class Seals:
             value = self._try(number, kind, alias, sealed)
             if value is not None:
                 return value
-        raise Unreadable("the vault's key is wrong, or a value of the vault was changed")
+        raise Unreadable(
+            "the vault's key is wrong, or a value of the vault was changed. Put the key that it was sealed under back into the "
+            "site's secrets (vault-key), or a backup that this key opens in its place: aegle vault restore"
+        )
 
     def is_newest(self, kind: str, alias: str, sealed: bytes) -> bool:
         """Whether the newest key opens it."""

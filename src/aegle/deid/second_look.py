@@ -4,6 +4,7 @@ It holds what it doubts for a person to look at, and never changes a picture. Dr
 extra (`pip install aegle[text]`) adds RapidOCR, whose models come in its wheel; nothing is downloaded.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Self
 
 from aegle.deid.child import Child
 from aegle.deid.classes import CLASSES, PixelRisk
+from aegle.deid.masks import Box
 from aegle.deid.outcome import Deidentified, TextRisk
 from aegle.deid.reasons import Held, HoldReason
 
@@ -56,14 +58,22 @@ class SecondLook:
         answer = self._child.ask({"path": str(written)})
         if answer is None:
             return Held(reason=HoldReason.TEXT_SUSPECTED, detail="the text detector could not look at the picture")
-        places: list[list[int]] = answer["places"]
-        if not places:
-            return None
-        left, top, width, height, *_ = places[0]
-        detail = f"{len(places)} place(s), the first {width}x{height} pixels at {left},{top}"
-        return Held(reason=HoldReason.TEXT_SUSPECTED, detail=detail)
+        places = tuple(Box(*place) for place in answer["places"])
+        return (
+            Held(reason=HoldReason.TEXT_SUSPECTED, detail=_told(places, answer["frames"]), places=places)
+            if places
+            else None
+        )
 
     def _is_due(self, done: Deidentified) -> bool:
         if self._looking is Looking.NONE or CLASSES[done.alias.sop_class].risk is PixelRisk.NONE:
             return False
         return done.text_risk >= _FROM[self._looking]
+
+
+def _told(places: Sequence[Box], frames: int) -> str:
+    """Where the text is, and never what it says."""
+    numbers = sorted({place.first for place in places})
+    named = f"frame{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))} of {frames}: " if frames > 1 else ""
+    left, top, width, height, *_ = places[0]
+    return f"{named}{len(places)} place(s), the first {width}x{height} pixels at {left},{top}"

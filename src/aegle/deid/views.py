@@ -8,7 +8,7 @@ darkest in each half of it, so that also a text in one frame of many is there to
 import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,16 @@ _THUMB = 32  #: pixels along a thumbnail's side
 View = NDArray[np.uint8]  #: `[rows, columns]` or `[rows, columns, 3]`
 
 
-def looks(path: Path) -> Iterator[View]:
+class Look(NamedTuple):
+    """One view, and of which frames it is: of one, or of what is brightest or darkest in several."""
+
+    view: View
+    first: int  #: from 1
+    last: int
+    kind: int = 0  #: which of a frame's views
+
+
+def looks(path: Path) -> Iterator[Look]:
     """Everything that is to be looked at. Raises ValueError beyond the bounds, and whatever a decoder does."""
     described = dcmread(path, defer_size=1 << 20)
     frames, samples = int(described.get("NumberOfFrames") or 1), described.SamplesPerPixel
@@ -38,16 +47,31 @@ def looks(path: Path) -> Iterator[View]:
     if pixels > FRAME_MAX_PIXELS or pixels * frames * samples * described.BitsAllocated // 8 > PICTURE_MAX_BYTES:
         raise ValueError("a picture beyond the bounds")
     views = (_views(frame, described) for frame in iter_pixels(path))
-    yield from _distinct(view for seen in (_chosen(views, frames) if frames > EACH else views) for view in seen)
+    chosen = _chosen(views, frames) if frames > EACH else ((n, n, seen) for n, seen in enumerate(views, 1))
+    yield from _distinct(
+        Look(view, first, last, kind) for first, last, seen in chosen for kind, view in enumerate(seen)
+    )
 
 
-def as_shown(path: Path, widest_px: int) -> View:
-    """The first frame as a viewer shows it, its longer side about `widest_px` at most. Peak memory: the frame, decoded.
-    Raises as `looks` does."""
+def each_frame(path: Path, look: Look) -> Iterator[tuple[int, View]]:
+    """The frames that a look is of, by number, each as that look shows it. Peak memory: a frame."""
+    described, numbers = dcmread(path, defer_size=1 << 20), range(look.first, look.last + 1)
+    for number, frame in zip(numbers, iter_pixels(path, indices=[n - 1 for n in numbers]), strict=True):
+        yield number, _views(frame, described)[look.kind]
+
+
+def frame_count(path: Path) -> int:
+    """How many frames an object says that it has."""
+    return int(dcmread(path, stop_before_pixels=True).get("NumberOfFrames") or 1)
+
+
+def as_shown(path: Path, widest_px: int, number: int = 1) -> View:
+    """Frame `number`, from 1, as a viewer shows it, its longer side about `widest_px` at most. Peak memory: the frame,
+    decoded. Raises as `looks` does."""
     described = dcmread(path, defer_size=1 << 20)
     if described.Rows * described.Columns * described.SamplesPerPixel * described.BitsAllocated // 8 > SHOWN_MAX_BYTES:
         raise ValueError("a picture beyond the bounds")
-    frame = next(iter_pixels(path, indices=[0]))
+    frame = next(iter_pixels(path, indices=[number - 1]))
     step = -(-max(frame.shape[:2]) // widest_px)
     views = _views(frame[::step, ::step].copy(), described)
     shown = views[-1] if described.PhotometricInterpretation.startswith("MONOCHROME") and len(views) > 2 else views[0]
@@ -95,13 +119,13 @@ def _stretched(frame: NDArray[Any], low: float, high: float) -> View:
     return np.asarray(np.clip(levels, 0, 255), np.uint8)
 
 
-def _distinct(views: Iterable[View]) -> Iterator[View]:
+def _distinct(seen: Iterable[Look]) -> Iterator[Look]:
     """Views that hold something, less those that look like another."""
     kept: list[View] = []
-    for view in views:
-        if view.min() < view.max() and not any(_alike(view, other) for other in kept):
-            kept.append(view)
-            yield view
+    for look in seen:
+        if look.view.min() < look.view.max() and not any(_alike(look.view, other) for other in kept):
+            kept.append(look.view)
+            yield look
 
 
 def _alike(one: View, other: View) -> bool:
@@ -111,12 +135,13 @@ def _alike(one: View, other: View) -> bool:
     return int(np.count_nonzero(difference > _ALIKE)) <= _ALIKE_PX
 
 
-def _chosen(frames: Iterable[list[View]], count: int) -> Iterator[list[View]]:
-    """First, last and odd frames of a loop, and the brightest and the darkest of its halves."""
+def _chosen(frames: Iterable[list[View]], count: int) -> Iterator[tuple[int, int, list[View]]]:
+    """First, last and odd frames of a loop, and the brightest and the darkest of its halves; each with its frames."""
     oddest: list[tuple[float, int, list[View]]] = []
     bright: list[View] = []
     dark: list[View] = []
     before: NDArray[np.float32] | None = None
+    begun = 1
     for number, views in enumerate(frames):
         thumb = _thumbnail(views[0])
         strange = 0.0 if before is None or before.shape != thumb.shape else float(np.abs(thumb - before).max())
@@ -127,12 +152,12 @@ def _chosen(frames: Iterable[list[View]], count: int) -> Iterator[list[View]]:
         bright = [np.maximum(most, view) for most, view in zip(bright, views, strict=True)] if bright else views
         dark = [np.minimum(least, view) for least, view in zip(dark, views, strict=True)] if dark else views
         if number in {0, count - 1}:
-            yield views
+            yield number + 1, number + 1, views
         if number in {count // 2, count - 1}:
-            yield bright
-            yield dark
-            bright, dark = [], []
-    yield from (views for _, _, views in oddest)
+            yield begun, number + 1, bright
+            yield begun, number + 1, dark
+            bright, dark, begun = [], [], number + 2
+    yield from ((number + 1, number + 1, views) for _, number, views in oddest)
 
 
 def _thumbnail(view: View) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ from aegle.deid.value_book import ValueBook
 from aegle.deid.values import Values
 from aegle.dicom.uids import is_uid
 from aegle.errors import Conflict, Refused
+from aegle.intake.differences import differences
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
 from aegle.intake.spool import Mark, Spool, Spooled
 from aegle.ports import Archive, AuditSink
@@ -141,18 +142,28 @@ class Intake:
         if said.sop_uid and self.vault.is_own_result(said.sop_uid):
             return judged(digest="", verdict=Settled.OWN_RESULT)
         digest, profile, values = self.pseudonyms.source_digest(item.path), self.profile(), self.values.current()
-        verdict = self._known(item, said, digest) or self._cleaned(item, target, digest, profile, values)
+        verdict = self._known(item, said, digest, target) or self._cleaned(item, target, digest, profile, values)
         return judged(digest=digest, verdict=verdict, terms=terms_of(profile, values))
 
-    def _known(self, item: Spooled, said: InstanceRef, digest: str) -> Held | StoredInstance | None:
+    def _known(self, item: Spooled, said: InstanceRef, digest: str, target: Path) -> Held | StoredInstance | None:
         """What is in the archive already, or what contradicts it; None for what is new, or is to replace what is there."""
         if item.mark is Mark.REPLACES or not is_uid(said.sop_uid):
             return None
         known = self.vault.admission(self.pseudonyms.uid(said.sop_uid))
         if known is not None and known.source_digest != digest:
-            detail = "other bytes under a SOP Instance UID admitted before"
-            return Held(reason=HoldReason.CHANGED_SOURCE, detail=detail)
+            return self._changed(item, known.alias.sop_uid, target)
         return self.archive.find(known.alias.sop_uid) if known is not None else None
+
+    def _changed(self, item: Spooled, alias: str, target: Path) -> Held:
+        """Why it is held, and for the person who decides what is new in it; that costs a second treatment."""
+        detail, before = "other bytes under a SOP Instance UID admitted before", self.archive.find(alias)
+        if before is not None:
+            with durable.storage():
+                done = deidentify(item.path, target, self.profile(), self.pseudonyms, self.values.current())
+            with contextlib.suppress(Exception):  # a help to whoever decides; the decision does not hang on it
+                new = f"this one would be held, {done.reason}" if isinstance(done, Held) else ""
+                detail = f"{detail}; {new or differences(self.archive.open(before), target)}"
+        return Held(reason=HoldReason.CHANGED_SOURCE, detail=detail)
 
     def _cleaned(
         self, item: Spooled, target: Path, digest: str, profile: Profile, values: Values

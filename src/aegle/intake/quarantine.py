@@ -13,7 +13,8 @@ from pathlib import Path
 
 from aegle import api, durable
 from aegle.deid import REASONS, Held, HoldReason
-from aegle.errors import Conflict, NotFound
+from aegle.deid.masks import Box
+from aegle.errors import Conflict, Forbidden, NotFound
 from aegle.intake import sealed
 from aegle.intake.spool import Door, Mark, Spool, Spooled
 
@@ -27,10 +28,19 @@ class Settlement(StrEnum):
     RETRIED = "retried"  #: it went back to the spool
     REPLACING = "replacing"  #: it is to go back to the spool, and to take the place of the one admitted before
     REPLACED = "replaced"  #: it went
+    CLEARED = "cleared"  #: two people looked, and its text names nobody: it is to go back to the spool, and in
+    LET_IN = "let-in"  #: it went
 
 
 #: What becomes of a decision once the object is in the spool again.
-_GIVEN_BACK = {Settlement.RELEASED: Settlement.RETRIED, Settlement.REPLACING: Settlement.REPLACED}
+_GIVEN_BACK = {
+    Settlement.RELEASED: Settlement.RETRIED,
+    Settlement.REPLACING: Settlement.REPLACED,
+    Settlement.CLEARED: Settlement.LET_IN,
+}
+
+#: What the object is marked by in the spool.
+_MARKS = {Settlement.REPLACING: Mark.REPLACES, Settlement.CLEARED: Mark.LOOKED_AT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +58,14 @@ class Entry:
     settled_by: str = ""  #: the person at the site who decided
     settled_at: datetime | None = None
     waits_for: tuple[str, ...] = ()  #: words that must be decided first, by their names in the site's list of values
+    places: tuple[Box, ...] = ()  #: where the text detector saw text, each in one frame
+    vouched_by: str = ""  #: the first of two people to say that this text names nobody
+    came_as: str = ""  #: what it was called in the spool when it was tried again
 
     @property
     def blocks_study(self) -> bool:
         """Whether its study waits, for a person's decision or for what follows it."""
         return self.state in {Settlement.OPEN, *_GIVEN_BACK} and REASONS[self.reason].blocks_study
-
-
-def _mark(entry: Entry) -> Mark | None:
-    if entry.state is Settlement.REPLACING:
-        return Mark.REPLACES
-    return Mark.LOOKED_AT if entry.reason is HoldReason.TEXT_SUSPECTED else None
 
 
 def entry_id_of(spooled_name: str) -> str:
@@ -85,6 +92,7 @@ class Quarantine:
             study_alias=study_alias,
             size_bytes=item.path.stat().st_size,
             waits_for=waits_for,
+            places=held.places,
         )
         sealed.seal(item.path, self._object(entry_id), self._key, entry_id)
         self._write(entry)
@@ -110,14 +118,41 @@ class Quarantine:
         """Write down a person's decision; the sealed object stays. Durable: the site's program acts on it, now or later.
 
         Raises NotFound; Conflict where it was decided before, or cannot be decided so."""
-        entry = self.entry(entry_id)
-        if entry.state is not Settlement.OPEN:
-            raise Conflict("This was decided before. Load the page again to see by whom.")
+        entry = self._open(entry_id)
         if state is Settlement.REPLACING and entry.reason is not HoldReason.CHANGED_SOURCE:
             raise Conflict("Only an object that was held as CHANGED_SOURCE can replace one admitted before.")
-        entry = replace(entry, state=state, settled_by=by, settled_at=datetime.now(UTC))
-        self._write(entry)
+        if state is Settlement.CLEARED:
+            raise Conflict("It takes two people to let suspected text in; each vouches for it.")
+        return self._decided(entry, state, by)
+
+    def vouch(self, entry_id: str, by: str) -> Entry:
+        """Write down that a person looked, and that the text which the detector saw names nobody; the second to say so lets
+        the object in. Durable.
+
+        Raises NotFound; Conflict where it was decided before, or is held for another reason; Forbidden for the first person
+        again."""
+        entry = self._open(entry_id)
+        if entry.reason is not HoldReason.TEXT_SUSPECTED:
+            raise Conflict("Only an object that was held as TEXT_SUSPECTED is let in because somebody looked.")
+        if entry.vouched_by == by:
+            raise Forbidden("You said so before. It takes another person, who looks as well.")
+        if entry.vouched_by:
+            return self._decided(entry, Settlement.CLEARED, by)
+        vouched = replace(entry, vouched_by=by)
+        self._write(vouched)
+        return vouched
+
+    def _open(self, entry_id: str) -> Entry:
+        entry = self.entry(entry_id)
+        if entry.state is not Settlement.OPEN:
+            when = f" on {entry.settled_at:%Y-%m-%d at %H:%M} UTC" if entry.settled_at else ""
+            raise Conflict(f"This was decided before: {entry.state.value} by {entry.settled_by or 'somebody'}{when}.")
         return entry
+
+    def _decided(self, entry: Entry, state: Settlement, by: str) -> Entry:
+        decided = replace(entry, state=state, settled_by=by, settled_at=datetime.now(UTC))
+        self._write(decided)
+        return decided
 
     def due(self) -> list[Entry]:
         """What was decided to go back to the spool and has not gone."""
@@ -126,8 +161,8 @@ class Quarantine:
     def give_back(self, entry: Entry, spool: Spool) -> Entry:
         """Put a due object into the spool, then write that down: a crash in between leaves an object that comes in twice,
         never one that is lost."""
-        spool.receive(self.read(entry.entry_id), entry.door, _mark(entry))
-        gone = replace(entry, state=_GIVEN_BACK[entry.state])
+        again = spool.receive(self.read(entry.entry_id), entry.door, _MARKS.get(entry.state))
+        gone = replace(entry, state=_GIVEN_BACK[entry.state], came_as=again.name)
         self._write(gone)
         return gone
 

@@ -26,6 +26,15 @@ class Door(StrEnum):
     UPLOAD = "upload"
 
 
+#: How it came in, for people.
+CAME = {
+    Door.DIMSE: "sent by a device or PACS (DICOM)",
+    Door.STOW: "sent over the web (DICOMweb)",
+    Door.FOLDER: "found in the watched folder",
+    Door.UPLOAD: "uploaded by a person",
+}
+
+
 class Mark(StrEnum):
     """What a person decided about an object that comes back from quarantine; at the end of its spooled name."""
 

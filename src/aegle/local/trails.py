@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aegle.access import EVERYTHING, Wanted
 from aegle.local.audit import Fault, read_newest, verify
 from aegle.local.home import Home
 from aegle.records import AuditEvent, AuditHead
+
+_SEARCHED = 20_000  #: lines of a chain, from its end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +52,24 @@ def prove(trail: Trail, heads: Sequence[AuditHead]) -> Proof | Fault:
     return Proof(chain=trail.chain, lines=found, witnessed=witnessed)
 
 
-def newest(found: Sequence[Trail], count: int) -> Iterator[tuple[str, AuditEvent]]:
-    """The latest events of several chains together, latest first, each with its chain's name."""
+def newest(found: Sequence[Trail], count: int, wanted: Wanted = EVERYTHING) -> Iterator[tuple[str, AuditEvent]]:
+    """The latest events of several chains together, latest first, each with its chain's name; those that are `wanted` among
+    the latest 20,000 of each chain."""
+    searched = count if wanted == EVERYTHING else max(count, _SEARCHED)
     events = [
-        (trail.chain, event) for trail in found if trail.path.exists() for event in read_newest(trail.path, count)
+        (trail.chain, event)
+        for trail in found
+        if trail.path.exists()
+        for event in read_newest(trail.path, searched)
+        if wanted.fits(event)
     ]
     yield from sorted(events, key=lambda item: item[1].happened_at, reverse=True)[:count]
+
+
+def newest_in(folder: Path, owner: str, count: int, wanted: Wanted = EVERYTHING) -> list[tuple[str, AuditEvent]]:
+    """As `newest`, of every chain in one folder."""
+    found = [Trail(chain=f"{owner}/{path.stem}", path=path) for path in sorted(folder.glob("*.jsonl"))]
+    return list(newest(found, count, wanted))
 
 
 def _path(folders: dict[str, Path], chain: str) -> Path:

@@ -6,7 +6,7 @@ A page that is not in the table does not exist; an act a role does not have is r
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,11 +36,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One request of a signed-in person."""
+    """One request of a signed-in person. `facts` go into its audit entry, put there by whoever answers."""
 
     request: Request
     principal: Principal
     session: str
+    facts: dict[str, str | int] = field(default_factory=dict)
 
 
 Answer = Callable[[Visit], Response | Awaitable[Response]]
@@ -156,7 +157,8 @@ class Shell:
             outcome = AuditOutcome.FAILED
             raise
         finally:
-            if page.method != "GET" or self._novelty.is_news(visit.session, page.act, subject, outcome):
+            said = (visit.session, page.act, subject, outcome, *map(str, visit.facts.values()))
+            if page.method != "GET" or self._novelty.is_news(*said):
                 await run_in_threadpool(self._tell, page.act, visit, subject, outcome)
         return answer
 
@@ -186,7 +188,8 @@ class Shell:
     def _tell(self, act: Act, visit: Visit, subject: str, outcome: AuditOutcome) -> None:
         name = f"user:{visit.principal.name}"
         role = visit.principal.role.value
-        self._audit.append(access.event(act, outcome, principal=name, site=self.place.site, subject=subject, role=role))
+        site, facts = self.place.site, {"role": role} | visit.facts
+        self._audit.append(access.event(act, outcome, principal=name, site=site, subject=subject, **facts))
 
     def _refuse_stranger(self, route: str, method: str, reason: str) -> None:
         """Audit a request that came without a session or under a foreign name: once in ten minutes for each route and

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from aegle.access import Wanted
 from aegle.ports import Archive, AuditSink, Hub, Lender, Secrets
-from aegle.records import AuditHead
+from aegle.records import AuditEvent, AuditHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,8 @@ class SitePorts:
     audit: AuditSink
     hub: Hub
     heads: Callable[[], Sequence[AuditHead]]  #: of every audit chain of this site, the commands' too
+    trail: Callable[[int, Wanted], Sequence[tuple[str, AuditEvent]]]
+    """The latest events of all these chains together, latest first, each with its chain's name."""
     door_port: int
     archive_port: int
     pages_port: int

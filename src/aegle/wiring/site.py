@@ -15,6 +15,7 @@ from aegle.local.enrolment import CREDENTIAL
 from aegle.local.home import Applied, Home
 from aegle.local.hub_client import HttpHub
 from aegle.local.secrets import FileSecrets
+from aegle.local.trails import newest_in
 from aegle.pages.accounts import SignIn
 from aegle.ports import AuditSink, Lender, Secrets
 from aegle.protocols.dicomweb_store import DicomWebStore
@@ -54,6 +55,7 @@ def running_site(home: Home, name: str) -> Iterator[SiteProgram]:
             audit=own.audit,
             hub=own.hub,
             heads=partial(heads_in, folder.audit, name),
+            trail=partial(newest_in, folder.audit, name),
             door_port=place.door_port,
             archive_port=place.archive_port,
             pages_port=place.pages_port,

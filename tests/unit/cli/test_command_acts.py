@@ -38,6 +38,8 @@ ACTS = {
     "quarantine reject": Act.SITE_QUARANTINE_SETTLE,
     "quarantine replace": Act.SITE_QUARANTINE_SETTLE,
     "quarantine fix": Act.SITE_RULE_ADD,
+    "quarantine rules": Act.SITE_QUARANTINE_VIEW,
+    "quarantine forget-rule": Act.SITE_RULE_REMOVE,
     "vault backup": Act.CLI_VAULT_BACKUP,
     "vault restore": Act.CLI_VAULT_RESTORE,
     "vault rotate": Act.CLI_VAULT_ROTATE,

@@ -11,7 +11,7 @@ from aegle import config, durable
 from aegle.access import Role
 from aegle.cli import app
 from aegle.deid import Deidentified, Pseudonyms, Vault, default_profile, deidentify
-from aegle.errors import Conflict, Forbidden, Overloaded, Unauthenticated
+from aegle.errors import BadMessage, Conflict, Forbidden, Overloaded, Unauthenticated
 from aegle.local.accounts import SqliteAccounts
 from aegle.local.audit import ChainedLines
 from aegle.local.home import Home
@@ -48,9 +48,9 @@ def aegle(*words: str) -> Result:
     return CliRunner().invoke(app, ["vault", *words], catch_exceptions=False)
 
 
-def reveal(alias: str, person: str, second: str, password: str = PASSWORD) -> Result:
+def reveal(alias: str, person: str, second: str, password: str = PASSWORD, reason: str = "recall") -> Result:
     people = ["--as", person, "--with", second, "--password", password, "--second-password", PASSWORD]
-    return aegle("reveal", alias, "--site", "st-anna", "--reason", "recall", *people)
+    return aegle("reveal", alias, "--site", "st-anna", "--reason", reason, *people)
 
 
 def test_a_backup_goes_round(done: Deidentified) -> None:
@@ -105,6 +105,12 @@ def test_two_people_undo_an_alias_and_the_trail_names_both(done: Deidentified) -
     told = [(event.act, event.principal, event.facts["reason"]) for event in trail.read(2)]
     trail.close()
     assert told == [("site:identity:reveal", "user:anna", "recall"), ("site:reveal:confirm", "user:omar", "recall")]
+
+
+def test_nothing_is_undone_without_a_reason(done: Deidentified) -> None:
+    for reason in ("", "  "):
+        with pytest.raises(BadMessage, match="reason is empty"):
+            reveal(done.patient_alias, "anna", "omar", reason=reason)
 
 
 def test_one_person_alone_undoes_nothing(done: Deidentified) -> None:

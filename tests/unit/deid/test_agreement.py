@@ -7,7 +7,7 @@ import pytest
 from aegle.deid import Option, default_profile, profile
 from aegle.deid.agreement import Agreements
 from aegle.deid.table import DEFAULT_OPTIONS
-from aegle.errors import BadConfig, Conflict, Forbidden, NotFound
+from aegle.errors import BadConfig, BadMessage, Conflict, Forbidden, NotFound
 
 DEVICE = profile("scanner-study", DEFAULT_OPTIONS | {Option.DEVICE})
 
@@ -27,6 +27,8 @@ def test_the_default_and_stricter_need_nobody(agreements: Agreements) -> None:
 def test_a_weaker_profile_is_refused_until_another_person_agreed(agreements: Agreements, tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"device.*aegle deid profile propose --site st-anna"):
         agreements.require(DEVICE, "st-anna")
+    with pytest.raises(BadMessage, match="reason is empty"):
+        agreements.propose(DEVICE, "anna", "  ")
     agreements.propose(DEVICE, "anna", "scanner study")
     with pytest.raises(BadConfig):
         agreements.require(DEVICE, "st-anna")

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmread
 
 from aegle.bench import make_corpus
@@ -46,6 +48,23 @@ def test_text_in_a_picture_is_held_with_its_place_and_without_its_words(corpus, 
     assert doubt is not None and doubt.reason is HoldReason.TEXT_SUSPECTED
     assert "pixels at 2,3" in doubt.detail
     assert not any(str(part) in doubt.detail for part in str(dcmread(banner).PatientName).split("^"))
+
+
+def test_the_frame_of_a_loop_is_named(treat, look, still, written, tmp_path):
+    done, _ = treat("clean_capture")
+    frames = np.full((10, 96, 320), 20, np.uint8)
+    page = Image.fromarray(frames[5])
+    ImageDraw.Draw(page).text((20, 40), "Quillfeather 1961", fill=255, font=ImageFont.load_default(size=18))
+    frames[5] = np.asarray(page)
+    ds = still(
+        Rows=96, Columns=320, NumberOfFrames=10, BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=frames.tobytes()
+    )
+    ds["PixelData"].VR = "OB"
+    path = tmp_path / "loop.dcm"
+    path.write_bytes(written(ds))
+    doubt = look.doubt(path, done)
+    assert doubt is not None and doubt.detail.startswith("frame 6 of 10: ")
+    assert {place.first for place in doubt.places} == {6}
 
 
 @pytest.mark.parametrize("theme", ["clean_capture", "jpeg_2000", "ultrasound", "ultrasound_jpeg"])

@@ -40,7 +40,7 @@ def sees_text(still, written, tmp_path: Path):
         ds["PixelData"].VR = "OW" if bits > 8 else "OB"
         path = tmp_path / "in.dcm"
         path.write_bytes(written(ds))
-        return any(drawn_text(tile) for view in looks(path) for _, _, _, tile in tiles(view))
+        return any(drawn_text(tile) for look in looks(path) for _, _, _, tile in tiles(look.view))
 
     return ask
 

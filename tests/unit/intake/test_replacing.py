@@ -25,6 +25,7 @@ def test_a_correction_replaces_what_was_admitted_once_a_person_says_so(site: Sit
     held = site.admit()
     assert held.reason is HoldReason.CHANGED_SOURCE
     (entry,) = site.quarantine.entries()
+    assert entry.detail.endswith("; of what goes out, KVP differ"), "and a name goes nowhere"
     site.quarantine.settle(entry.entry_id, Settlement.REPLACING, by="anna")
     assert site.quarantine.blocks(held.study_alias)
     (due,) = site.quarantine.due()

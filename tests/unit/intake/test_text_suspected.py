@@ -1,13 +1,15 @@
-"""A picture in which the text detector sees text waits for a person, and passes once somebody has looked at it."""
+"""A picture in which the text detector sees text waits for a person, and passes once two people have looked at it."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 from intakesite import Site
 from PIL import Image, ImageDraw, ImageFont
 
 from aegle.deid import HoldReason
 from aegle.deid.second_look import Looking
+from aegle.errors import Forbidden
 from aegle.intake.admit import Settled
 from aegle.intake.quarantine import Settlement
 
@@ -19,7 +21,7 @@ def ruler() -> bytes:
     return (np.asarray(picture, np.uint16) * 8).tobytes()
 
 
-def test_a_picture_with_text_is_held_and_passes_after_somebody_looked(tmp_path: Path) -> None:
+def test_a_picture_with_text_is_held_and_passes_after_two_people_looked(tmp_path: Path) -> None:
     site = Site(tmp_path, Looking.ALL)
     site.receive(
         ManufacturerModelName="LightSpeed Plus", Rows=128, Columns=128, PixelData=ruler(), PixelRepresentation=0
@@ -28,5 +30,11 @@ def test_a_picture_with_text_is_held_and_passes_after_somebody_looked(tmp_path: 
     (entry,) = site.quarantine.entries()
     assert "1 place" in entry.detail
     site.quarantine.give_back(site.quarantine.settle(entry.entry_id, Settlement.RELEASED, by="anna"), site.spool)
+    assert site.admit().reason is HoldReason.TEXT_SUSPECTED, "to be tried again is not to be let in"
+    entry = site.quarantine.entries()[0]
+    assert site.quarantine.vouch(entry.entry_id, "anna").state is Settlement.OPEN
+    with pytest.raises(Forbidden):
+        site.quarantine.vouch(entry.entry_id, "anna")
+    site.quarantine.give_back(site.quarantine.vouch(entry.entry_id, "omar"), site.spool)
     assert site.admit().settled is Settled.ADMITTED
     site.close()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aegle.access import Act, event
+from aegle.access import Act, Wanted, event
 from aegle.local.audit import ChainedLines, Fault, heads_in
 from aegle.local.home import Home
 from aegle.local.trails import Proof, newest, prove, trails
@@ -80,3 +80,6 @@ def test_the_newest_acts_of_all_chains_come_latest_first(tmp_path: Path) -> None
     found = list(newest(trails(home, ()), 3))
     assert [chain for chain, _ in found] == ["st-anna/cli", "st-anna/site", "st-anna/site"]
     assert [event.subject for _, event in newest(trails(home, (), "hub"), 1)] == ["hub-1"]
+    assert [event.subject for _, event in newest(trails(home, ()), 9, Wanted(act="VIEW", subject="anna-1"))] == [
+        "st-anna-1"
+    ]

@@ -11,6 +11,7 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
+from aegle.deid.masks import Box
 from aegle.errors import NotFound
 from aegle.site.held_pictures import HeldPictures
 
@@ -36,7 +37,7 @@ def held(tmp_path_factory: pytest.TempPathFactory):
 def drawn(held, tmp_path):
     """The picture of a data set of these pixels, `[rows, columns(, 3)]`."""
 
-    def draw(pixels, *, sharp=True, syntax=None, **values):
+    def draw(pixels, *, sharp=True, syntax=None, frame=1, places=(), **values):
         ds = dcmread(get_testdata_file("CT_small.dcm"))
         bits = pixels.dtype.itemsize * 8
         ds.Rows, ds.Columns = pixels.shape[:2]
@@ -51,9 +52,9 @@ def drawn(held, tmp_path):
             ds.compress(syntax, generate_instance_uid=False)
         path = tmp_path / "held.dcm"
         ds.save_as(path)
-        entry = SimpleNamespace(entry_id=str(path), size_bytes=path.stat().st_size)
+        entry = SimpleNamespace(entry_id=str(path), size_bytes=path.stat().st_size, places=places)
         png = tmp_path / "shown.png"
-        png.write_bytes(held.picture(entry, sharp=sharp))
+        png.write_bytes(held.picture(entry, sharp=sharp, frame=frame))
         assert list(held.work.iterdir()) == []
         return np.asarray(Image.open(png).convert("L")).astype(int)
 
@@ -97,6 +98,15 @@ def test_it_is_blurred_until_asked(drawn):
 
 def test_a_large_one_is_drawn_smaller(drawn):
     assert max(drawn(np.tile(DEEP, (50, 40))).shape) <= 1600
+
+
+def test_the_frame_that_is_asked_for_is_drawn_with_a_line_about_its_suspected_places(drawn):
+    two = {"NumberOfFrames": 2, "PixelData": bytes(ROWS * COLUMNS) + STRIPES.tobytes()}
+    place = Box(30, 20, 8, 8, 2, 2)
+    assert not drawn(STRIPES, places=(place,), **two).any()
+    shown, plain = (drawn(STRIPES, frame=2, places=places, **two) for places in ((place,), ()))
+    inside = np.s_[20:28, 30:38]
+    assert (shown != plain).any() and (shown[inside] == plain[inside]).all()
 
 
 @pytest.mark.parametrize(

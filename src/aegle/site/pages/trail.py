@@ -1,17 +1,19 @@
-"""The site's audit trail on a page."""
+"""The site's audit trail on a page: what its program wrote and what commands wrote, together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from aegle.access import Act
+from aegle.access import Act, Wanted
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.records import AuditOutcome
 from aegle.site.pages import words
 from aegle.site.program import SiteProgram
 
 _TONES = {AuditOutcome.OK: "good", AuditOutcome.REFUSED: "warn", AuditOutcome.FAILED: "bad"}
+_WRITERS = {"site": "", "cli": "by command"}
+_SHOWN = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +28,20 @@ class TrailPages:
         return (Page(path="/audit", act=Act.SITE_AUDIT_VIEW, answer=self.show),)
 
     def show(self, visit: Visit) -> Response:
-        """The latest 200 acts."""
+        """The latest acts of every chain of this site, or those that hold what is asked for."""
+        asked = visit.request.query_params
+        wanted = Wanted(**{part: asked.get(part, "").strip()[:200] for part in ("act", "who", "subject")})
         events = [
             {
                 "at": words.moment(event.happened_at),
                 "act": event.act,
+                "writer": _WRITERS.get(chain.partition("/")[2], chain),
                 "outcome": event.outcome.value,
                 "tone": _TONES[event.outcome],
                 "principal": event.principal,
-                "subject": event.subject[-24:],
-                "facts": ", ".join(f"{key} {value}" for key, value in event.facts.items())[:120],
+                "subject": event.subject,
+                "facts": ", ".join(f"{key} {value}" for key, value in event.facts.items()),
             }
-            for event in self.program.ports.audit.read(200)
+            for chain, event in self.program.ports.trail(_SHOWN, wanted)
         ]
-        return self.shell.show(visit, "audit.html", events=events)
+        return self.shell.show(visit, "audit.html", events=events, wanted=wanted, most=_SHOWN)

@@ -10,7 +10,7 @@ from aegle import access
 from aegle.access import Act
 from aegle.deid import Decision
 from aegle.deid.value_book import Word
-from aegle.errors import BadMessage
+from aegle.errors import BadMessage, NotFound
 from aegle.intake.quarantine import Settlement
 from aegle.pages.shell import Page, Shell, Visit
 from aegle.site.pages import words
@@ -30,6 +30,7 @@ class ValuePages:
         """Their routes."""
         return (
             Page(path="/values", act=Act.SITE_VALUES_VIEW, answer=self.show),
+            Page(path="/values/all", act=Act.SITE_VALUES_VIEW, answer=self.ask_about_all),
             Page(path="/values", act=Act.SITE_VALUE_DECIDE, answer=self.decide, method="POST"),
         )
 
@@ -50,6 +51,15 @@ class ValuePages:
             objects=len(waiting_objects),
             decided=[_shown(word) for word in decided],
         )
+
+    def ask_about_all(self, visit: Visit) -> Response:
+        """Every word that waits in one attribute, to be decided at once by whoever has read them."""
+        keyword = visit.request.query_params.get("keyword", "")
+        found = [word for word in self.program.values.words() if word.decision is Decision.PENDING]
+        words_of_it = [_shown(word) for word in found if word.keyword == keyword]
+        if not words_of_it:
+            raise NotFound("No word of this attribute waits for a decision.")
+        return self.shell.show(visit, "values-all.html", keyword=keyword, words=words_of_it)
 
     async def decide(self, visit: Visit) -> Response:
         """Approve or deny: one word, or every waiting word of the form."""
