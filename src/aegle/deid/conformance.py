@@ -20,7 +20,7 @@ _DONE: Mapping[Action, str] = {
     Action.ENTER: "a sequence that stays: each attribute inside follows its own rule",
 }
 _OPTIONS: Mapping[Option, str] = {
-    Option.MODIFIED_DATES: "`C` moves dates by days, times by minutes. What is neither (a time zone, bytes) follows the basic profile.",
+    Option.MODIFIED_DATES: "`C` moves dates by days, times by minutes. Else (a time zone, bytes) as in the basic profile.",
     Option.FULL_DATES: "`K` keeps dates and times. Not together with `modified_dates`.",
     Option.STRUCTURED: "`C` enters the sequence. Text values of content items, and names in them, are replaced all the same.",
     Option.UIDS: "`K` keeps UIDs, also those that no row lists.",
