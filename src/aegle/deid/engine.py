@@ -150,26 +150,27 @@ def _cleaned(
         alias = patient_alias(survey, pseudonyms)
         encoding = SYNTAXES[origin.syntax].encoding
         rules = profile.rules_of(survey.source.sop_class)
-        subject = Subject.of(survey, rules, pseudonyms.shift(alias))
+        shift, zone = pseudonyms.shift(alias), survey.zone
+        subject = Subject.of(survey, rules, shift)
         kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
         inserted = {
             **insertions(encoding, alias, profile, verdict, repainted),
-            **late_dates(encoding, survey.values, profile.rules, pseudonyms.shift(alias)),
+            **late_dates(encoding, survey.values, profile.rules, shift),
         }
         rewriter = Rewriter(
             data=origin.data,
             rules=rules,
-            replacements=Replacements(pseudonyms, alias, survey.character_set, survey.zone, subject),
+            replacements=Replacements(pseudonyms, alias, survey.character_set, zone, subject),
             subject=subject,
             character_set=survey.character_set,
             target=encoding,
             insertions=inserted,
             values=values,
             memory=memory(*kind, subject=subject.of_any_name),
-            patients=memory(*kind, alias, survey.zone, tuple(inserted.items()), subject),
+            patients=memory(*kind, alias, zone, tuple(inserted.items()), subject),
         )
         parts = _rewritten(rewriter, origin, survey)
-        if survey.zone is None and len(rewriter.notes.offsets) > 1:
+        if zone is None and len(rewriter.notes.offsets) > 1:
             raise Holding(HoldReason.UNKNOWN_ZONE, "moments told with different offsets from UTC")
         if rewriter.notes.first_seen:
             raise Holding(

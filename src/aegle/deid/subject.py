@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from aegle.deid.dates import Shift, moved_date
 from aegle.deid.identifiers import texts
@@ -72,6 +72,7 @@ _MOMENT, _DAY, _CODED, _MEASURED, _NUMBER, _UNITS = (
 _MOMENTS = {_DAY: b"DA", _MOMENT: b"DT"}
 _NUMBERS = {_NUMBER: b"DS", 0x0040A161: b"FD", 0x0040A162: b"SL", 0x0040A163: b"UL", _MEASURED: b"SQ"}
 _READ = frozenset({_CONCEPT, _CODED, _UNITS, *_MOMENTS, *_NUMBERS})
+_PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 _MADE = {0x00080020, *PAIRS}  #: dates on which something was done to the object, Study Date first
 _REMEMBERED_BYTES = 1024  #: of a concept's name
 
@@ -89,21 +90,31 @@ class Subject(NamedTuple):
         """What elements depend on in which nothing is moved, and no patient named."""
         return Subject(kept_days=self.kept_days)
 
-    @classmethod
-    def of(cls, survey: Survey, rules: Mapping[int, Rule], shift: Shift) -> Self:
+    @staticmethod
+    def of(survey: Survey, rules: Mapping[int, Rule], shift: Shift) -> "Subject":
         """By the header. Who was born on a day on which the object was made has no birth date that could be told apart."""
-        patient_id, name = (
-            own(texts(survey.values.get(tag, b""), survey.character_set)) for tag in (0x00100020, 0x00100010)
-        )
-        birth = survey.text(Concept.BIRTH.value).replace(".", "")
-        if any(survey.text(tag) == birth for tag in survey.values.keys() & _MADE):
-            birth = ""
-        action = rules[_DAY].action
-        kept = _days(birth, None) if action is Action.KEEP else frozenset()
-        return cls(patient_id, name, kept, _days(birth, shift) if action is Action.SHIFT else frozenset())
+        values = survey.values
+        patient_id, name, birth = (values.get(tag, b"") for tag in (_PATIENT_ID, _PATIENT_NAME, _BIRTH_DATE))
+        if birth in [values[tag] for tag in values.keys() & _MADE]:
+            birth = b""
+        return _subject(patient_id, name, birth, survey.character_set, rules[_DAY].action, shift)
 
 
 NOBODY = Subject()
+
+
+@lru_cache(maxsize=4096)
+def _subject(
+    patient_id: bytes, name: bytes, birth: bytes, character_set: tuple[str, ...], action: Action, shift: Shift
+) -> Subject:
+    """For the objects of one patient, raw values at hand."""
+    day = birth.decode("latin-1").strip("\0 ").replace(".", "")
+    return Subject(
+        patient_id=own(texts(patient_id, character_set)),
+        name=own(texts(name, character_set)),
+        kept_days=_days(day, None) if action is Action.KEEP else frozenset(),
+        moved_days=_days(day, shift) if action is Action.SHIFT else frozenset(),
+    )
 
 
 def own(text: str) -> str:

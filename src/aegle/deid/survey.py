@@ -130,12 +130,13 @@ class Survey:
             raise Holding(HoldReason.MALFORMED, "a number that describes the image has the wrong length")
         return int.from_bytes(raw, "big" if self.big_endian else "little") if raw else 1
 
-    @cached_property
+    @property
     def zone(self) -> int | None:
         """Minutes that the object's local time is ahead of UTC, by Timezone Offset From UTC or else by the moment of its
         acquisition; None where neither says."""
-        stated = offset_from_utc(self.text(_ZONE))
-        return offset_from_utc(self.text(_ACQUIRED)[-5:]) if stated is None else stated
+        if _ZONE in self.values and (stated := offset_from_utc(self.text(_ZONE))) is not None:
+            return stated
+        return offset_from_utc(self.text(_ACQUIRED)[-5:]) if _ACQUIRED in self.values else None
 
     @cached_property
     def source(self) -> InstanceRef:
