@@ -25,7 +25,7 @@ from aegle.dicom.uids import is_uid
 from aegle.errors import Conflict, Refused
 from aegle.intake.differences import differences
 from aegle.intake.quarantine import Entry, Quarantine, Settlement
-from aegle.intake.spool import Mark, Spool, Spooled
+from aegle.intake.spool import Spool, Spooled
 from aegle.ports import Archive, AuditSink
 from aegle.records import AuditOutcome, InstanceRef, StoredInstance
 
@@ -147,7 +147,7 @@ class Intake:
 
     def _known(self, item: Spooled, said: InstanceRef, digest: str, target: Path) -> Held | StoredInstance | None:
         """What is in the archive already, or what contradicts it; None for what is new, or is to replace what is there."""
-        if item.mark is Mark.REPLACES or not is_uid(said.sop_uid):
+        if item.replaces or not is_uid(said.sop_uid):
             return None
         known = self.vault.admission(self.pseudonyms.uid(said.sop_uid))
         if known is not None and known.source_digest != digest:
@@ -213,16 +213,15 @@ class Intake:
 
     def _second_opinion(self, item: Spooled, target: Path, done: Deidentified) -> Held | None:
         """What the text detector doubts, unless a person has looked at that."""
-        return None if item.mark is Mark.LOOKED_AT else self.second_look.doubt(target, done)
+        return None if item.is_looked_at else self.second_look.doubt(target, done)
 
     def _keep(self, judged: Judged, target: Path, done: Deidentified) -> Admission:
         item, digest = judged.item, judged.digest
-        self.vault.record(done, digest, None, replace=item.mark is Mark.REPLACES)
+        self.vault.record(done, digest, None, replace=item.replaces)
         faults.reach(faults.Point.INTAKE_VAULTED)
-        replaces = item.mark is Mark.REPLACES
-        stored = self.archive.replace(target) if replaces else self.archive.put(target)
+        stored = self.archive.replace(target) if item.replaces else self.archive.put(target)
         self.ledger.settle([written(done, digest, judged.terms)])
-        act = Act.INTAKE_INSTANCE_REPLACE if replaces else Act.INTAKE_INSTANCE_ADMIT
+        act = Act.INTAKE_INSTANCE_REPLACE if item.replaces else Act.INTAKE_INSTANCE_ADMIT
         self._tell(act, item, stored.sop_uid, digest=stored.digest, sop_class=stored.sop_class)
         return Admission(settled=Settled.ADMITTED, study_alias=stored.study_uid, stored=stored)
 

@@ -39,9 +39,6 @@ _GIVEN_BACK = {
     Settlement.CLEARED: Settlement.LET_IN,
 }
 
-#: What the object is marked by in the spool.
-_MARKS = {Settlement.REPLACING: Mark.REPLACES, Settlement.CLEARED: Mark.LOOKED_AT}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -61,11 +58,19 @@ class Entry:
     places: tuple[Box, ...] = ()  #: where the text detector saw text, each in one frame
     vouched_by: str = ""  #: the first of two people to say that this text names nobody
     came_as: str = ""  #: what it was called in the spool when it was tried again
+    replaces: bool = False  #: it came back once to replace one admitted before, and still is to
 
     @property
     def blocks_study(self) -> bool:
         """Whether its study waits, for a person's decision or for what follows it."""
         return self.state in {Settlement.OPEN, *_GIVEN_BACK} and REASONS[self.reason].blocks_study
+
+
+def _mark(entry: Entry) -> Mark | None:
+    replaces, looked_at = entry.replaces or entry.state is Settlement.REPLACING, entry.state is Settlement.CLEARED
+    if replaces and looked_at:
+        return Mark.BOTH
+    return Mark.REPLACES if replaces else Mark.LOOKED_AT if looked_at else None
 
 
 def entry_id_of(spooled_name: str) -> str:
@@ -93,6 +98,7 @@ class Quarantine:
             size_bytes=item.path.stat().st_size,
             waits_for=waits_for,
             places=held.places,
+            replaces=item.replaces,
         )
         sealed.seal(item.path, self._object(entry_id), self._key, entry_id)
         self._write(entry)
@@ -161,7 +167,7 @@ class Quarantine:
     def give_back(self, entry: Entry, spool: Spool) -> Entry:
         """Put a due object into the spool, then write that down: a crash in between leaves an object that comes in twice,
         never one that is lost."""
-        again = spool.receive(self.read(entry.entry_id), entry.door, _MARKS.get(entry.state))
+        again = spool.receive(self.read(entry.entry_id), entry.door, _mark(entry))
         gone = replace(entry, state=_GIVEN_BACK[entry.state], came_as=again.name)
         self._write(gone)
         return gone

@@ -40,6 +40,7 @@ class Mark(StrEnum):
 
     REPLACES = "replaces"  #: it takes the place of the one admitted under its UID
     LOOKED_AT = "looked"  #: the text that the detector saw in its picture is no identity
+    BOTH = "both"  #: a correction with such a text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,16 @@ class Spooled:
     path: Path
     door: Door
     mark: Mark | None = None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a person decided that it takes the place of one admitted before."""
+        return self.mark in (Mark.REPLACES, Mark.BOTH)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether people looked, and said that the text in its picture names nobody."""
+        return self.mark in (Mark.LOOKED_AT, Mark.BOTH)
 
     @property
     def name(self) -> str:

@@ -7,11 +7,12 @@ import pytest
 from intakesite import Site
 from PIL import Image, ImageDraw, ImageFont
 
-from aegle.deid import HoldReason
+from aegle.deid import Held, HoldReason
 from aegle.deid.second_look import Looking
 from aegle.errors import Forbidden
 from aegle.intake.admit import Settled
 from aegle.intake.quarantine import Settlement
+from aegle.intake.spool import Door, Mark, Spooled
 
 
 def ruler() -> bytes:
@@ -37,4 +38,18 @@ def test_a_picture_with_text_is_held_and_passes_after_two_people_looked(tmp_path
         site.quarantine.vouch(entry.entry_id, "anna")
     site.quarantine.give_back(site.quarantine.vouch(entry.entry_id, "omar"), site.spool)
     assert site.admit().settled is Settled.ADMITTED
+    site.close()
+
+
+def test_a_correction_with_text_replaces_once_two_people_have_looked(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.receive(ManufacturerModelName="LightSpeed Plus")
+    site.admit()
+    item = Spooled(path=tmp_path / "changed", door=Door.UPLOAD, mark=Mark.REPLACES)
+    item.path.write_bytes(b"a correction in which text was seen")
+    entry = site.quarantine.hold(item, Held(reason=HoldReason.TEXT_SUSPECTED, detail=""), "2.25.1")
+    site.quarantine.vouch(entry.entry_id, "anna")
+    site.quarantine.give_back(site.quarantine.vouch(entry.entry_id, "omar"), site.spool)
+    (waiting,) = site.spool.waiting()
+    assert waiting.replaces and waiting.is_looked_at
     site.close()
