@@ -17,7 +17,7 @@ from aegle.cli.quarantined import Name, SiteName, device_of_entry, quarantine_of
 from aegle.cli.terminal import listed, terminal
 from aegle.deid import REASONS, HoldReason
 from aegle.errors import Conflict
-from aegle.intake.quarantine import Settlement
+from aegle.intake.quarantine import Entry, Quarantine, Settlement, entry_id_of
 from aegle.intake.spool import CAME
 
 app = typer.Typer(help="What is held at a site's door, and what becomes of it.", no_args_is_help=True)
@@ -63,8 +63,20 @@ def show(name: Name, site: SiteName, person: As, password: Password, home_path: 
         facts = (device.manufacturer, device.model, device.modality, f"{device.columns} x {device.rows}")
         console.print(", ".join(fact or "not said" for fact in facts), markup=False, highlight=False)
     console.print(f"{entry.size_bytes} bytes, {CAME[entry.door]}, study {entry.study_alias or 'not said'}")
-    state = f"{entry.state.value} by {entry.settled_by}" if entry.settled_by else entry.state.value
-    console.print(f"State: {state}")
+    people = " and ".join(filter(None, (entry.vouched_by, entry.settled_by)))
+    if entry.state is Settlement.OPEN and people:
+        console.print(
+            f"State: open. {people} looked, and says that its text names nobody; it waits for a second person."
+        )
+    else:
+        console.print(f"State: {entry.state.value}{f' by {people}' if people else ''}{_since(quarantine, entry)}")
+
+
+def _since(quarantine: Quarantine, entry: Entry) -> str:
+    """Whether an object that was tried again is held again."""
+    again = entry_id_of(entry.came_as) if entry.came_as else ""
+    found = next((one for one in quarantine.entries() if one.entry_id == again), None)
+    return f"; held again as {again}, {found.reason}" if found else "; not held again" if again else ""
 
 
 @app.command()

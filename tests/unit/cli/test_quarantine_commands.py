@@ -111,6 +111,7 @@ def test_suspected_text_goes_in_by_two_peoples_word_or_painted_over(held: Path) 
     with pytest.raises(Conflict, match="--keep all"):
         aegle("fix", name, "--keep", "all")
     assert "another administrator" in aegle("release", name, "--looked-at").output
+    assert "waits for a second person" in aegle("show", name).output
     with pytest.raises(Forbidden):
         aegle("release", name, "--looked-at")
     assert "1 object(s) are tried again" in aegle("fix", name, "--keep", "unmasked", "--box", "0,0,640,40").output
