@@ -240,10 +240,14 @@ def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Pa
 def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
     result = _pass(rewriter, origin, survey)
-    found, own, charset = rewriter.notes.identifiers, {survey.source.sop_uid}, survey.character_set
+    found, own, charset = rewriter.notes.identifiers, survey.source.sop_uid, survey.character_set
     kept = b"\n".join(rewriter.notes.kept_text)
-    if not search_for(frozenset(found - own), charset).hits(kept) and not Search(found & own, charset).hits(kept):
-        return result  # what a series has in common is searched for by one search, which is there already
+    # What a series has in common is searched for by one search, which is there already, what is the object's own by itself.
+    may_hold_own = own.encode() in kept or b"\0" in kept
+    if not search_for(frozenset(found - {own}), charset).hits(kept) and not (
+        may_hold_own and Search([own], charset).hits(kept)
+    ):
+        return result
     rewriter.forbidden = Search(found, charset)
     rewriter.notes = Notes.none()
     return _pass(rewriter, origin, survey)

@@ -71,6 +71,8 @@ def words(vr: str, text: str) -> frozenset[str]:
     text = text.strip(" \0")
     if vr == "PN":
         return frozenset(part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3))
+    if is_uid(text):  # the one identifier that is another for each object
+        return frozenset([text] if _telling(text, 4) else ())
     parts = [part.strip() for part in text.split("\\")]
     spelled = [part for part in parts if not is_uid(part)]
     joined = ("".join(_DIGITS.findall(part)) for part in spelled)
