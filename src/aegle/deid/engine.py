@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -169,13 +169,11 @@ def _cleaned(
             memory=memory(*kind, subject=subject.of_any_name),
             patients=memory(*kind, alias, zone, tuple(inserted.items()), subject),
         )
-        parts = _rewritten(rewriter, origin, survey)
-        if zone is None and len(rewriter.notes.offsets) > 1:
+        parts, notes = _rewritten(rewriter, origin, survey)
+        if zone is None and len(notes.offsets) > 1:
             raise Holding(HoldReason.UNKNOWN_ZONE, "moments told with different offsets from UTC")
-        if rewriter.notes.first_seen:
-            raise Holding(
-                HoldReason.FIRST_SEEN_VALUE, tell(rewriter.notes.first_seen), frozenset(rewriter.notes.first_seen)
-            )
+        if notes.first_seen:
+            raise Holding(HoldReason.FIRST_SEEN_VALUE, tell(notes.first_seen), frozenset(notes.first_seen))
         ref = _alias_of(survey.source, pseudonyms)
         syntax = REPAINTED_SYNTAX if repainted else origin.syntax
         meta = write_meta(ref.sop_class, ref.sop_uid, syntax)
@@ -187,9 +185,9 @@ def _cleaned(
         alias=ref,
         source=survey.source,
         patient_alias=alias,
-        uids=rewriter.notes.uids,
+        uids=notes.uids,
         identity=survey.identity,
-        counts=Counter(rewriter.notes.done),
+        counts=Counter(notes.done),
         profile_digest=profile.digest,
         transfer_syntax=syntax,
         size_bytes=written.size_bytes,
@@ -237,20 +235,18 @@ def _write_repainted(repainted: Repainted, target: Path, meta: bytes, parts: _Pa
         return write(target, Content(head=meta + header, pixels=pixels, tail=tail, data=data, proof=tuple), file)
 
 
-def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
-    """Header, pixels and tail; a second pass when kept text holds an identifier met anywhere in the object."""
-    result = _pass(rewriter, origin, survey)
-    found, own, charset = rewriter.notes.identifiers, survey.source.sop_uid, survey.character_set
-    kept = b"\n".join(rewriter.notes.kept_text)
+def _rewritten(rewriter: Rewriter, origin: _Origin, survey: Survey) -> tuple[_Parts, Notes]:
+    """Header, pixels and tail; of a second pass when kept text holds an identifier met anywhere in the object."""
+    parts, notes = _pass(rewriter, origin, survey), rewriter.notes
+    own, charset, kept = survey.source.sop_uid, survey.character_set, b"\n".join(notes.kept_text)
     # What a series has in common is searched for by one search, which is there already, what is the object's own by itself.
-    may_hold_own = own.encode() in kept or b"\0" in kept
-    if not search_for(frozenset(found - {own}), charset).hits(kept) and not (
-        may_hold_own and Search([own], charset).hits(kept)
-    ):
-        return result
-    rewriter.forbidden = Search(found, charset)
-    rewriter.notes = Notes.none()
-    return _pass(rewriter, origin, survey)
+    found = search_for(frozenset(notes.identifiers - {own}), charset).hits(kept)
+    if not found and (own.encode() in kept or b"\0" in kept):
+        found = Search([own], charset).hits(kept)
+    if not found:
+        return parts, notes
+    again = replace(rewriter, forbidden=Search(notes.identifiers, charset), notes=Notes.none())
+    return _pass(again, origin, survey), again.notes
 
 
 def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:

@@ -1,14 +1,12 @@
 """The header rewritten: runs of kept elements copied as slices, the rest replaced by rule, at any depth."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from aegle.deid import icc
 from aegle.deid.dates import offsets_told
-from aegle.deid.identifiers import IDENTIFYING, Search, searchable, texts, words
-from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
+from aegle.deid.identifiers import IDENTIFYING, Search, texts, words
+from aegle.deid.kept import Keeper
 from aegle.deid.moments import TIMES, late_dates, may_pass, told, with_dates
 from aegle.deid.outline import Level, Stretch
 from aegle.deid.part10 import Holding
@@ -17,7 +15,7 @@ from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.subject import NOBODY, Content, Subject
-from aegle.deid.values import GATED, Judged, Values, is_published
+from aegle.deid.values import Values
 from aegle.dicom.walk import (
     ITEM_END,
     PIXEL_DATA,
@@ -36,26 +34,6 @@ from aegle.dicom.walk import (
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
 NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
-
-_ICC = 0x00282000
-_SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
-_OF_PARTS = frozenset({b"AE", b"CS", b"DS", b"IS", b"LO", b"SH", b"UC"})  #: of which one attribute may hold several
-#: By what stands in these, one part of an object names another: optical paths, layers of graphics, stacks.
-_LINKS = frozenset({0x00480106, 0x00480207, 0x00209056, 0x00700002})
-_NUMBERS = frozenset({b"DS", b"IS"})
-_NUMBER = rb" *+(?:[+\-]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+\-]?+[0-9]++)?+)?+ *+"
-_SIZES: Mapping[bytes, int] = {
-    **dict.fromkeys((b"US", b"SS"), 2),
-    **dict.fromkeys((b"UL", b"SL", b"FL", b"AT"), 4),
-    **dict.fromkeys((b"UV", b"SV", b"FD"), 8),
-}
-#: What a kept value of these VRs may be made of: prose under them is refused.
-_FORMS: Mapping[bytes, re.Pattern[bytes]] = {
-    **dict.fromkeys(_NUMBERS, re.compile(rb"%s(?:\\%s)*+[ \0]*+" % (_NUMBER, _NUMBER))),
-    **dict.fromkeys((b"DA", b"DT", b"TM"), re.compile(rb"[0-9+\-.: \\\0]*")),
-    b"AS": re.compile(rb"(?:[0-9]{3}[DWMY]\\?)*[ \0]*"),
-    b"UI": re.compile(rb"[0-9. \\\0]*"),
-}
 
 
 @dataclass(kw_only=True)
@@ -78,6 +56,17 @@ class Rewriter:
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
         self._late = set[int]()  #: depths at which the item that is being read has a time that may pass midnight
+
+    @cached_property
+    def _keeper(self) -> Keeper:
+        return Keeper(
+            data=self.data,
+            replacements=self.replacements,
+            character_set=self.character_set,
+            target=self.target,
+            values=self.values,
+            forbidden=self.forbidden,
+        )
 
     @cached_property
     def _content(self) -> Content:
@@ -184,7 +173,8 @@ class Rewriter:
         after = value + length
         action = rule.action
         if action is Action.KEEP:
-            return self._kept(source, head, rule), after
+            self._count(length, 0)
+            return self._keeper.kept(source, head, rule, self.notes), after
         if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
             self._note_identifiers(head, rule)
         elif action is Action.SHIFT and rule.vr != b"TM":
@@ -254,90 +244,6 @@ class Rewriter:
         if head.length == UNDEFINED:
             raise BrokenEncoding(Flaw.TRUNCATED, "a sequence is not closed")
         return b"".join(parts), pos
-
-    def _kept(self, source: Encoding, head: Head, rule: Rule) -> bytes | None:
-        """None to keep the element's bytes; a rewritten or empty element, or nothing, where they cannot stand."""
-        self._count(head.length, 0)
-        vr = rule.vr if head.vr in {b"", b"UN"} else head.vr
-        if vr not in rule.accepts or (head.vr == b"UN" and source.big_endian):
-            return self._refused(head, rule)
-        form = _FORMS.get(vr)
-        if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
-            return self._refused(head, rule)
-        if head.length % _SIZES.get(vr, 1):
-            return self._refused(head, rule)
-        if (vr in _SWEPT or vr in BINARY or (vr in _NUMBERS and head.length >= LONG_NUMBER)) and self._forbidden_in(
-            source, head, vr
-        ):
-            self.notes.done.append((head.tag, "identifier replaced"))
-            return self._without_forbidden(head, vr)
-        if self.values is not None and vr in GATED:
-            judged = self._judged(head, vr, self.data[head.value : head.value + head.length])
-            if judged is not None:
-                return self.target.emit(head.tag, vr, judged.value)
-        if vr == b"UI":
-            self.notes.uids.update(self.replacements.kept_uids(self.data[head.value : head.value + head.length]))
-        if head.tag == _ICC:
-            return self.target.emit(_ICC, b"OB", icc.without_words(self.data[head.value : head.value + head.length]))
-        if source is self.target and head.vr != b"UN":
-            return None
-        return self.target.emit(head.tag, vr, self.data[head.value : head.value + head.length])
-
-    def _forbidden_in(self, source: Encoding, head: Head, vr: bytes) -> bool:
-        """Whether kept text, or a kept number, holds an identifier; notes the text for the sweep after the first pass."""
-        raw = self.data[head.value : head.value + head.length]
-        if vr in GATED:
-            raw = b"\\".join(part for part in self._parts(vr, raw) if not self._is_published(head, vr, part))
-        text = in_binary(raw, vr, source) if vr in BINARY else searchable(raw, self.character_set)
-        if vr in _NUMBERS:
-            text += b"\n" + in_decimals(raw)
-        if not text:
-            return False
-        self.notes.kept_text.append(text)
-        return self.forbidden is not None and self.forbidden.hits(text)
-
-    def _without_forbidden(self, head: Head, vr: bytes) -> bytes:
-        """What stands for a kept value that holds an identifier: its other parts, or a dummy where there are none."""
-        raw = self.data[head.value : head.value + head.length].rstrip(b"\0 ")
-        if head.tag in _LINKS:
-            return self.target.emit(head.tag, vr, self.replacements.token(raw))
-        parts = self._parts(vr, raw)
-        left = [b"" if self._names_somebody(head, vr, part) else part for part in parts]
-        value = b"\\".join(left).rstrip(b"\\")
-        if not value or left == parts:
-            return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
-        judged = self._judged(head, vr, value)
-        return self.target.emit(head.tag, vr, value if judged is None else judged.value)
-
-    def _parts(self, vr: bytes, raw: bytes) -> list[bytes]:
-        """The parts of a value of several; all of it where they cannot be told apart in bytes."""
-        return raw.split(b"\\") if vr in _OF_PARTS and raw.isascii() else [raw]
-
-    def _names_somebody(self, head: Head, vr: bytes, part: bytes) -> bool:
-        """Whether a part of a kept value holds an identifier, and is no word that is known to name nobody."""
-        if self.forbidden is None or self._is_published(head, vr, part):
-            return False
-        return self.forbidden.hits(part + b"\n" + in_decimals(part) if vr in _NUMBERS else part)
-
-    def _is_published(self, head: Head, vr: bytes, part: bytes) -> bool:
-        return vr in GATED and is_published(head.tag, texts(part, self.character_set), is_term=vr == b"CS")
-
-    def _judged(self, head: Head, vr: bytes, raw: bytes) -> Judged | None:
-        """What the site's decisions make of a kept value; notes what nobody has decided about. None where it may stay."""
-        if self.values is None or vr not in GATED:
-            return None
-        judged = self.values.judge(head.tag, vr, raw, self.character_set)
-        if judged is not None:
-            self.notes.first_seen.update(judged.first_seen)
-            self.notes.done.append((head.tag, "denied value emptied"))
-            if head.tag in _LINKS and not judged.first_seen:
-                return replace(judged, value=self.replacements.token(raw))
-        return judged
-
-    def _refused(self, head: Head, rule: Rule) -> bytes:
-        """Empty rather than absent: most IODs require the attributes in which names are found by mistake (Type 2)."""
-        self.notes.done.append((head.tag, "wrong form emptied"))
-        return self.target.emit(head.tag, rule.vr, b"")
 
     def _note_days(self, head: Head) -> None:
         """A day on which something was done to the patient is told by a number as well (Series Number 20240229)."""
