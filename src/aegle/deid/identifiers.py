@@ -119,8 +119,9 @@ def search_for(found: frozenset[str], character_set: tuple[str, ...], shortest: 
 @lru_cache(maxsize=4096)
 def _forms(word: str, codecs: tuple[str, ...]) -> Mapping[bytes, tuple[str, bool]]:
     """How a word may stand in lowered bytes: each form with its word, and whether it takes two bytes a letter."""
+    if word.isascii():  # every codec of a character set writes it as UTF-8 does, and lowering bytes lowers its letters
+        return {word.lower().encode(codec): (word, codec != "utf-8") for codec in _UNICODE}
     forms: dict[bytes, tuple[str, bool]] = {}
-    codecs = _UNICODE if is_uid(word) else codecs  # digits and dots are the same in all others
     for written in {cased for spelled in _spellings(word) for cased in (spelled, spelled.lower(), spelled.upper())}:
         for codec in codecs:
             with suppress(UnicodeError, LookupError):
@@ -129,9 +130,7 @@ def _forms(word: str, codecs: tuple[str, ...]) -> Mapping[bytes, tuple[str, bool
 
 
 def _spellings(word: str) -> set[str]:
-    """The word, and how it is written where its accents cannot be: Müller, Muller, Mueller; composed or not."""
-    if word.isascii():
-        return {word}
+    """A word of more than ASCII, and how it is written where its accents cannot be: Müller, Muller, Mueller; composed or not."""
     composed, apart = (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
     plain = {"".join(letter for letter in apart if not unicodedata.combining(letter)), composed.translate(_TWO_LETTERS)}
     return {word, composed, apart, *(spelled for spelled in plain if _telling(spelled, 4))}
