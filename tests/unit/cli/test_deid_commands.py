@@ -42,6 +42,7 @@ def test_a_folder_is_completed_in_two_runs_with_the_decisions_between(aegle: Aeg
     assert first.exit_code == 3
     assert "2 value(s) wait for a decision in aegle-deid-values.csv" in first.output
     assert "aegle deid values list --values aegle-deid-values.csv" in first.output
+    assert "A new key is made: aegle-deid.key" in first.output
     assert "Ottokar" not in first.output
     listed = aegle("values", "list", "--values", "aegle-deid-values.csv").output
     assert "[red]tuned" in listed
@@ -53,6 +54,7 @@ def test_a_folder_is_completed_in_two_runs_with_the_decisions_between(aegle: Aeg
     assert "deny" in aegle("values", "list", "--decided", "--values", "aegle-deid-values.csv").output
     last = run(aegle)
     assert last.exit_code == 0, last.output
+    assert "new key" not in last.output
     (path,) = Path("out").rglob("*.dcm")
     clean = dcmread(path)
     assert (clean.ManufacturerModelName, clean.SoftwareVersions) == ("Ottokar's own", "")
