@@ -47,7 +47,9 @@ def deidentify_folder(
     rules = chosen(options, profile_file, second_look)
     warn(rules)
     if not key.exists():
-        tell(f"A new key is made: {key}. Keep it beside the originals: with another, the same patient gets another alias.")
+        tell(
+            f"A new key is made: {key}. Keep it beside the originals: with another, the same patient gets another alias."
+        )
     task = Task(
         output=output,
         key=load_key(key, make=True),
