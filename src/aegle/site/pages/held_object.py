@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from aegle.access import Act
 from aegle.deid import HoldReason
-from aegle.deid.masks import Box
+from aegle.deid.masks import Box, Device, clip
 from aegle.errors import Conflict, NotFound
 from aegle.intake.quarantine import Entry
 from aegle.pages.shell import Page, Shell, Visit
@@ -79,7 +79,7 @@ class HeldObject:
             frames=frames,
             suspected=suspected,
             unseen=[number for number in left if not (is_sharp and number == frame)],
-            boxes=_boxes(entry.places),
+            boxes=_boxes(entry.places, device),
             may_settle=visit.principal.may(Act.SITE_QUARANTINE_SETTLE),
             is_text=entry.reason is HoldReason.TEXT_SUSPECTED,
         )
@@ -110,10 +110,16 @@ def _frame(visit: Visit, default: int = 1) -> int:
     return int(said)
 
 
-def _boxes(places: Sequence[Box]) -> list[str]:
+def _boxes(places: Sequence[Box], device: Device | None) -> list[str]:
     """What `aegle quarantine fix` would be told to paint over, in every frame; empty where it is too much to propose."""
-    edges = {
-        (max(place.left - _AROUND_PX, 0), max(place.top - _AROUND_PX, 0), place.width, place.height) for place in places
-    }
-    boxes = [f"{left},{top},{width + 2 * _AROUND_PX},{height + 2 * _AROUND_PX}" for left, top, width, height in edges]
+    if device is None:
+        return []
+    around = (
+        Box(
+            place.left - _AROUND_PX, place.top - _AROUND_PX, place.width + 2 * _AROUND_PX, place.height + 2 * _AROUND_PX
+        )
+        for place in places
+    )
+    within = {clip(box, device.columns, device.rows) for box in around} - {None}
+    boxes = [f"{box.left},{box.top},{box.width},{box.height}" for box in within if box]
     return sorted(boxes) if len(boxes) <= _BOXES_MAX else []
