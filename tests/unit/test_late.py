@@ -69,6 +69,7 @@ def slices(tmp_path: Path) -> Path:
 
 
 def test_deid_run_loads_no_library_that_it_does_not_use(slices: Path) -> None:
+    (slices.parent / "key").write_text("00" * 32)  # a new one is told about
     words = ["deid", "run", str(slices), str(slices.parent / "out"), "--key", str(slices.parent / "key")]
     words += ["--values", str(slices.parent / "values.csv"), "--jobs", "1"]
     done = subprocess.run(

@@ -198,6 +198,7 @@ def test_a_run_that_ctrl_c_stops_says_nothing_of_its_insides_and_is_taken_up_aga
     uid = pydicom.dcmread(source / "CT_small.dcm").SOPInstanceUID.encode()
     for number in range(300):  # a second of work
         (source / f"{number}.dcm").write_bytes(content.replace(uid, uid[:-4] + b"%04d" % number))
+    (tmp_path / "key").write_text("00" * 32)  # a new one is told about
     words = [sys.executable, "-m", "aegle", "deid", "run", str(source), str(tmp_path / "clean"), "--jobs", "2"]
     words += ["--key", str(tmp_path / "key"), "--values", str(tmp_path / "values.csv")]
     running = subprocess.Popen(
