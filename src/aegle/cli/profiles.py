@@ -12,12 +12,13 @@ from aegle.cli.persons import As, Password, require_person
 from aegle.cli.places import HOME, HomePath, home
 from aegle.cli.profile import chosen, warn
 from aegle.cli.terminal import listed, terminal
-from aegle.deid import Option, Profile
+from aegle.deid import Option, Profile, safe_private
 from aegle.deid.agreement import Agreement, Agreements
+from aegle.deid.conformance import under_option
 from aegle.deid.pixel_book import PixelBook
 from aegle.deid.profile import configured, with_pixel_rules
 from aegle.deid.rules import Action
-from aegle.deid.table import REFUSED, ranges, rows
+from aegle.deid.table import ranges, rows
 from aegle.errors import BadMessage
 from aegle.local.home import Home
 from aegle.site.folder import SiteFolder
@@ -52,9 +53,9 @@ def show(
         lines.append(
             (f"{row.tag >> 16:04X},{row.tag & 0xFFFF:04X}", row.keyword, row.basic, *said, _done(rules, row.tag))
         )
-    lines += (
-        (row.tags, row.name, row.basic, *(row.options.get(option, "") for option in used), "remove") for row in ranges()
-    )
+    for many in ranges():
+        said = [many.options.get(option, "") for option in used]
+        lines.append((many.tags, many.name, many.basic, *said, under_option(many.tags) if any(said) else "remove"))
     console.print(listed(columns, lines, whole=("tag",), title=f"{rules.name}, digest {rules.digest[:16]}…"))
     beside = rules.rules.keys() - {row.tag for row in rows()}
     kept = sum(rules.rules[tag].action is Action.KEEP for tag in beside)
@@ -62,6 +63,11 @@ def show(
         f"Beside the table {kept} attributes of the standard are kept: numbers, and words that are known or decided. "
         "Every attribute without a rule is removed."
     )
+    if rules.private:
+        private = [(row.tag, row.creator, row.vr, row.action.value) for row in safe_private.rows()]
+        console.print(
+            listed(("tag", "private creator", "VR", "done"), private, whole=("tag",), title="Private attributes")
+        )
     for rule in rules.pixel_rules:
         console.print(f"Pictures of {rule.told}", markup=False)
     console.print(f"Options: {', '.join(used) or 'none'}. Second look: {rules.looking}. Digest {rules.digest}")
@@ -95,8 +101,6 @@ def check(
     console.print(f"{rules.name}: {', '.join(sorted(rules.options)) or 'no option'}. Digest {rules.digest}")
     if rules.weaker_by:
         console.print(f"Lets more out than the default: {', '.join(rules.weaker_by)}. A site needs two people for it.")
-    for option, why in REFUSED.items():
-        console.print(f"[dim]Nobody can turn on {option}: {why}.[/]")
 
 
 @app.command()

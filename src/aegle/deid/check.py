@@ -11,9 +11,13 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
+from pydicom.dataelem import RawDataElement
+
 from aegle.deid.identifiers import Search, search_for
 from aegle.deid.outcome import Deidentified
+from aegle.deid.overlays import planes
 from aegle.deid.part10 import IMPLEMENTATION_VERSION
+from aegle.deid.private_verdicts import private_in
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reading import Part, Reading, opened
@@ -26,7 +30,7 @@ from aegle.deid.survey import MARK
 from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
 from aegle.deid.threads import beside
-from aegle.deid.verdicts import identifiers, in_output
+from aegle.deid.verdicts import identifiers, in_output, values_of
 
 #: What every output says about itself; a patient called like a word of it is not left in it.
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *chain.from_iterable(METHOD_CODES.values()), "")).encode()
@@ -112,6 +116,7 @@ def _faults(
     for part in (written.header, written.after):
         if sum(len(run.elements) for run in part.runs) != len(part.elements):
             yield "an attribute is there twice"
+        has_private = False
         for run in part.runs:
             found = in_output(run, part.reader, profile, done.alias.sop_class)
             texts += found.texts
@@ -120,11 +125,46 @@ def _faults(
                 yield found.fault
             for tag, uid in found.uids:
                 if _is_original(uid, done):
-                    yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds a UID that was not replaced"
+                    yield f"{_shown(tag)} holds a UID that was not replaced"
+            has_private = has_private or found.has_private
+        if has_private:
+            yield from _private_faults(part, done, profile, texts, published)
+    yield from _overlay_faults(written, profile)
     if written.header.value(_PATIENT_ID) != done.patient_alias.encode():
         yield "the patient's alias is not in its place"
     if written.header.value(_SOP_INSTANCE) != done.alias.sop_uid.encode():
         yield "the instance's alias is not in its place"
+
+
+def _private_faults(
+    part: Part, done: Deidentified, profile: Profile, texts: list[tuple[int, bytes]], published: list[bytes]
+) -> Iterator[str]:
+    """What is wrong with private attributes that stay, and with what lies in them; what they say as in `_faults`."""
+    for met in private_in(part, profile, done.alias.sop_class):
+        if met.is_published:
+            published.append(met.text)
+        else:
+            texts.append((met.tag, met.text))
+        if met.fault:
+            yield f"{_shown(met.tag)} {met.fault}"
+        if met.element.VR == "UI" and any(_is_original(uid, done) for uid in values_of(met.element) if uid):
+            yield f"{_shown(met.tag)} holds a UID that was not replaced"
+
+
+def _overlay_faults(written: Reading, profile: Profile) -> Iterator[str]:
+    """Overlays that should have been removed; those that lie in items are faults already."""
+    if not profile.overlays:
+        return
+    part, reader = written.header, written.header.reader
+    raws = (raw for tag, raw in part.elements.items() if tag in profile.overlays and isinstance(raw, RawDataElement))
+    found = ((int(raw.tag), (raw.VR or "").encode(), reader.whole(raw)) for raw in raws)
+    for group, plane in planes(found, is_big_endian=not written.is_little_endian).items():
+        if not plane.is_clean:
+            yield f"({group:04X},3000) is an overlay that may hold writing"
+
+
+def _shown(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _meta_faults(written: Reading, done: Deidentified) -> Iterator[str]:
@@ -143,7 +183,7 @@ def _unmoved_dates(original: Part, written: Part, profile: Profile) -> Iterator[
             continue
         was = original.value(tag)
         if len(was) > _HOUR_ALONE and was == written.value(tag):
-            yield f"({tag >> 16:04X},{tag & 0xFFFF:04X}) holds the source's date or time"
+            yield f"{_shown(tag)} holds the source's date or time"
 
 
 def _is_original(uid: str, done: Deidentified) -> bool:
@@ -169,4 +209,4 @@ def _left_in(texts: Sequence[tuple[int, bytes]], search: Search) -> str | None:
     """The first element of the output that holds an identifier."""
     if not search.hits(b"\n".join(text for _, text in texts)):
         return None
-    return next((f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag, text in texts if search.hits(text)), None)
+    return next((_shown(tag) for tag, text in texts if search.hits(text)), None)

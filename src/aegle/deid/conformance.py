@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+from aegle.deid import safe_private
 from aegle.deid.classes import CLASSES
 from aegle.deid.profile import default_profile
 from aegle.deid.rules import Action, Rule, compile_rules
-from aegle.deid.table import CLEAN_PIXELS, DEFAULT_OPTIONS, METHOD_CODES, REFUSED, Option, ranges, rows
+from aegle.deid.table import CLEAN_PIXELS, DEFAULT_OPTIONS, METHOD_CODES, Option, ranges, rows
 
 _DONE: Mapping[Action, str] = {
     Action.KEEP: "kept; a text once its words are decided, and without the object's own identifiers",
@@ -28,12 +29,24 @@ _OPTIONS: Mapping[Option, str] = {
     Option.INSTITUTION: "`K` keeps text once its words are decided; sequences are entered.",
     Option.PATIENT: "`K` and `C` keep text once its words are decided.",
     Option.DESCRIPTORS: "`C` keeps text once its words are decided; sequences are entered; bytes are removed.",
+    Option.GRAPHICS: "`C` enters graphic annotations, whose texts follow their own row, and keeps overlays in which nothing "
+    "that is written is seen: outlines, regions, lines, crosses and arrows that lie apart. Every other overlay goes, and so do "
+    "curves. Not seen are letters lower than five pixels, and large ones that somebody drew with a few long strokes.",
+    Option.SAFE_PRIVATE: "`C` keeps what Table E.3.10-1 lists, by its private creator: numbers, text once its words are decided, "
+    "sequences entered, UIDs replaced; bytes are removed, and whatever the table gives no VR. What an object says of its own "
+    "private attributes (0008,0300) counts for nothing.",
+}
+#: Of the table's rows for many tags, what the options make of them.
+_MANY: Mapping[str, str] = {
+    "60XX3000": "kept where nothing written is seen in it",
+    "60XX4000": "kept with its overlay, once its words are decided",
+    "private": "kept where Table E.3.10-1 lists it, see there",
 }
 
 
 def statement() -> str:
     """The body of the page; the title is the caller's."""
-    parts = (_actions(), _options(), _unlisted(), _classes(), _ranges(), _rows())
+    parts = (_actions(), _options(), _unlisted(), _classes(), _ranges(), _private(), _rows())
     return "".join(line + "\n" for part in parts for line in part)
 
 
@@ -52,9 +65,8 @@ def _options() -> Iterator[str]:
     yield "| option | code in (0012,0064) | here | what is done |\n|---|---|---|---|"
     for option in Option:
         code, meaning = METHOD_CODES[option]
-        state = "default" if option in DEFAULT_OPTIONS else "refused" if option in REFUSED else "by choice, two people"
-        done = _OPTIONS.get(option) or f"{REFUSED[option][0].upper()}{REFUSED[option][1:]}."
-        yield f"| `{option}` | {code} {meaning} | {state} | {done} |"
+        state = "default" if option in DEFAULT_OPTIONS else "by choice, two people"
+        yield f"| `{option}` | {code} {meaning} | {state} | {_OPTIONS[option]} |"
     code, meaning = METHOD_CODES[CLEAN_PIXELS]
     yield f"| pixel rules | {code} {meaning} | by rule, two people | Stated in an object whose pixels were painted over. |"
     yield "| recognizable features | 113102 Clean Recognizable Visual Features Option | not offered | Such objects are held. |"
@@ -87,15 +99,28 @@ def _classes() -> Iterator[str]:
 
 def _ranges() -> Iterator[str]:
     yield "\n## Rows for many tags\n"
-    yield "| tags | name | basic | options | done |\n|---|---|---|---|---|"
+    yield "| tags | name | basic | options | done | under the option |\n|---|---|---|---|---|---|"
     for row in ranges():
         options = ", ".join(f"{option} {code}" for option, code in row.options.items())
-        yield f"| {row.tags} | {row.name} | {row.basic} | {options} | remove |"
+        yield f"| {row.tags} | {row.name} | {row.basic} | {options} | remove | {under_option(row.tags)} |"
+
+
+def under_option(tags: str) -> str:
+    """What becomes of a row for many tags where the option that speaks of it is chosen."""
+    return _MANY.get(tags, Action.REMOVE)
+
+
+def _private() -> Iterator[str]:
+    yield "\n## Private attributes under `safe_private`\n"
+    yield "PS3.15 Table E.3.10-1, edition 2026d. Words are decided under the tag and the creator, as they stand here.\n"
+    yield "| tag | private creator | VR | done |\n|---|---|---|---|"
+    for row in safe_private.rows():
+        yield f"| {row.tag} | {row.creator} | {row.vr} | {row.action.value} |"
 
 
 def _rows() -> Iterator[str]:
     basic = compile_rules(frozenset())
-    alone = {option: compile_rules(frozenset({option})) for option in Option if option not in REFUSED}
+    alone = {option: compile_rules(frozenset({option})) for option in Option}
     default = default_profile().rules
     yield "\n## Row by row\n"
     yield "*Basic* is the table's code and what it comes to. An option's cell has the table's code and what is done under this"

@@ -29,7 +29,7 @@ Ink = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Marks:
+class Marks:
     """Connected marks of ink, an array for each fact: edges in pixels (bottom and right outside), area, mean length of its
     horizontal runs."""
 
@@ -48,9 +48,9 @@ class _Marks:
     def width(self) -> Numbers:
         return self.right - self.left
 
-    def of(self, chosen: Ink | Numbers) -> "_Marks":
+    def of(self, chosen: Ink | Numbers) -> "Marks":
         """Some of them."""
-        return _Marks(**{name: values[chosen] for name, values in vars(self).items()})
+        return Marks(**{name: values[chosen] for name, values in vars(self).items()})
 
 
 def drawn_text(picture: NDArray[np.uint8]) -> list[Box]:
@@ -118,9 +118,9 @@ def _mean_around(values: Floats) -> Floats:
     return total / side**2
 
 
-def _letters(light: Floats, ink: Ink) -> _Marks:
+def _letters(light: Floats, ink: Ink) -> Marks:
     """Marks of a letter's size and thinness that stand out evenly."""
-    marks = _marks(ink)
+    marks = marks_of(ink)
     longer = np.maximum(marks.height, marks.width)
     thin = np.minimum(marks.stroke, marks.area / np.maximum(marks.width, 1)) <= 0.6 * longer
     marks = marks.of((longer >= _SMALLEST_PX) & (longer <= _LARGEST_PX) & (marks.area > _SMALLEST_PX) & thin)
@@ -141,15 +141,10 @@ def _stands_out(light: Floats, ink: Ink, top: int, bottom: int, left: int, right
     return contrast > max(_STANDS_OUT, _STANDS_OUT_SPREAD * spread)
 
 
-def _marks(ink: Ink) -> _Marks:
+def marks_of(ink: Ink) -> Marks:
     """Connected marks, corners included, from the runs of ink in each row."""
+    row, start, stop, mark = runs_of(ink)
     rows, columns = ink.shape
-    steps = np.diff(np.pad(ink, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    row, start = np.nonzero(steps == 1)
-    stop = np.nonzero(steps == -1)[1]
-    _, mark = np.unique(
-        _joined(row * (columns + 2) + start, row * (columns + 2) + stop, columns + 2), return_inverse=True
-    )
     count = int(mark.max(initial=-1)) + 1
     top, left = np.full(count, rows), np.full(count, columns)
     bottom, right = np.zeros(count, int), np.zeros(count, int)
@@ -159,7 +154,19 @@ def _marks(ink: Ink) -> _Marks:
     np.maximum.at(right, mark, stop)
     area = np.bincount(mark, stop - start, count).astype(np.float64)
     runs = np.bincount(mark, minlength=count)
-    return _Marks(top=top, bottom=bottom, left=left, right=right, area=area, stroke=area / np.maximum(runs, 1))
+    return Marks(top=top, bottom=bottom, left=left, right=right, area=area, stroke=area / np.maximum(runs, 1))
+
+
+def runs_of(ink: Ink, *, by_corners: bool = True) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """The runs of ink: the row of each, its first column and the one behind it, and the number of the mark it belongs to.
+    `by_corners` joins also what touches at a corner alone."""
+    columns = ink.shape[1]
+    steps = np.diff(np.pad(ink, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    row, start = np.nonzero(steps == 1)
+    stop = np.nonzero(steps == -1)[1]
+    reach = int(by_corners)  # a run behind whose last column another one may begin
+    joined = _joined(row * (columns + 2) + start, row * (columns + 2) + stop - 1 + reach, columns + 2)
+    return row, start, stop, np.unique(joined, return_inverse=True)[1]
 
 
 def _joined(start: Numbers, stop: Numbers, pitch: int) -> Numbers:
@@ -180,14 +187,14 @@ def _joined(start: Numbers, stop: Numbers, pitch: int) -> Numbers:
         label = lower
 
 
-def _turned(marks: _Marks, quarters: int) -> _Marks:
+def _turned(marks: Marks, quarters: int) -> Marks:
     """The marks of the picture turned by so many quarters of a circle, about the origin."""
     for _ in range(quarters % 4):
         marks = replace(marks, top=-marks.right, bottom=-marks.left, left=marks.top, right=marks.bottom)
     return marks
 
 
-def _lines(marks: _Marks) -> Iterator[_Marks]:
+def _lines(marks: Marks) -> Iterator[Marks]:
     """Letters that stand in line, of those that are not much wider than high."""
     marks = marks.of((marks.width <= _WIDEST * marks.height) & (marks.height >= _SMALLEST_PX))
     marks = marks.of(np.argsort(marks.left, kind="stable"))
@@ -202,7 +209,7 @@ def _lines(marks: _Marks) -> Iterator[_Marks]:
             yield marks.of(line)
 
 
-def _line(marks: _Marks, first: int, taken: Ink) -> Numbers:
+def _line(marks: Marks, first: int, taken: Ink) -> Numbers:
     """The letters that follow one of them, each close to the one before and on its line."""
     line = [first]
     while True:
@@ -218,7 +225,7 @@ def _line(marks: _Marks, first: int, taken: Ink) -> Numbers:
         line.append(int(near[fits][0]))
 
 
-def _reads(letters: _Marks) -> bool:
+def _reads(letters: Marks) -> bool:
     """Whether marks in line are set like letters, and as unlike each other, as open and as thin; a ruler's and a row of
     cells are not."""
     fill = letters.area / (letters.height * letters.width)
@@ -228,7 +235,7 @@ def _reads(letters: _Marks) -> bool:
     return varied and bool(np.median(fill) < _THINNEST_FILL and np.median(stroke) < _THICKEST) and _is_set(letters)
 
 
-def _is_set(letters: _Marks) -> bool:
+def _is_set(letters: Marks) -> bool:
     """Whether nearly all letters stand on one line to the pixel, and are of few heights."""
     exact = max(1.0, _EXACTLY * float(np.median(letters.height)))
     on_line = np.abs(letters.bottom - np.median(letters.bottom)) <= exact
@@ -236,6 +243,6 @@ def _is_set(letters: _Marks) -> bool:
     return bool(on_line.mean() >= _NEARLY_ALL and alike.mean() >= _NEARLY_ALL)
 
 
-def _box(letters: _Marks) -> Box:
+def _box(letters: Marks) -> Box:
     top, left = int(letters.top.min()), int(letters.left.min())
     return Box(left, top, int(letters.right.max()) - left, int(letters.bottom.max()) - top)

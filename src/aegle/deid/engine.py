@@ -7,7 +7,7 @@ import mmap
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from aegle.deid.judge import Verdict, judge
 from aegle.deid.masks import Box, Device
 from aegle.deid.moments import late_dates
 from aegle.deid.outcome import Deidentified
+from aegle.deid.overlays import FIRST, LAST, clean_rules, planes
 from aegle.deid.paint import in_place, painted
 from aegle.deid.part10 import DEFLATED, SYNTAXES, Holding, inflate, read_meta, write_meta
 from aegle.deid.pixels import Blanks, Extent, locate, prove
@@ -32,11 +33,13 @@ from aegle.deid.repaint import SYNTAX as REPAINTED_SYNTAX
 from aegle.deid.repaint import Repainted, repaint
 from aegle.deid.replacements import Replacements
 from aegle.deid.rewrite import Rewriter
+from aegle.deid.rules import Rule
+from aegle.deid.safe_private import Blocks
 from aegle.deid.splice import Content, Written, write, write_deflated
 from aegle.deid.subject import Subject
 from aegle.deid.survey import Survey, look
 from aegle.deid.values import Values, tell
-from aegle.dicom.walk import EXPLICIT_LE, BrokenEncoding, Buffer
+from aegle.dicom.walk import EXPLICIT_LE, PIXEL_DATA, UNDEFINED, BrokenEncoding, Buffer
 from aegle.references import InstanceRef
 
 #: A file of up to so many is read, and not mapped: the pages of a map take longer to set up and to give back than to copy.
@@ -152,6 +155,7 @@ def _cleaned(
         rules = profile.rules_of(survey.source.sop_class)
         shift, zone = pseudonyms.shift(alias), survey.zone
         subject = Subject.of(survey, rules, shift)
+        own_rules = _own_rules(origin, survey, profile)
         kind = (profile, survey.source.sop_class, pseudonyms, survey.character_set, encoding, values)
         inserted = {
             **insertions(encoding, alias, profile, verdict, repainted),
@@ -166,8 +170,10 @@ def _cleaned(
             target=encoding,
             insertions=inserted,
             values=values,
-            memory=memory(*kind, subject=subject.of_any_name),
-            patients=memory(*kind, alias, zone, tuple(inserted.items()), subject),
+            memory=memory(*kind, subject=subject.of_any_name, own_rules=tuple(own_rules.items())),
+            patients=memory(*kind, alias, zone, tuple(inserted.items()), subject, tuple(own_rules.items())),
+            own_rules=own_rules,
+            private=profile.private,
         )
         parts, notes = _rewritten(rewriter, origin, survey)
         if zone is None and len(notes.offsets) > 1:
@@ -196,6 +202,20 @@ def _cleaned(
         painted=verdict.boxes,
         text_risk=verdict.text_risk,
     )
+
+
+def _own_rules(origin: _Origin, survey: Survey, profile: Profile) -> Mapping[int, Rule]:
+    """The rules of what is private, or an overlay, in this object's top level and may stay."""
+    if not (profile.private or profile.overlays):
+        return {}
+    data, level = origin.data, survey.level
+    heads = level.between(FIRST, LAST) if profile.overlays else ()
+    found = (
+        (head.tag, head.vr, data[head.value : head.value + head.length]) for head in heads if head.length != UNDEFINED
+    )
+    overlays = clean_rules(planes(found, is_big_endian=survey.big_endian))
+    private = Blocks(profile.private).rules(data, level.between(0, PIXEL_DATA)) if profile.private else {}
+    return overlays | private
 
 
 @contextmanager

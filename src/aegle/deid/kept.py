@@ -57,12 +57,13 @@ class Keeper:
         if head.length % _SIZES.get(vr, 1):
             return self._refused(head, rule, notes)
         if (vr in _SWEPT or vr in BINARY or (vr in _NUMBERS and head.length >= LONG_NUMBER)) and self._forbidden_in(
-            source, head, vr, notes
+            source, head, vr, rule.known_as or head.tag, notes
         ):
             notes.done.append((head.tag, "identifier replaced"))
-            return self._without_forbidden(head, vr, notes)
+            return self._without_forbidden(head, vr, rule.known_as or head.tag, notes)
         if self.values is not None and vr in GATED:
-            judged = self._judged(head, vr, self.data[head.value : head.value + head.length], notes)
+            raw = self.data[head.value : head.value + head.length]
+            judged = self._judged(head, vr, rule.known_as or head.tag, raw, notes)
             if judged is not None:
                 return self.target.emit(head.tag, vr, judged.value)
         if vr == b"UI":
@@ -73,11 +74,11 @@ class Keeper:
             return None
         return self.target.emit(head.tag, vr, self.data[head.value : head.value + head.length])
 
-    def _forbidden_in(self, source: Encoding, head: Head, vr: bytes, notes: Notes) -> bool:
+    def _forbidden_in(self, source: Encoding, head: Head, vr: bytes, known_as: int, notes: Notes) -> bool:
         """Whether kept text, or a kept number, holds an identifier; notes the text for the sweep after the first pass."""
         raw = self.data[head.value : head.value + head.length]
         if vr in GATED:
-            raw = b"\\".join(part for part in self._parts(vr, raw) if not self._is_published(head, vr, part))
+            raw = b"\\".join(part for part in self._parts(vr, raw) if not self._is_published(vr, known_as, part))
         text = in_binary(raw, vr, source) if vr in BINARY else searchable(raw, self.character_set)
         if vr in _NUMBERS:
             text += b"\n" + in_decimals(raw)
@@ -86,37 +87,37 @@ class Keeper:
         notes.kept_text.append(text)
         return self.forbidden is not None and self.forbidden.hits(text)
 
-    def _without_forbidden(self, head: Head, vr: bytes, notes: Notes) -> bytes:
+    def _without_forbidden(self, head: Head, vr: bytes, known_as: int, notes: Notes) -> bytes:
         """What stands for a kept value that holds an identifier: its other parts, or a dummy where there are none."""
         raw = self.data[head.value : head.value + head.length].rstrip(b"\0 ")
         if head.tag in _LINKS:
             return self.target.emit(head.tag, vr, self.replacements.token(raw))
         parts = self._parts(vr, raw)
-        left = [b"" if self._names_somebody(head, vr, part) else part for part in parts]
+        left = [b"" if self._names_somebody(vr, known_as, part) else part for part in parts]
         value = b"\\".join(left).rstrip(b"\\")
         if not value or left == parts:
             return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
-        judged = self._judged(head, vr, value, notes)
+        judged = self._judged(head, vr, known_as, value, notes)
         return self.target.emit(head.tag, vr, value if judged is None else judged.value)
 
     def _parts(self, vr: bytes, raw: bytes) -> list[bytes]:
         """The parts of a value of several; all of it where they cannot be told apart in bytes."""
         return raw.split(b"\\") if vr in _OF_PARTS and raw.isascii() else [raw]
 
-    def _names_somebody(self, head: Head, vr: bytes, part: bytes) -> bool:
+    def _names_somebody(self, vr: bytes, known_as: int, part: bytes) -> bool:
         """Whether a part of a kept value holds an identifier, and is no word that is known to name nobody."""
-        if self.forbidden is None or self._is_published(head, vr, part):
+        if self.forbidden is None or self._is_published(vr, known_as, part):
             return False
         return self.forbidden.hits(part + b"\n" + in_decimals(part) if vr in _NUMBERS else part)
 
-    def _is_published(self, head: Head, vr: bytes, part: bytes) -> bool:
-        return vr in GATED and is_published(head.tag, texts(part, self.character_set), is_term=vr == b"CS")
+    def _is_published(self, vr: bytes, known_as: int, part: bytes) -> bool:
+        return vr in GATED and is_published(known_as, texts(part, self.character_set), is_term=vr == b"CS")
 
-    def _judged(self, head: Head, vr: bytes, raw: bytes, notes: Notes) -> Judged | None:
+    def _judged(self, head: Head, vr: bytes, known_as: int, raw: bytes, notes: Notes) -> Judged | None:
         """What the site's decisions make of a kept value; notes what nobody has decided about. None where it may stay."""
         if self.values is None or vr not in GATED:
             return None
-        judged = self.values.judge(head.tag, vr, raw, self.character_set)
+        judged = self.values.judge(known_as, vr, raw, self.character_set)
         if judged is not None:
             notes.first_seen.update(judged.first_seen)
             notes.done.append((head.tag, "denied value emptied"))

@@ -3,17 +3,19 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aegle.deid.classes import CLASSES, WAVEFORMS
 from aegle.deid.masks import Box, Keep, PixelRule, frames_named
+from aegle.deid.overlays import overlay_rules
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.rules import WAVEFORM_DATA, Rule, compile_rules
+from aegle.deid.safe_private import Private, safe_private
 from aegle.deid.second_look import Looking
-from aegle.deid.table import DEFAULT_OPTIONS, EDITION, REFUSED, Option
+from aegle.deid.table import DEFAULT_OPTIONS, EDITION, Option
 from aegle.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -42,6 +44,16 @@ class Profile:
     def rules_of(self, sop_class: str) -> Mapping[int, Rule]:
         """The rules for one kind of object: Waveform Data stay where they are no sound."""
         return self.rules if sop_class in WAVEFORMS else self._without_waveforms
+
+    @cached_property
+    def private(self) -> Private:
+        """The rules of private attributes; none but under their option."""
+        return safe_private() if Option.SAFE_PRIVATE in self.options else {}
+
+    @cached_property
+    def overlays(self) -> Mapping[int, Rule]:
+        """The rules of overlays that are clean; none but under their option."""
+        return overlay_rules() if Option.GRAPHICS in self.options else {}
 
     @cached_property
     def _without_waveforms(self) -> Mapping[int, Rule]:
@@ -110,11 +122,9 @@ def profile(
 ) -> Profile:
     """The profile with these options, compiled once.
 
-    Raises BadConfig when dates are asked for both in full and modified, and for an option that nobody can turn on."""
+    Raises BadConfig when dates are asked for both in full and modified."""
     if not NAME.fullmatch(name):
         raise BadConfig("a profile's name has 1 to 32 of a-z, 0-9 and hyphen: it is written into every object")
-    for option in sorted(options & REFUSED.keys()):
-        raise BadConfig(f"option {option}: {REFUSED[option]}")
     if {Option.FULL_DATES, Option.MODIFIED_DATES} <= options:
         raise BadConfig("choose full_dates or modified_dates, not both")
     return _compiled(name, options, pixel_rules, looking)
@@ -122,23 +132,28 @@ def profile(
 
 @cache
 def _compiled(name: str, options: frozenset[Option], pixel_rules: tuple[PixelRule, ...], looking: Looking) -> Profile:
-    rules = compile_rules(options)
-    return Profile(
+    made = Profile(
         name=name,
         options=options,
-        rules=MappingProxyType(rules),
+        rules=MappingProxyType(compile_rules(options)),
         pixel_rules=pixel_rules,
         looking=looking,
-        digest=_digest(options, rules, pixel_rules, looking),
+        digest="",
     )
+    return replace(made, digest=_digest(made))
 
 
-def _digest(
-    options: frozenset[Option], rules: Mapping[int, Rule], pixel_rules: tuple[PixelRule, ...], looking: Looking
-) -> str:
-    lines = [f"edition {EDITION}", *(f"option {option}" for option in sorted(options))]
-    lines += [f"{tag:08X} {rule.action} {rule.vr.decode()}" for tag, rule in sorted(rules.items())]
-    lines += [f"pixels {rule}" for rule in pixel_rules]
+def _digest(made: Profile) -> str:
+    lines = [f"edition {EDITION}", *(f"option {option}" for option in sorted(made.options))]
+    lines += _told(made.rules, "{:08X}")
+    lines += _told(made.overlays, "{:08X}")
+    for (group, creator), rules in sorted(made.private.items()):
+        lines += _told(rules, f"{group:04X}xx{{:02X}} {creator.decode()}")
+    lines += [f"pixels {rule}" for rule in made.pixel_rules]
     lines += [f"class {uid} {row.risk}" for uid, row in sorted(CLASSES.items())]
-    lines += [f"second look {looking}"]
+    lines += [f"second look {made.looking}"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _told(rules: Mapping[int, Rule], tag_form: str) -> list[str]:
+    return [f"{tag_form.format(tag)} {rule.action} {rule.vr.decode()}" for tag, rule in sorted(rules.items())]

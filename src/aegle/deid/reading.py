@@ -210,6 +210,10 @@ class Reader:
     data: mmap.mmap  #: the file
     encodings: tuple[str, ...] = _DEFAULT  #: Python's names for the character set
 
+    def whole(self, raw: RawDataElement) -> bytes:
+        """The value, from the file where it was not read."""
+        return self.data[raw.value_tell : raw.value_tell + raw.length] if raw.value is None else raw.value
+
     def within(self, raw: Raw, wanted: Wanted = lambda tag, vr: True) -> Iterator[Found]:
         """Tag and element of an element and of everything in it, read anew each time: memory is an item's. `wanted` is asked
         by tag and VR what to leave out; of what may hold items, never."""
@@ -222,7 +226,7 @@ class Reader:
                 if not _holds_items(raw):
                     yield int(raw.tag), Opaque(raw.VR or _dictionary_vr(int(raw.tag)), None, raw.is_little_endian)
                     return
-                raw = raw._replace(value=self.data[raw.value_tell : raw.value_tell + raw.length])
+                raw = raw._replace(value=self.whole(raw))
         yield from _Nested(wanted).of_element(raw, self.encodings)
 
 
@@ -307,7 +311,10 @@ def _python_names(value: bytes) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _dictionary_vr(tag: int) -> str:
-    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return "UN"
 
 
 def _holds_items(raw: RawDataElement) -> bool:

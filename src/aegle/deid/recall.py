@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 from aegle.deid.profile import Profile
 from aegle.deid.pseudonyms import Pseudonyms
 from aegle.deid.reasons import FirstSeen
-from aegle.deid.rules import Action
+from aegle.deid.rules import Action, Rule
 from aegle.deid.subject import NOBODY, Subject
 from aegle.deid.values import Values
 from aegle.dicom.walk import Encoding
@@ -99,8 +99,9 @@ def memory(
     zone: int | None = None,
     insertions: tuple[tuple[int, bytes], ...] = (),
     subject: Subject = NOBODY,
+    own_rules: tuple[tuple[int, Rule], ...] = (),
 ) -> Memory:
     """The memory of everything that is treated alike: of a patient's own dates, times and names, and of what insertions stand
     among, by alias, zone, insertions and subject, of all else without; where dates are kept, by the subject's birth date, which
-    is not."""
+    is not; and by the rules of private attributes and overlays, which a stretch alone does not tell."""
     return Memory()

@@ -14,6 +14,7 @@ from aegle.deid.reasons import HoldReason
 from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
+from aegle.deid.safe_private import Blocks, Private
 from aegle.deid.subject import NOBODY, Content, Subject
 from aegle.deid.values import Values
 from aegle.dicom.walk import (
@@ -50,11 +51,17 @@ class Rewriter:
     memory: Memory  #: of elements of the top level in objects that are treated as this one
     subject: Subject = NOBODY
     patients: Memory  #: the same, of this patient's objects in this zone with these insertions alone
+    own_rules: Mapping[int, Rule] = field(
+        default_factory=dict
+    )  #: of tags that have one in this object's top level alone
+    private: Private = field(default_factory=dict)  #: of private attributes, in items
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)
 
     def __post_init__(self) -> None:
         self._kept_bytes = self._nested = 0
+        self._has_own = bool(self.own_rules or self.private)
+        self._blocks = dict[int, Blocks]()  #: by depth, of the item that is being read
         self._late = set[int]()  #: depths at which the item that is being read has a time that may pass midnight
 
     @cached_property
@@ -145,6 +152,7 @@ class Rewriter:
         """The content of one item, rewritten, and where it ended."""
         parts: list[bytes] = []
         run = pos
+        self._blocks[depth] = Blocks(self.private)
         while pos < end:
             self._count(0, 1)
             head = source.head(self.data, pos, end)
@@ -165,6 +173,8 @@ class Rewriter:
         """What stands for the element in the target (None: its own bytes) and where it ends in the source."""
         tag, vr, _, value, length = head
         rule = self.rules.get(tag)
+        if rule is None and self._has_own:
+            rule = self._own_rule(head, depth)
         if rule is None and length != UNDEFINED and tag < 0xFFFE0000:
             self.notes.done.append((tag & 0xFFFF0000 if tag & 0x00010000 else tag, Action.REMOVE))
             return b"", value + length
@@ -184,6 +194,12 @@ class Rewriter:
         if depth and tag in TIMES and action is Action.SHIFT and may_pass(self.data[value:after]):
             self._late.add(depth)
         return replaced, after
+
+    def _own_rule(self, head: Head, depth: int) -> Rule | None:
+        """The rule of a tag that says too little: of an overlay by what is drawn in it, of a private one by its creator."""
+        if not depth:
+            return self.own_rules.get(head.tag)
+        return self._blocks[depth].rule(self.data, head) if head.tag & 0x00010000 else None
 
     def _structured(
         self, source: Encoding, head: Head, rule: Rule | None, end: int, depth: int

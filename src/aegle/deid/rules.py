@@ -37,6 +37,7 @@ class Rule(NamedTuple):
     action: Action
     vr: bytes  #: the dictionary's VR (its first where it allows several), the one written
     accepts: frozenset[bytes]  #: VRs in which a kept value may come
+    known_as: int = 0  #: under which tag its words are decided, where its own could be another attribute's
 
 
 #: What stands for a value under D, by VR: never empty, and the same for everybody.
@@ -111,7 +112,8 @@ _KEPT_TEXT_KEYWORDS = """
     AttenuationCorrectionMethod CardiacFramingType CodeMeaning CodeValue
     CodingSchemeDesignator CodingSchemeRegistry CodingSchemeVersion CollimatorGridName ContrastBolusRoute
     ConvolutionKernel DetectorManufacturerName DetectorManufacturerModelName DigitalImageFormatAcquired
-    DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType ImageFilter ImageGeometryType
+    CSSFontName DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType FontName
+    ImageFilter ImageGeometryType
     ImagedNucleus InterventionDrugName LUTExplanation LUTLabel LateralSpreadingDeviceID Manufacturer ManufacturerModelName
     ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
     OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
@@ -143,7 +145,8 @@ _FAMILIES = (
 
 
 def compile_rules(options: frozenset[Option]) -> dict[int, Rule]:
-    """One rule a tag. Attributes of data sets only: groups 0000 to 0006 and group lengths have none."""
+    """One rule a tag. Attributes of data sets only: groups 0000 to 0006 and group lengths have none, nor have tags that say
+    too little: private ones, and those of overlays."""
     rules: dict[int, Rule] = {}
     for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
         if 8 <= tag >> 16 < 0xFFFA and tag & 0xFFFF and tag not in _OTHER_PIXELS:
@@ -151,7 +154,7 @@ def compile_rules(options: frozenset[Option]) -> dict[int, Rule]:
     for row in rows():
         if row.tag >> 16 >= 8:
             vr = DicomDictionary[row.tag][0] if row.tag in DicomDictionary else row.vr or "UN"
-            rules[row.tag] = _rule(row_action(row, vr.split(" ")[0], options), vr)
+            rules[row.tag] = rule_of(row_action(row, vr.split(" ")[0], options), vr)
     for chosen in (_OURS, *(_OURS_UNDER.get(option, {}) for option in options)):
         for tag, action in chosen.items():
             rules[tag] = rules[tag]._replace(action=action)
@@ -203,7 +206,7 @@ def _sequence(tag: int) -> Iterator[Action]:
 @cache
 def _net_rule(vrs: str, is_open: bool, is_kept_text: bool, options: frozenset[Option]) -> Rule:
     """The rule of an attribute that the table does not list; it does not depend on more than this."""
-    return _rule(_net(vrs.split(" ")[0], is_open, is_kept_text, options), vrs)
+    return rule_of(_net(vrs.split(" ")[0], is_open, is_kept_text, options), vrs)
 
 
 def _net(vr: str, is_open: bool, is_kept_text: bool, options: frozenset[Option]) -> Action:
@@ -221,8 +224,9 @@ def _net(vr: str, is_open: bool, is_kept_text: bool, options: frozenset[Option])
 
 
 @cache
-def _rule(action: Action, vrs: str) -> Rule:
-    """There are a hundred of them, and five thousand attributes."""
+def rule_of(action: Action, vrs: str, known_as: int = 0) -> Rule:
+    """What is done with an attribute of one of these VRs (`US or SS`). There are a hundred rules, and five thousand
+    attributes."""
     names = [name.encode() for name in vrs.replace("NONE", "UN").split(" or ")]
     family = next((members for members in _FAMILIES if names[0] in members), frozenset(names))
-    return Rule(action, names[0], family | frozenset(names))
+    return Rule(action, names[0], family | frozenset(names), known_as)

@@ -30,13 +30,6 @@ _COLUMNS = tuple((option.value, option) for option in Option)
 #: The options of the default profile. Every other one lets more out, and a site's profile with it needs two people.
 DEFAULT_OPTIONS = frozenset({Option.STRUCTURED, Option.MODIFIED_DATES})
 
-#: Options that nobody can turn on here, and why.
-REFUSED: Mapping[Option, str] = {
-    Option.GRAPHICS: "an overlay is a picture in which a name may be drawn, and nothing here can clean one: "
-    "overlays and curves are always removed",
-    Option.SAFE_PRIVATE: "every private attribute is removed; no list of safe ones is honoured yet",
-}
-
 CLEAN_PIXELS = "clean_pixels"  #: the one option (§E.3.1) that is no column of the table: pixel rules bring it about
 
 #: (0012,0064) codes of CID 7050: the profile itself under None, then each option.
@@ -85,7 +78,8 @@ def rows() -> tuple[Row, ...]:
 
 @cache
 def ranges() -> tuple[Range, ...]:
-    """The other rows, which the engine honours by having no rule for their tags: whatever has none is removed."""
+    """The other rows. Whatever has no rule is removed; what an option makes of them is `deid.overlays` and
+    `deid.safe_private`."""
     return tuple(
         Range(tags=line["tag"], name=line["name"], basic=line["basic"], options=_options(line))
         for line in _lines()

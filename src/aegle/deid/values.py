@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import chain
 
-from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
+from pydicom.datadict import DicomDictionary, RepeatersDictionary, keyword_for_tag  # type: ignore[attr-defined]
 
-from aegle.deid import makers, ps316
+from aegle.deid import makers, ps316, safe_private
 from aegle.deid.fold import folded, shown
 from aegle.deid.identifiers import texts
 from aegle.deid.pseudonyms import is_public
@@ -145,8 +146,9 @@ def load_list() -> None:
 
 @cache
 def keyword_of(tag: int) -> str:
-    """The keyword of an attribute, from the dictionary or from Table E.1-1; else its eight digits."""
-    return keyword_for_tag(tag) or _keywords_of_table().get(tag, f"{tag:08X}")
+    """The keyword of an attribute, from the dictionary or from Table E.1-1, of a safe private one its name; else its eight
+    digits."""
+    return safe_private.name_of(tag) or keyword_for_tag(tag) or _keywords_of_table().get(tag, f"{tag:08X}")
 
 
 @cache
@@ -157,7 +159,12 @@ def _keywords_of_table() -> dict[int, str]:
 @cache
 def is_keyword(keyword: str) -> bool:
     """Whether decisions about this keyword can ever be asked for."""
-    return any(entry[4] == keyword for entry in DicomDictionary.values()) or keyword in _keywords_of_table().values()
+    of_standard = chain(DicomDictionary.values(), RepeatersDictionary.values())
+    return (
+        any(entry[4] == keyword for entry in of_standard)
+        or keyword in _keywords_of_table().values()
+        or keyword in (row.name for row in safe_private.rows())
+    )
 
 
 @cache

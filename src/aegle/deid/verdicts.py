@@ -15,6 +15,7 @@ from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
 from pydicom.dataelem import DataElement
 
 from aegle.deid.identifiers import IDENTIFYING, words
+from aegle.deid.overlays import overlay_rules
 from aegle.deid.profile import Profile
 from aegle.deid.reading import Element, Opaque, Plain, Reader, may_nest
 from aegle.deid.rules import DUMMIES, Action, Rule
@@ -22,7 +23,7 @@ from aegle.deid.runs import Run
 from aegle.deid.values import GATED, is_published
 
 _LONG_NUMBER = 7  #: digits from which a number may be somebody's
-_SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
+SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"})
 #: What a moved value looks like; that it moved is found by comparing with the source's.
 _TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
 _SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
@@ -39,6 +40,9 @@ class Found(NamedTuple):
     published: list[bytes]  #: what it says besides, in words that are known to name nobody
     fault: str  #: the first thing that is wrong with it; empty for none
     uids: list[tuple[int, str]]  #: UIDs that must not be the source's, each once
+    has_private: (
+        bool  #: private attributes that may be safe: only all of the level tells, and this tells nothing of them
+    )
 
 
 def in_output(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
@@ -56,8 +60,11 @@ def _look(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
     texts: list[tuple[int, bytes]] = []
     published: list[bytes] = []
     uids: dict[tuple[int, str], None] = {}
-    fault = ""
+    fault, has_private = "", False
     for tag, element in chain.from_iterable(map(reader.within, run.elements.values())):
+        if tag & 0x00010000 and profile.private:
+            has_private = True
+            continue
         if element.VR in _GATED and not isinstance(element, Opaque):
             known, others = _by_publication(tag, element)
             published += known
@@ -65,19 +72,22 @@ def _look(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
         elif text := _text(element):
             texts.append((tag, text))
         rule = rules.get(tag)
+        if rule is None and tag in run.elements:
+            rule = profile.overlays.get(tag)
         fault = fault or _fault(tag, element, rule)
         if rule and rule.action is not Action.KEEP and element.VR == "UI" and tag not in _OURS:
             uids.update(dict.fromkeys((tag, value) for value in values_of(element) if value))
-    return Found(texts, published, fault, list(uids))
+    return Found(texts, published, fault, list(uids), has_private)
 
 
 def _fault(tag: int, element: Element, rule: Rule | None) -> str:
-    what = _what_is_wrong(tag, element, rule)
+    what = what_is_wrong(tag, element, rule)
     return what and f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {what}"
 
 
-def _what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
-    if tag & 0x00010000 or rule is None or tag not in DicomDictionary:
+def what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
+    """How an attribute of an output is other than its rule wants it; empty for one that is as it should."""
+    if tag & 0x00010000 or rule is None or not (tag in DicomDictionary or tag in overlay_rules()):
         return "is private or unknown"
     if tag in _OURS:
         return ""
@@ -87,7 +97,7 @@ def _what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
         return "should be empty"
     if isinstance(element, Opaque):
         return ""
-    if rule.action is Action.DUMMY and element.VR in _SWEPT and str(element.value or "") != DUMMIES[rule.vr].decode():
+    if rule.action is Action.DUMMY and element.VR in SWEPT and str(element.value or "") != DUMMIES[rule.vr].decode():
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
         return "holds a time that is none, or tells its offset from UTC"
@@ -114,18 +124,18 @@ def _text(element: Element) -> bytes:
     if isinstance(element, Opaque):
         if element.VR in _BINARY and element.raw:
             form = Struct(("<" if element.is_little_endian else ">") + _BINARY[element.VR])
-            return _whole(number for (number,) in form.iter_unpack(element.raw))
-    elif element.VR in _SWEPT:
+            return whole_numbers(number for (number,) in form.iter_unpack(element.raw))
+    elif element.VR in SWEPT:
         return str(element.value).lower().encode("utf-8", "replace")
     elif isinstance(element, Plain) and element.VR in _NUMBERS:  # a date that an option keeps is no number
         numbers = element.values
         shown = element.value if len(numbers) == 1 else f"[{', '.join(numbers)}]"
         if len(shown) >= _LONG_NUMBER:
-            return shown.encode() + b"\n" + _whole(float(number or 0) for number in numbers)
+            return shown.encode() + b"\n" + whole_numbers(float(number or 0) for number in numbers)
     return b""
 
 
-def _whole(numbers: Iterable[float]) -> bytes:
+def whole_numbers(numbers: Iterable[float]) -> bytes:
     """Whole numbers of seven digits and more, in digits."""
     long = (number for number in numbers if 10 ** (_LONG_NUMBER - 1) <= abs(number) < math.inf)
     return b"\n".join(b"%d" % abs(number) for number in long if number == math.trunc(number))

@@ -103,9 +103,6 @@ def test_a_profile_file_says_what_it_lets_out_and_a_wrong_one_what_is_wrong(aegl
     Path("bad.yaml").write_text("option: [device]\n")
     with pytest.raises(BadConfig, match="did you mean 'options'"):
         aegle("check", "bad.yaml")
-    Path("bad.yaml").write_text("options: [graphics]\n")
-    with pytest.raises(BadConfig, match="nothing here can clean one"):
-        aegle("check", "bad.yaml")
     Path("aegle.yaml").write_text(WEAK + "      options: [device]\n")
     with pytest.raises(BadConfig, match="not both"):
         config.load(Path("aegle.yaml"))
@@ -118,6 +115,13 @@ def test_the_table_shows_what_each_option_says(aegle: Aegle) -> None:
     assert "keep" in row
     with pytest.raises(BadMessage, match="not both"):
         aegle("show", "--option", "device", "--profile", "device.yaml")
+
+
+def test_the_table_shows_private_attributes_and_overlays_under_their_options(aegle: Aegle) -> None:
+    said = aegle("show", "--option", "safe_private", "--option", "graphics").output
+    assert "0019xx0C" in said
+    assert "kept" in next(line for line in said.splitlines() if "60XX3000" in line)
+    assert "0019xx0C" not in aegle("show").output
 
 
 def test_a_run_over_a_folder_under_a_weaker_profile_says_so(aegle: Aegle) -> None:
