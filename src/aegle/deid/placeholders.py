@@ -1,6 +1,7 @@
 """Patient IDs that name nobody: what a device writes, or a person types, where there is none.
 
 Taken for an ID, UNKNOWN would be one patient with everybody's studies. Short words and numbers stay IDs: they may be somebody's.
+Written with its stroke or dots N/A is none, nor is what has neither a letter nor a digit.
 """
 
 import unicodedata
@@ -13,6 +14,7 @@ _WORDS = """
     none null notavailable notapplicable undefined unspecified unassigned notassigned unidentified missing
     noid nopatientid patientid noname emergency notfall urgence johndoe janedoe
     """
+_AS_WRITTEN = frozenset({"n/a", "#n/a", "n.a."})
 _FILLERS, _SHORTEST = frozenset("09x"), 4  #: one of them alone, so often or more
 
 
@@ -27,7 +29,7 @@ _NOBODY = frozenset(map(_letters, _WORDS.split()))
 
 @lru_cache(maxsize=4096)
 def names_nobody(patient_id: str) -> bool:
-    """Whether a Patient ID is a placeholder, or empty."""
+    """Whether a Patient ID is a placeholder, or says nothing."""
     letters = _letters(patient_id)
     filler = len(letters) >= _SHORTEST and len(set(letters)) == 1 and letters[0] in _FILLERS
-    return filler or letters in _NOBODY or not patient_id.strip(" \0")
+    return filler or not letters or letters in _NOBODY or patient_id.strip(" \0").casefold() in _AS_WRITTEN

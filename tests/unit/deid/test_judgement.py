@@ -135,7 +135,7 @@ def test_patients_without_an_id_of_their_own_stay_apart(patient_id, patients, st
     assert len(aliases) == patients
 
 
-def test_placeholders_are_known_by_their_letters_alone():
+def test_placeholders_are_known_however_they_are_written():
     nobody = [
         "unknown",
         "Unbekannt",
@@ -146,8 +146,11 @@ def test_placeholders_are_known_by_their_letters_alone():
         "9999",
         "Anonymisé",
         " NULL ",
+        "N/A",
+        "n.a. ",
+        "--",
     ]
-    somebody = ["0", "N/A", "--", "1", "12", "TEST1", "K1", "AX", "007", "ANON123", "Nancy", "99", "M-0"]
+    somebody = ["0", "NA", "1", "12", "TEST1", "K1", "AX", "007", "ANON123", "Nancy", "99", "M-0"]
     assert [each for each in (*nobody, *somebody) if names_nobody(each)] == nobody
 
 
