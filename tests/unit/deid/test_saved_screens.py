@@ -9,6 +9,9 @@ PAGES = """
     Patiëntprotocol|Protokół pacjenta|Dosisbericht|DOSISÜBERSICHT|Dosisrapport|Rapport de dose|Informe de la dosis
     Rapporto di dose|Relatório de dose|Dose Record|Patient Dose Sheet|Exam Summary|Отчёт о дозе|Протокол пациента
     CT線量レポート|線量ﾚﾎﾟｰﾄ|患者プロトコル|剂量报告|患者信息|선량 보고서|환자 정보|Bildschirmfoto|Capture d’écran
+    Pasientprotokoll|Potilasprotokolla|Annosraportti|Kuvakaappaus|Betegprotokoll|Dózisjelentés|Képernyőkép|Протокол пацієнта
+    Звіт про дозу|Знімок екрана|Πρωτόκολλο ασθενούς|Αναφορά δόσης|פרוטוקול מטופל|דוח מינון|צילום מסך
+    بروتوكول المريض|تقرير الجرعة|لقطة شاشة
     Captura de pantalla|Schermafbeelding|SCREENSHOT|Screen Save|PROTOCOL PAGE
     """
 PICTURES = """
