@@ -32,11 +32,13 @@ def test_nothing_is_found_in_what_we_write(tmp_path: Path, seed: int) -> None:
 def test_a_rival_is_run_and_its_leaks_are_found(tmp_path: Path) -> None:
     corpus, output, scratch = (tmp_path / name for name in ("corpus", "output", "scratch"))
     scratch.mkdir()
-    make_corpus(corpus, 1)
+    for answer in make_corpus(corpus, 1).files:
+        if answer.number % 3:
+            (corpus / "source" / answer.name).unlink()
     rival = next(rival for rival in installed() if rival.name.startswith("gdcmanon"))
     run_rival(rival, corpus, output, scratch)
     score = score_folder(corpus, output)
-    assert score.written > 30
+    assert score.written > 20
     assert score.count("leak") > 0
 
 

@@ -33,6 +33,7 @@ class Plant:
     where: str  #: keyword or place, for the reader of a score
     text: str  #: what was planted; synthetic
     forms: tuple[str, ...]  #: byte strings to search for, as hexadecimal, lower case letters folded
+    path: str = ""  #: the one value in which they are identity, where they are words of the standard elsewhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,15 @@ class FileAnswer:
     name: str  #: path below the corpus
     theme: str
     number: int  #: its Instance Number, unlike any other's: how an output is tied to its input
+    patient: int  #: whose it is: equal in one person's files, and in nobody else's
+    has_id: bool  #: whether its Patient ID is that person's, and not what is written where there is none
     clean: bool  #: whether a tool must give it back; where not, withholding it is right as well
     plants: tuple[Plant, ...]
     burned: tuple[Burned, ...]
     kept: tuple[str, ...]  #: paths of values that must survive, such as `A[0].B`
     frames_kept: bool  #: whether the pictures must be equal, outside what was burned in
+    links: tuple[str, ...]  #: paths of values of which those that are equal must stay so, and those that are not, too
+    moments: tuple[str, ...]  #: paths of DT or of a date beside its time, between which the seconds must stay
 
 
 @dataclass(frozen=True, kw_only=True)

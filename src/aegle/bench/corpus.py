@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from aegle import api
-from aegle.bench import cohort, documents, headers, hostile, pictures
+from aegle.bench import cohort, documents, headers, hostile, midnight, pictures
 from aegle.bench.answers import AnswerKey, FileAnswer
 from aegle.bench.draft import Draft
 from aegle.bench.people import SCRIPTS, draw_person
@@ -80,7 +80,7 @@ THEMES: tuple[Callable[[Draft], None], ...] = (
     documents.presentation,
     documents.pdf,
     documents.raw_data,
-    hostile.uptake_over_midnight,
+    midnight.uptake_over_midnight,
     hostile.text_in_spare_bits,
     hostile.patient_protocol,
     hostile.identity_in_one_part,
@@ -88,6 +88,10 @@ THEMES: tuple[Callable[[Draft], None], ...] = (
     hostile.subject_in_content,
     hostile.numbers_like_versions,
     hostile.makers_words,
+    midnight.uptake_in_two_zones,
+    midnight.slice_across_midnight,
+    midnight.frames_across_midnight,
+    midnight.dose_across_midnight,
 )
 
 
@@ -120,7 +124,7 @@ def _drafts(rng: random.Random) -> Iterator[Draft]:
 def _cohort(rng: random.Random, number: int) -> Iterator[Draft]:
     someone = draw_person(rng)
     first, *others = (
-        Draft(theme=f"cohort {part}", number=number + n, person=someone, rng=rng)
+        Draft(theme=f"cohort {part}", number=number + n, person=someone, rng=rng, patient=number)
         for n, part in enumerate(("first slice", "second slice", "report", "later study"))
     )
     cohort.first_slice(first)

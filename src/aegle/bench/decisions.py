@@ -12,7 +12,7 @@ def decide(values: Path, key: AnswerKey) -> int:
         return 0
     with values.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    planted = {plant.text.casefold() for answer in key.files for plant in answer.plants}
+    planted = {plant.text.casefold() for answer in key.files for plant in answer.plants if not plant.path}
     pending = [row for row in rows if row["decision"] == "pending"]
     for row in pending:
         told = any(text in row["value"].casefold() for text in planted)

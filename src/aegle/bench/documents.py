@@ -24,15 +24,15 @@ _CONTENT = "ContentSequence"
 
 def report(draft: Draft) -> None:
     """A TID 1500 style report: observers, dates, free text, numbers that must survive, references."""
-    ds = _document(draft, COMPREHENSIVE_SR)
+    ds = document(draft, COMPREHENSIVE_SR)
     who = draft.person
     evidence = draft.uid("evidence")
     ds.ContentSequence = [
         _pname(draft, "121008", "Person Observer Name", who.physician),
         _text(draft, "121106", "Comment", f"{who.family} was seen by {who.operator.split('^')[0]}"),
-        _date(draft, "111526", "DateTime Started", f"{who.study_date}101500"),
+        dated(draft, "111526", "DateTime Started", f"{who.study_date}101500"),
         _uidref(draft, "121012", "Device Observer UID"),
-        _number("410668003", "Length", f"{draft.number}.5"),
+        number(_concept("410668003", "Length"), f"{draft.number}.5", code("mm", "UCUM", "mm")),
         _finding(),
         _image(draft, evidence),
     ]
@@ -47,11 +47,11 @@ def report(draft: Draft) -> None:
 
 def dose(draft: Draft) -> None:
     """A radiation dose report: numbers kept, device and people gone."""
-    ds, who = _document(draft, DOSE_SR), draft.person
+    ds, who = document(draft, DOSE_SR), draft.person
     ds.ContentSequence = [
         _uidref(draft, "113769", "Irradiation Event UID"),
         _text(draft, "113878", "Device Observer Serial Number", who.serial),
-        _number("113838", "CT Dose Length Product Total", f"{draft.number}.25"),
+        number(_concept("113838", "CT Dose Length Product Total"), f"{draft.number}.25", code("mm", "UCUM", "mm")),
         _pname(draft, "113870", "Person Name", who.operator),
     ]
     draft.keep(
@@ -72,7 +72,8 @@ def verified(draft: Draft) -> None:
     draft.note(Leak.STAFF, "VerifyingObserverIdentificationCodeSequence", who.serial)
 
 
-def _document(draft: Draft, sop_class: UID) -> Dataset:
+def document(draft: Draft, sop_class: UID) -> Dataset:
+    """A report without content."""
     ds = begin(draft, sop_class, "SR")
     ds.CompletionFlag, ds.VerificationFlag, ds.ValueType, ds.ContinuityOfContent = (
         "COMPLETE",
@@ -86,11 +87,27 @@ def _document(draft: Draft, sop_class: UID) -> Dataset:
     return ds
 
 
+def item(value_type: str, concept: Dataset) -> Dataset:
+    """A content item without its value."""
+    made = Dataset()
+    made.RelationshipType, made.ValueType, made.ConceptNameCodeSequence = "CONTAINS", value_type, [concept]
+    return made
+
+
+def number(concept: Dataset, value: str, units: Dataset) -> Dataset:
+    """A NUM content item."""
+    made, measured = item("NUM", concept), Dataset()
+    measured.NumericValue, measured.MeasurementUnitsCodeSequence = value, [units]
+    made.MeasuredValueSequence = [measured]
+    return made
+
+
 def _item(value_type: str, value: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.RelationshipType, item.ValueType = "CONTAINS", value_type
-    item.ConceptNameCodeSequence = [code(value, "SCT" if len(value) > 6 else "DCM", meaning)]
-    return item
+    return item(value_type, _concept(value, meaning))
+
+
+def _concept(value: str, meaning: str) -> Dataset:
+    return code(value, "SCT" if len(value) > 6 else "DCM", meaning)
 
 
 def _pname(draft: Draft, value: str, meaning: str, name: str) -> Dataset:
@@ -105,7 +122,8 @@ def _text(draft: Draft, value: str, meaning: str, text: str) -> Dataset:
     return item
 
 
-def _date(draft: Draft, value: str, meaning: str, when: str) -> Dataset:
+def dated(draft: Draft, value: str, meaning: str, when: str) -> Dataset:
+    """A DATETIME content item."""
     item = _item("DATETIME", value, meaning)
     draft.plant(item, "DateTime", when, Leak.DATE)
     return item
@@ -114,13 +132,6 @@ def _date(draft: Draft, value: str, meaning: str, when: str) -> Dataset:
 def _uidref(draft: Draft, value: str, meaning: str) -> Dataset:
     item = _item("UIDREF", value, meaning)
     draft.plant(item, "UID", draft.uid(meaning), Leak.UID)
-    return item
-
-
-def _number(value: str, meaning: str, number: str) -> Dataset:
-    item, measured = _item("NUM", value, meaning), Dataset()
-    measured.NumericValue, measured.MeasurementUnitsCodeSequence = number, [code("mm", "UCUM", "mm")]
-    item.MeasuredValueSequence = [measured]
     return item
 
 
@@ -140,7 +151,7 @@ def _image(draft: Draft, uid: str) -> Dataset:
 
 def key_objects(draft: Draft) -> None:
     """Key images with a note on why."""
-    ds = _document(draft, KEY_OBJECTS)
+    ds = document(draft, KEY_OBJECTS)
     ds.Modality = "KO"
     ds.ContentSequence = [
         _text(draft, "113012", "Key Object Description", f"show {draft.person.family} to the board"),

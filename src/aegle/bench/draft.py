@@ -22,12 +22,16 @@ class Draft:
     number: int
     person: Person
     rng: random.Random
+    patient: int = 0  #: the number of this person's first file; 0 for this one
+    has_id: bool = True  #: whether the Patient ID is the person's
     dataset: Dataset = field(default_factory=Dataset)
     clean: bool = True
     frames_kept: bool = True
     plants: list[Plant] = field(default_factory=list)
     burned: list[Burned] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
     before: bytes = b""  #: replaces the 128 bytes of the preamble
     after: bytes = b""  #: follows the data set
 
@@ -42,11 +46,15 @@ class Draft:
 
     def plant(self, where: Dataset, keyword: str, value: str | list[str], kind: Leak) -> None:
         """Set an attribute to a value that identifies, and remember it in place of the one it had."""
-        former = parts_of(str(where.get(keyword, "")))
-        self.plants = [plant for plant in self.plants if plant.where != keyword or plant.text not in former]
+        self.forget(where, keyword)
         setattr(where, keyword, value)
         for text in value if isinstance(value, list) else [value]:
             self.note(kind, keyword, *parts_of(text))
+
+    def forget(self, where: Dataset, keyword: str) -> None:
+        """What was planted in an attribute identifies nobody, or is overwritten."""
+        former = parts_of(str(where.get(keyword, "")))
+        self.plants = [plant for plant in self.plants if plant.where != keyword or plant.text not in former]
 
     def note(self, kind: Leak, where: str, *texts: str) -> None:
         """Remember text that was written by other means, in every encoding it may have been written in."""
@@ -58,6 +66,11 @@ class Draft:
         found = tuple(dict.fromkeys(form.lower().hex() for form in forms))
         self.plants.append(Plant(kind=kind, where=where, text=text, forms=found))
 
+    def note_at(self, kind: Leak, path: str, text: str) -> None:
+        """Remember what is identity in one value alone, and a word of the standard or of a maker elsewhere."""
+        form = text.lower().encode().hex()
+        self.plants.append(Plant(kind=kind, where=path, text=text, forms=(form,), path=path))
+
     def keep(self, *paths: str) -> None:
         """Values that a good tool leaves as they are."""
         self.kept += paths
@@ -68,11 +81,15 @@ class Draft:
             name=name,
             theme=self.theme,
             number=self.number,
+            patient=self.patient or self.number,
+            has_id=self.has_id,
             clean=self.clean,
             plants=tuple(self.plants),
             burned=tuple(self.burned),
             kept=tuple(self.kept),
             frames_kept=self.frames_kept and "PixelData" in self.dataset,
+            links=tuple(self.links),
+            moments=tuple(self.moments),
         )
 
     def _codecs(self) -> list[str]:

@@ -5,23 +5,8 @@ from pydicom.dataset import Dataset
 
 from aegle.bench.answers import Leak
 from aegle.bench.draft import Draft, parts
-from aegle.bench.objects import COMPREHENSIVE_SR, ECG, MR, PET, axial_ct, begin, burn, code, picture, put_pixels
+from aegle.bench.objects import COMPREHENSIVE_SR, ECG, MR, axial_ct, begin, burn, code, picture, put_pixels
 from aegle.bench.people import draw_person
-
-
-def uptake_over_midnight(draft: Draft) -> None:
-    """A tracer given late in the evening, a picture after midnight: the minutes between are in every uptake value."""
-    ds, day = axial_ct(draft, PET, "PT"), draft.person.study_date
-    ds.ImageType, ds.Units, ds.DecayCorrection = ["ORIGINAL", "PRIMARY"], "BQML", "START"
-    given = Dataset()
-    draft.plant(given, "RadiopharmaceuticalStartDateTime", f"{day}235230.5", Leak.DATE)
-    given.RadionuclideHalfLife, given.RadionuclideTotalDose = "6586.2", "312000000"
-    ds.RadiopharmaceuticalInformationSequence = [given]
-    draft.plant(
-        ds, "AcquisitionDate", str(np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}") + 1).replace("-", ""), Leak.DATE
-    )
-    ds.AcquisitionTime = "001517.250000"
-    draft.keep("Units", "RadiopharmaceuticalInformationSequence[0].RadionuclideHalfLife")
 
 
 def text_in_spare_bits(draft: Draft) -> None:

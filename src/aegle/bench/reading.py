@@ -74,7 +74,16 @@ class Written:
         return np.asarray(array).reshape(-1, int(self.dataset.Rows), int(self.dataset.Columns), samples)
 
     def value(self, path: str) -> str | None:
-        """A value by a path such as `A[0].B`; None when it is not there."""
+        """A value by a path such as `A[0].B`, numbers however they are written; None when it is not there."""
+        found = self._found(path)
+        return None if found is None else _plain(found)
+
+    def text(self, path: str) -> str:
+        """The same as it is written; empty when it is not there."""
+        found = self._found(path)
+        return "" if found is None else str(found).strip("\0 ")
+
+    def _found(self, path: str) -> Any:
         holder: Any = self.dataset
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,7 +93,7 @@ class Written:
                     holder = holder[int(index)] if index else holder
             except _UNREADABLE:
                 return None
-        return _plain(holder)
+        return holder
 
     @contextmanager
     def inflated(self) -> Iterator[Path]:

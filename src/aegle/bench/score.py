@@ -59,7 +59,7 @@ def score_folder(corpus: Path, output: Path) -> Score:
     for answer in key.files:
         written = outputs.get(answer.number)
         findings += _judge(answer, inputs[answer.number], written) if written else _withheld(answer)
-    findings += [Finding(column="relation", theme="", detail=text) for text in broken(inputs, outputs)]
+    findings += [Finding(column="relation", theme="", detail=text) for text in broken(key, inputs, outputs)]
     findings += _names(key, output, [written.path for written in found], others)
     return Score(files=len(key.files), written=len(outputs), findings=tuple(findings))
 
@@ -87,7 +87,8 @@ def _judge(answer: FileAnswer, source: Written, written: Written) -> list[Findin
 def _left(answer: FileAnswer, written: Written) -> Iterator[tuple[Leak, str]]:
     raw = written.raw.lower()
     for plant in answer.plants:
-        if any(bytes.fromhex(form) in raw for form in plant.forms):
+        told = written.text(plant.path).lower().encode() if plant.path else raw
+        if any(bytes.fromhex(form) in told for form in plant.forms):
             yield plant.kind, plant.where
 
 
@@ -118,7 +119,7 @@ def _names(key: AnswerKey, output: Path, written: Sequence[Path], others: Sequen
         form
         for answer in key.files
         for plant in answer.plants
-        if plant.kind in {Leak.NAME, Leak.NUMBER}
+        if plant.kind in {Leak.NAME, Leak.NUMBER} and not plant.path
         for form in map(bytes.fromhex, plant.forms)
         if len(form) > 5
     }

@@ -2,20 +2,31 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import FileDataset, dcmread
 
+from aegle import api
 from aegle.bench import Leak, Score, make_corpus, read_key, score_folder
-from aegle.bench.corpus import SOURCE
+from aegle.bench.corpus import KEY_FILE, SOURCE
+
+CHANGED = """
+    implicit magnetic slide slide_label ultrasound uptake_over_midnight  cohort
+    """
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a corpus that are changed below."""
     folder = tmp_path_factory.mktemp("corpus") / "one"
-    make_corpus(folder, 2)
+    key = make_corpus(folder, 2)
+    few = tuple(answer for answer in key.files if answer.theme.split()[0] in CHANGED.split())
+    for answer in set(key.files) - set(few):
+        (folder / SOURCE / answer.name).unlink()
+    (folder / KEY_FILE).write_bytes(api.encode(replace(key, files=few)))
     return folder
 
 
@@ -119,7 +130,15 @@ def test_days_between_two_studies_that_changed_are_a_broken_relation(corpus, out
 
 def test_minutes_from_injection_to_picture_that_changed_are_a_broken_relation(corpus, output):
     changed(output, "uptake_over_midnight", corpus, lambda ds: setattr(ds, "AcquisitionTime", "000000"))
-    assert any("injection" in detail for detail in details(score_folder(corpus, output), "relation"))
+    assert any("time between" in detail for detail in details(score_folder(corpus, output), "relation"))
+
+
+def test_dummies_in_the_place_of_moments_tell_no_time_between_them(corpus, output):
+    def with_dummies(ds: FileDataset) -> None:
+        ds.AcquisitionDate, ds.AcquisitionTime = "00010101", "000000"
+
+    changed(output, "uptake_over_midnight", corpus, with_dummies)
+    assert details(score_folder(corpus, output), "relation") == []
 
 
 def test_a_report_beside_the_objects_that_names_the_patient_is_a_leak(corpus, output):
