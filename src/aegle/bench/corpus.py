@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from aegle import api
-from aegle.bench import cohort, documents, headers, hostile, midnight, pictures
+from aegle.bench import cohort, documents, headers, hostile, linked, midnight, namesakes, numbers, pages, pictures
 from aegle.bench.answers import AnswerKey, FileAnswer
 from aegle.bench.draft import Draft
 from aegle.bench.people import SCRIPTS, draw_person
@@ -88,10 +88,27 @@ THEMES: tuple[Callable[[Draft], None], ...] = (
     hostile.subject_in_content,
     hostile.numbers_like_versions,
     hostile.makers_words,
+    namesakes.namesake_of_codes,
+    namesakes.namesake_of_terms,
+    *([namesakes.name_of_two_characters] * 2),
+    namesakes.short_name_in_a_table,
     midnight.uptake_in_two_zones,
     midnight.slice_across_midnight,
     midnight.frames_across_midnight,
     midnight.dose_across_midnight,
+    *([numbers.nobodys_id] * 2 * len(numbers.PLACEHOLDERS)),
+    numbers.own_id_below,
+    numbers.number_without_its_marks,
+    numbers.day_as_a_number,
+    numbers.subject_under_other_codes,
+    *([pages.protocol_page] * 2),
+    *([pages.derived_screen] * 2),
+    pages.slide_localizer,
+    pages.slide_macro,
+    pages.slide_barcode,
+    linked.optical_paths,
+    linked.stacks,
+    linked.graphic_layers,
 )
 
 

@@ -14,7 +14,7 @@ from aegle.bench import Leak, Score, make_corpus, read_key, score_folder
 from aegle.bench.corpus import KEY_FILE, SOURCE
 
 CHANGED = """
-    implicit magnetic slide slide_label ultrasound uptake_over_midnight  cohort
+    implicit magnetic slide slide_label ultrasound uptake_over_midnight nobodys_id optical_paths namesake_of_terms cohort
     """
 
 
@@ -139,6 +139,31 @@ def test_dummies_in_the_place_of_moments_tell_no_time_between_them(corpus, outpu
 
     changed(output, "uptake_over_midnight", corpus, with_dummies)
     assert details(score_folder(corpus, output), "relation") == []
+
+
+def test_strangers_whose_id_is_a_placeholder_are_merged_only_by_an_id_that_was_made_of_it(corpus, output):
+    for made, broken in (("", []), ("P1", ["PatientID: 6 became one"])):
+        changed(output, "nobodys_id", corpus, lambda ds, made=made: setattr(ds, "PatientID", made))
+        assert details(score_folder(corpus, output), "relation") == broken
+
+
+def test_parts_that_can_no_longer_be_told_from_each_other_are_a_broken_relation(corpus, output):
+    def rename(ds: FileDataset) -> None:
+        for path in ds.OpticalPathSequence:
+            path.OpticalPathIdentifier = "ANONYMIZED"
+
+    changed(output, "optical_paths", corpus, rename)
+    found = details(score_folder(corpus, output), "relation")
+    assert any(detail.endswith("are one") for detail in found)
+    assert any(detail.endswith("are no longer one") for detail in found)
+
+
+def test_a_word_leaks_where_it_names_somebody_alone(corpus, output):
+    before = score_folder(corpus, output).leaks[Leak.DEVICE]
+    changed(output, "namesake_of_terms", corpus, lambda ds: delattr(ds, "StationName"))
+    assert score_folder(corpus, output).leaks[Leak.DEVICE] == before - 1
+    changed(output, "namesake_of_terms", corpus, lambda ds: delattr(ds, "ManufacturerModelName"))
+    assert details(score_folder(corpus, output), "destroyed") == ["ManufacturerModelName"]
 
 
 def test_a_report_beside_the_objects_that_names_the_patient_is_a_leak(corpus, output):
