@@ -96,6 +96,7 @@ THEMES: tuple[Callable[[Draft], None], ...] = (
     midnight.slice_across_midnight,
     midnight.frames_across_midnight,
     midnight.dose_across_midnight,
+    midnight.beam_across_midnight,
     *([numbers.nobodys_id] * 2 * len(numbers.PLACEHOLDERS)),
     numbers.own_id_below,
     numbers.number_without_its_marks,

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from aegle.bench.answers import Leak
 from aegle.bench.documents import dated, document
 from aegle.bench.draft import Draft
-from aegle.bench.objects import DOSE_SR, ENHANCED_CT, PET, axial_ct
+from aegle.bench.objects import BEAMS_RECORD, DOSE_SR, ENHANCED_CT, PET, axial_ct, begin
 
 _GIVEN = "RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime"
 
@@ -45,13 +45,15 @@ def _positron(draft: Draft, given: str) -> Dataset:
 
 
 def slice_across_midnight(draft: Draft) -> None:
-    """A series begun in the last minute of a day, its picture taken in the next: four dates, each beside its time."""
+    """A series begun in the last minute of a day, its picture taken in the next: six dates, each beside its time."""
     ds, day = axial_ct(draft), draft.person.study_date
     for pair, date, time in (
         ("Series", day, "235910"),
         ("Acquisition", day, "235940.5"),
         ("Content", _day_after(day), "000020"),
         ("InstanceCreation", _day_after(day), "000405"),
+        ("PerformedProcedureStepStart", day, "235905"),
+        ("PerformedProcedureStepEnd", _day_after(day), "000355"),
     ):
         draft.plant(ds, f"{pair}Date", date, Leak.DATE)
         setattr(ds, f"{pair}Time", time)
@@ -88,6 +90,29 @@ def dose_across_midnight(draft: Draft) -> None:
     draft.plant(ds, "ContentDate", _day_after(day), Leak.DATE)
     ds.ContentTime = "000359"
     draft.moments += ["ContentSequence[0].DateTime", "ContentSequence[1].DateTime", "ContentDate"]
+
+
+def beam_across_midnight(draft: Draft) -> None:
+    """A record of treatment: when a beam was at each of its control points, two sequences down."""
+    ds, day = begin(draft, BEAMS_RECORD, "RTRECORD"), draft.person.study_date
+    points = ((day, "235930"), (day, "235958"), (_day_after(day), "000026"))
+    delivery, beam = [_control_point(draft, n, *point) for n, point in enumerate(points)], Dataset()
+    beam.BeamNumber, beam.NumberOfControlPoints, beam.ControlPointDeliverySequence = 1, len(points), delivery
+    ds.TreatmentSessionBeamSequence = [beam]
+    draft.plant(ds, "TreatmentDate", day, Leak.DATE)
+    ds.TreatmentTime = "235915"
+    path = "TreatmentSessionBeamSequence[0].ControlPointDeliverySequence[{}].{}"
+    draft.moments += [path.format(n, "TreatmentControlPointDate") for n in range(len(points))]
+    draft.moments.append("TreatmentDate")
+    draft.keep(path.format(2, "DeliveredMeterset"))
+
+
+def _control_point(draft: Draft, n: int, day: str, time: str) -> Dataset:
+    point = Dataset()
+    draft.plant(point, "TreatmentControlPointDate", day, Leak.DATE)
+    point.TreatmentControlPointTime, point.ReferencedControlPointIndex = time, n
+    point.SpecifiedMeterset = point.DeliveredMeterset = str(30 * n)
+    return point
 
 
 def _day_after(day: str) -> str:

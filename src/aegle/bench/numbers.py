@@ -24,6 +24,7 @@ def nobodys_id(draft: Draft) -> None:
 def own_id_below(draft: Draft) -> None:
     """A patient who is named again in an item, and another one beside: whoever was one stays one."""
     ds, who, sibling = axial_ct(draft), draft.person, draw_person(draft.rng)
+    draft.plant(ds, "IssuerOfPatientID", f"Register of {who.town}", Leak.PLACE)
     own, other = Dataset(), Dataset()
     for member, patient_id in ((own, who.patient_id), (other, sibling.patient_id)):
         draft.plant(member, "PatientID", patient_id, Leak.NUMBER)

@@ -23,6 +23,7 @@ MAMMOGRAPHY, ENHANCED_CT = UID(_ROOT + "1.2"), UID(_ROOT + "2.1")
 COMPREHENSIVE_SR, DOSE_SR, KEY_OBJECTS = UID(_ROOT + "88.33"), UID(_ROOT + "88.67"), UID(_ROOT + "88.59")
 ECG = UID(_ROOT + "9.1.1")
 ENCAPSULATED_PDF, PRESENTATION_STATE, RAW = UID(_ROOT + "104.1"), UID(_ROOT + "11.1"), UID(_ROOT + "66")
+BEAMS_RECORD = UID(_ROOT + "481.4")
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:

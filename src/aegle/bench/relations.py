@@ -72,12 +72,13 @@ def _references(
 
 
 def _links(answer: FileAnswer, source: Written, written: Written) -> Iterator[str]:
-    """Within one file. A value that a tool removed or emptied names nothing."""
+    """The first of one file. A value that a tool removed or emptied names nothing."""
     for pair in combinations(answer.links, 2):
         before, after = ([file.value(path) for path in pair] for file in (source, written))
         were_one, are_one = before[0] == before[1], after[0] == after[1]
         if all(after) and were_one != are_one:
             yield f"{answer.number}: {' and '.join(pair)} {'are' if are_one else 'are no longer'} one"
+            return
 
 
 def _seconds(answer: FileAnswer, source: Written, written: Written) -> Iterator[str]:
