@@ -26,6 +26,7 @@ from aegle.deid.repaint import painted_well
 from aegle.deid.rules import Action
 from aegle.deid.spare_bits import SpareBits
 from aegle.deid.spare_codes import held_for_spare_bits
+from aegle.deid.spellings import EDGE
 from aegle.deid.survey import MARK
 from aegle.deid.sweep import hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
@@ -95,6 +96,7 @@ def _left_in_file(
     search, known = search_for(found, charset), b"\n".join(published)
     if left := _left_in(texts, search):
         return left
+    found = frozenset(word for word in found if not word.startswith(EDGE))  # of values, not of bytes
     if search.hits(known):  # in raw bytes nobody can tell them apart
         found = frozenset(word for word in found if not Search([word], charset).hits(known))
     around = search_for(frozenset(filter(_stands_out, found)), charset)

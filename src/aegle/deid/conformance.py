@@ -23,7 +23,9 @@ _DONE: Mapping[Action, str] = {
 _OPTIONS: Mapping[Option, str] = {
     Option.MODIFIED_DATES: "`C` moves dates by days, times by minutes. Else (a time zone, bytes) as in the basic profile.",
     Option.FULL_DATES: "`K` keeps dates and times. Not together with `modified_dates`.",
-    Option.STRUCTURED: "`C` enters the sequence. Text values of content items, and names in them, are replaced all the same.",
+    Option.STRUCTURED: "`C` enters the sequence. Text values of content items, and names in them, are replaced all the same: "
+    "by a token where they name a thing (a specimen, its container, a lesion, what is tracked), so that items still name each "
+    "other.",
     Option.UIDS: "`K` keeps UIDs, also those that no row lists.",
     Option.DEVICE: "`K` and `C` keep text once its words are decided; sequences are entered.",
     Option.INSTITUTION: "`K` keeps text once its words are decided; sequences are entered.",

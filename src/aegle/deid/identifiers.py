@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes
 
+from aegle.deid import spellings
 from aegle.dicom.uids import is_uid
 
 #: Values of these attributes identify, at any depth; so does every PN.
@@ -67,18 +68,26 @@ def _encodings(character_set: tuple[str, ...]) -> list[str]:
 def words(vr: str, text: str) -> frozenset[str]:
     """What to search for of one identifying value: the parts of a name; the whole of anything else, and a long number
     in it, which is somebody's also without the letters before it (MRN-4471129), the marks in it (943 476 5919) or the zeros
-    before it, which no number keeps."""
+    before it, which no number keeps; and each in the forms of `spellings`."""
     text = text.strip(" \0")
     if vr == "PN":
         return frozenset(part for part in re.split(r"[\\^=\s,]+", text) if _telling(part, 3))
-    if is_uid(text):  # the one identifier that is another for each object
+    if _is_uid(text):  # the one identifier that is another for each object
         return frozenset([text] if _telling(text, 4) else ())
     parts = [part.strip() for part in text.split("\\")]
-    spelled = [part for part in parts if not is_uid(part)]
+    spelled = [part for part in parts if not _is_uid(part)]
     joined = ("".join(_DIGITS.findall(part)) for part in spelled)
     numbers = [number for part in (*spelled, *joined) for number in _LONG_NUMBER.findall(part)]
     bare = (number.lstrip("0") for number in numbers)
-    return frozenset(part for part in (*parts, *numbers, *filter(_LONG_NUMBER.match, bare)) if _telling(part, 4))
+    told = {part for part in (*parts, *numbers, *filter(_LONG_NUMBER.match, bare)) if _telling(part, 4)}
+    if vr == "DA":
+        return frozenset(told.union(*map(spellings.of_day, parts)))
+    return frozenset(told.union(*map(spellings.of_identifier, spelled)))
+
+
+def _is_uid(text: str) -> bool:
+    """Of six parts and more, as every instance's is: 5.12.7 is somebody's number."""
+    return text.count(".") >= 5 and is_uid(text)
 
 
 def _telling(word: str, shortest: int) -> bool:

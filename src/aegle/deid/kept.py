@@ -10,6 +10,7 @@ from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
 from aegle.deid.recall import Notes
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Rule
+from aegle.deid.spellings import of_text
 from aegle.deid.values import GATED, Judged, Values, is_published
 from aegle.dicom.walk import Buffer, Encoding, Head
 
@@ -80,6 +81,8 @@ class Keeper:
         if vr in GATED:
             raw = b"\\".join(part for part in self._parts(vr, raw) if not self._is_published(vr, known_as, part))
         text = in_binary(raw, vr, source) if vr in BINARY else searchable(raw, self.character_set)
+        if vr in GATED:
+            text += of_text(raw.decode("latin-1"))
         if vr in _NUMBERS:
             text += b"\n" + in_decimals(raw)
         if not text:
@@ -108,7 +111,9 @@ class Keeper:
         """Whether a part of a kept value holds an identifier, and is no word that is known to name nobody."""
         if self.forbidden is None or self._is_published(vr, known_as, part):
             return False
-        return self.forbidden.hits(part + b"\n" + in_decimals(part) if vr in _NUMBERS else part)
+        return self.forbidden.hits(
+            part + (b"\n" + in_decimals(part) if vr in _NUMBERS else of_text(part.decode("latin-1")))
+        )
 
     def _is_published(self, vr: bytes, known_as: int, part: bytes) -> bool:
         return vr in GATED and is_published(known_as, texts(part, self.character_set), is_term=vr == b"CS")

@@ -15,7 +15,7 @@ from aegle.deid.recall import Memory, Notes, Past
 from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.safe_private import Blocks, Private
-from aegle.deid.subject import NOBODY, Content, Subject
+from aegle.deid.subject import CONCEPT, NOBODY, Content, Subject, names_a_thing
 from aegle.deid.values import Values
 from aegle.dicom.walk import (
     ITEM_END,
@@ -34,6 +34,7 @@ from aegle.dicom.walk import (
 
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
 NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
+_TEXT = 0x0040A160  #: Text Value of a content item
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
 
@@ -62,6 +63,7 @@ class Rewriter:
         self._kept_bytes = self._nested = 0
         self._has_own = bool(self.own_rules or self.private)
         self._blocks = dict[int, Blocks]()  #: by depth, of the item that is being read
+        self._concepts = dict[int, bytes]()  #: by depth, the name of what the item that is being read says
         self._late = set[int]()  #: depths at which the item that is being read has a time that may pass midnight
 
     @cached_property
@@ -152,7 +154,9 @@ class Rewriter:
         """The content of one item, rewritten, and where it ended."""
         parts: list[bytes] = []
         run = pos
-        self._blocks[depth] = Blocks(self.private)
+        if self.private:
+            self._blocks[depth] = Blocks(self.private)
+        self._concepts.pop(depth, None)
         while pos < end:
             self._count(0, 1)
             head = source.head(self.data, pos, end)
@@ -189,7 +193,9 @@ class Rewriter:
             self._note_identifiers(head, rule)
         elif action is Action.SHIFT and rule.vr != b"TM":
             self._note_days(head)
-        self.notes.done.append((tag, action))
+        if tag == _TEXT and length and names_a_thing(self.target, self._concepts.get(depth, b"")):
+            rule = rule._replace(action=Action.TOKEN)
+        self.notes.done.append((tag, rule.action))
         replaced = self._replaced(head, rule)
         if depth and tag in TIMES and action is Action.SHIFT and may_pass(self.data[value:after]):
             self._late.add(depth)
@@ -199,7 +205,7 @@ class Rewriter:
         """The rule of a tag that says too little: of an overlay by what is drawn in it, of a private one by its creator."""
         if not depth:
             return self.own_rules.get(head.tag)
-        return self._blocks[depth].rule(self.data, head) if head.tag & 0x00010000 else None
+        return self._blocks[depth].rule(self.data, head) if self.private and head.tag & 0x00010000 else None
 
     def _structured(
         self, source: Encoding, head: Head, rule: Rule | None, end: int, depth: int
@@ -232,6 +238,8 @@ class Rewriter:
         offsets = set(self.notes.offsets)
         content, after = self._items(source, head, end, depth)
         if rule.action is Action.ENTER:
+            if head.tag == CONCEPT:
+                self._concepts[depth] = content
             return self.target.emit(head.tag, b"SQ", content), after
         self.notes.offsets.intersection_update(offsets)
         self.notes.done.append((head.tag, rule.action))
@@ -269,7 +277,7 @@ class Rewriter:
 
     def _note_identifiers(self, head: Head, rule: Rule) -> None:
         raw = self.data[head.value : head.value + min(head.length, 4096)]
-        vr = "PN" if b"PN" in {rule.vr, head.vr} else ""
+        vr = "PN" if b"PN" in {rule.vr, head.vr} else rule.vr.decode()
         self.notes.identifiers.update(words(vr, texts(raw, self.character_set)))
 
 

@@ -60,7 +60,11 @@ _SOME_AGE = re.compile(rb"\bage\b|alter\b|\bedad\b|\bleeftijd\b|\bidade\b")
 _OLDEST = 89  #: years that may be told (45 CFR 164.514(b)(2)(i)(C))
 _A_YEAR = {b"mo": 12.0, b"wk": 52.2, b"d": 365.25, b"h": 8766.0}  #: of UCUM's units; any other is taken for years
 
-_CONCEPT, _MEANING, _CODE_TAGS = 0x0040A043, 0x00080104, frozenset({0x00080100, 0x00080119, 0x00080120})
+#: Concepts whose text names a thing, by which one item or object names another: specimens and their containers, lesions, regions,
+#: time points (DCM; PS3.16 TID 1501, TID 8001).
+_THINGS = frozenset(b"121041 111705 121043 111700 112039 121151 112050 126070 126071 130489".split())
+
+CONCEPT, _MEANING, _CODE_TAGS = 0x0040A043, 0x00080104, frozenset({0x00080100, 0x00080119, 0x00080120})
 _MOMENT, _DAY, _CODED, _MEASURED, _NUMBER, _UNITS = (
     0x0040A120,
     0x0040A121,
@@ -71,7 +75,7 @@ _MOMENT, _DAY, _CODED, _MEASURED, _NUMBER, _UNITS = (
 )
 _MOMENTS = {_DAY: b"DA", _MOMENT: b"DT"}
 _NUMBERS = {_NUMBER: b"DS", 0x0040A161: b"FD", 0x0040A162: b"SL", 0x0040A163: b"UL", _MEASURED: b"SQ"}
-_READ = frozenset({_CONCEPT, _CODED, _UNITS, *_MOMENTS, *_NUMBERS})
+_READ = frozenset({CONCEPT, _CODED, _UNITS, *_MOMENTS, *_NUMBERS})
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 _MADE = {0x00080020, *PAIRS}  #: dates on which something was done to the object, Study Date first
 _REMEMBERED_BYTES = 1024  #: of a concept's name
@@ -138,7 +142,7 @@ class Content:
         self._encoding = encoding
         self._kept = {concept for concept in Concept if rules[concept.value].action in {Action.KEEP, Action.AGE}}
         self._days = subject.kept_days | subject.moved_days
-        self._marks = tuple(encoding.emit(tag, b"SQ", b"")[:4] for tag in (_CONCEPT, _DAY, _MOMENT))
+        self._marks = tuple(encoding.emit(tag, b"SQ", b"")[:4] for tag in (CONCEPT, _DAY, _MOMENT))
 
     def untold(self, item: bytes) -> bytes:
         """An item of any sequence, rewritten, without what it must not tell; one that is no content item as it is."""
@@ -147,7 +151,7 @@ class Content:
 
     def _untold(self, item: bytes) -> bytes:
         heads = {head.tag: head for head in self._level(item) if head.tag in _READ}
-        name = self._first(item, heads.get(_CONCEPT))
+        name = self._first(item, heads.get(CONCEPT))
         told = _concept if len(name) <= _REMEMBERED_BYTES else _concept.__wrapped__
         concept, is_age = told(self._encoding, name)
         stead: dict[int, bytes] = {}
@@ -205,6 +209,16 @@ def _concept(encoding: Encoding, name: bytes) -> tuple[Concept | None, bool]:
     coded = (_BY_CODE[found[tag]] for tag in _CODE_TAGS if found.get(tag) in _BY_CODE)
     concept = next(coded, None) or next((concept for concept, pattern in _MEANINGS if pattern.fullmatch(meaning)), None)
     return concept, concept is Concept.AGE or (concept is None and bool(_SOME_AGE.search(meaning)))
+
+
+@lru_cache(maxsize=1024)
+def names_a_thing(encoding: Encoding, names: bytes) -> bool:
+    """Whether the text of an item names a thing, by the items of its Concept Name Code Sequence."""
+    if not names:
+        return False
+    item = encoding.head(names, 0, len(names))
+    heads = elements(encoding, names, item.value, item.value + item.length)
+    return any(head.tag in _CODE_TAGS and _value(names, head) in _THINGS for head in heads)
 
 
 def _value(data: bytes, head: Head) -> bytes:

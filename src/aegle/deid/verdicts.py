@@ -20,6 +20,7 @@ from aegle.deid.profile import Profile
 from aegle.deid.reading import Element, Opaque, Plain, Reader, may_nest
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.runs import Run
+from aegle.deid.spellings import of_text
 from aegle.deid.values import GATED, is_published
 
 _LONG_NUMBER = 7  #: digits from which a number may be somebody's
@@ -30,6 +31,7 @@ _SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{
 _GATED = frozenset(vr.decode() for vr in GATED)
 _NUMBERS = frozenset({"DS", "IS"})
 _BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+_TEXT, _TOKEN = 0x0040A160, re.compile(r"[0-9A-F]{14}")  #: Text Value, which may be what stands for the name of a thing
 _OURS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})  #: written whatever the rules say
 
 
@@ -97,11 +99,16 @@ def what_is_wrong(tag: int, element: Element, rule: Rule | None) -> str:
         return "should be empty"
     if isinstance(element, Opaque):
         return ""
-    if rule.action is Action.DUMMY and element.VR in SWEPT and str(element.value or "") != DUMMIES[rule.vr].decode():
+    if rule.action is Action.DUMMY and element.VR in SWEPT and not _stands_for_any(tag, str(element.value or ""), rule):
         return "should hold its dummy value"
     if rule.action is Action.SHIFT and not _moved(element):
         return "holds a time that is none, or tells its offset from UTC"
     return ""
+
+
+def _stands_for_any(tag: int, text: str, rule: Rule) -> bool:
+    """Whether a text is the dummy, or where it may be the name of a thing what stands for that."""
+    return text == DUMMIES[rule.vr].decode() or (tag == _TEXT and _TOKEN.fullmatch(text) is not None)
 
 
 def _moved(element: DataElement | Plain) -> bool:
@@ -115,7 +122,8 @@ def _by_publication(tag: int, element: DataElement | Plain) -> tuple[list[bytes]
     found: tuple[list[bytes], list[bytes]] = ([], [])
     for value in filter(None, values_of(element)):
         known = is_published(tag, value, is_term=element.VR == "CS")
-        found[0 if known else 1].append(value.lower().encode("utf-8", "replace"))
+        text = value.lower().encode("utf-8", "replace")
+        found[0 if known else 1].append(text if known else text + of_text(value))
     return found
 
 

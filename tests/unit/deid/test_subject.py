@@ -8,7 +8,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from aegle.deid import Deidentified, Held, Option, Pseudonyms, check, deidentify, profile
-from aegle.deid.profile import Profile
+from aegle.deid.profile import Profile, default_profile
 from aegle.deid.table import DEFAULT_OPTIONS
 
 
@@ -191,3 +191,31 @@ def test_sex_becomes_unknown_and_the_headers_body_mass_index_goes_with_its_size(
         ds = treat(rules, PatientBodyMassIndex="27.2", ContentSequence=[sex])
         assert ds.ContentSequence[0].ConceptCodeSequence[0].CodeValue == value
         assert ds.get("PatientBodyMassIndex") == index
+
+
+def test_items_that_name_a_thing_still_name_the_same_thing(still, written, tmp_path):
+    """Two lesions stay two, and a specimen's preparation names the specimen; what somebody typed goes."""
+
+    def said(code: str, meaning: str, text: str) -> Dataset:
+        item, concept = Dataset(), Dataset()
+        concept.CodeValue, concept.CodingSchemeDesignator, concept.CodeMeaning = code, "DCM", meaning
+        item.ValueType, item.ConceptNameCodeSequence, item.TextValue = "TEXT", [concept], text
+        return item
+
+    step, specimen = Dataset(), Dataset()
+    step.SpecimenPreparationStepContentItemSequence = [said("121041", "Specimen Identifier", "S19-1-A")]
+    specimen.SpecimenIdentifier, specimen.SpecimenPreparationSequence = "S19-1-A", [step]
+    tracked = [said("112039", "Tracking Identifier", text) for text in ("Lesion 1", "Lesion 2", "Lesion 1", "")]
+    comment = said("121106", "Comment", "Lesion 1 of Mrs Quillfeather")
+    ds = still(SpecimenDescriptionSequence=[specimen], ContentSequence=[*tracked, comment])
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    source.write_bytes(written(ds))
+    done = deidentify(source, target, default_profile(), Pseudonyms.from_secret(bytes(32)))
+    assert check(source, target, done, default_profile()) is None
+    clean = dcmread(target)
+    one, two, again, nothing, typed = (item.TextValue for item in clean.ContentSequence)
+    assert one == again != two
+    assert (nothing, typed, one.isalnum()) == ("ANONYMIZED", "ANONYMIZED", True)
+    (specimen,) = clean.SpecimenDescriptionSequence
+    (item,) = specimen.SpecimenPreparationSequence[0].SpecimenPreparationStepContentItemSequence
+    assert item.TextValue == specimen.SpecimenIdentifier != "S19-1-A"
