@@ -146,11 +146,20 @@ def _fits(marker: int, content: bytes) -> bool:
         return _tables_fit(content, lambda at: 64 << (content[at] >> 4 & 1))
     if marker == 0xC4:
         return _tables_fit(content, lambda at: 16 + sum(content[at + 1 : at + 17]))
+    if marker == 0xCC:
+        return len(content) % 2 == 0 and all(map(_conditions, content[::2], content[1::2]))
     if marker == _SOS:
         return len(content) >= 1 and len(content) == 4 + 2 * content[0]
     if _starts_frame(marker):
         return len(content) >= 6 and len(content) == 6 + 3 * content[5]
     return marker not in {0xDC, 0xDD} or len(content) == 2
+
+
+def _conditions(table: int, value: int) -> bool:
+    """Whether two bytes condition an arithmetic coder (§B.2.4.3): class and number of a table, and its bounds."""
+    if table > 0x13 or table & 0x0F > 3:
+        return False
+    return 1 <= value <= 63 if table >> 4 else value & 0x0F <= value >> 4
 
 
 def _tables_fit(content: bytes, size: Callable[[int], int]) -> bool:

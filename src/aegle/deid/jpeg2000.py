@@ -1,4 +1,4 @@
-"""Text inside JPEG 2000 and HTJ2K codestreams: comment segments (ISO 15444-1 Annex A)."""
+"""Text inside JPEG 2000 and HTJ2K codestreams: comment segments (ISO 15444-1 Annex A), and lists of lengths that are none."""
 
 from collections.abc import Sequence
 from struct import Struct
@@ -7,7 +7,8 @@ from aegle.deid.codestreams import Blank, after, next_marker, segment_length, un
 from aegle.dicom.walk import Buffer
 
 _SIZ = Struct(">HLLLL16xH")  #: capabilities, extent of the reference grid, where the picture begins on it, components
-_EOC, _SOT, _SOD, _COM = 0xD9, 0x90, 0x93, 0x64
+_EOC, _SOT, _SOD, _COM, _PLT = 0xD9, 0x90, 0x93, 0x64, 0x58
+_PACKED_HEADERS = frozenset({0x60, 0x61})  #: with these a packet's length is told of its body alone, or of both
 #: Segments of the main header and of tile-part headers (Table A.2, ISO 15444-2 Table A.1, ISO 15444-15 Annex A), SOT and
 #: COM apart.
 _SEGMENTS = frozenset(
@@ -28,7 +29,7 @@ class Jpeg2000Scan:
             raise unproven("a frame does not start as a JPEG 2000 codestream")
         if not _holds_picture(data, pos + 6, end, self._size):
             raise unproven("a frame has another size, or other samples, than the header says")
-        pos, tile_end, tiles = pos + 2, 0, 0
+        pos, tile_end, tiles, told, is_packed = pos + 2, 0, 0, b"", False
         while True:
             pos, marker = next_marker(data, pos, end)
             if marker == _EOC:
@@ -36,15 +37,20 @@ class Jpeg2000Scan:
             if marker == _SOD:  # the tile-part's data follow its header
                 if tile_end < pos:
                     raise unproven("a tile-part without its header")
-                pos, tile_end = tile_end, 0
+                if told and not is_packed and _told_bytes(told) != tile_end - pos:
+                    raise unproven("a tile-part tells other lengths than its packets can have")
+                pos, tile_end, told = tile_end, 0, b""
                 continue
             length = segment_length(data, pos, end)
             if marker == _SOT:
                 tile_end, tiles = _tile_part_end(data, pos, end), tiles + 1
+            elif marker == _PLT:
+                told += data[pos + 3 : pos + length]
             elif marker == _COM and length > 4:
                 found.append((pos + 4, length - 4, b" "))
             elif marker not in _SEGMENTS | {_COM}:
                 raise unproven("a frame holds a segment that no codestream has")
+            is_packed = is_packed or marker in _PACKED_HEADERS
             pos += length
         if not tiles:
             raise unproven("a frame ends before its image does")
@@ -58,6 +64,16 @@ def _holds_picture(data: Buffer, pos: int, end: int, size: tuple[int, int, int])
         return False
     _, right, bottom, left, top, components = _SIZ.unpack_from(data, pos)
     return (right - left, bottom - top, components) == size
+
+
+def _told_bytes(told: bytes) -> int:
+    """The sum of packet lengths (§A.7.3), seven bits a byte, of which all but a length's last have the highest bit set."""
+    total = length = 0
+    for byte in told:
+        length = length << 7 | byte & 0x7F
+        if byte < 0x80:
+            total, length = total + length, 0
+    return total if not length else -1
 
 
 def _tile_part_end(data: Buffer, pos: int, end: int) -> int:

@@ -157,3 +157,33 @@ def test_a_sample_that_viewers_do_not_show_is_held(samples, photometric, still, 
     ds = still(SamplesPerPixel=samples, PhotometricInterpretation=photometric, PlanarConfiguration=0)
     ds.PixelData = bytes(16 * samples)
     assert run(ds).held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+def test_words_in_tables_that_no_picture_uses_hold_the_object(compressed, run):
+    conditions = segment(0xCC, CANARY + b"!")
+    lengths = bytes(range(65, 80))
+    tile = j2k().index(b"\xff\x93")
+    for syntax, frame in (
+        (JPEGBaseline8Bit, jpeg()[:2] + conditions + jpeg()[2:]),
+        (JPEG2000Lossless, grown(j2k()[:tile] + segment(0x58, b"\0" + lengths) + j2k()[tile:], len(lengths) + 5)),
+    ):
+        assert run(compressed(syntax, frame)).held.reason is HoldReason.PIXELS_UNPROVEN
+
+
+def test_tables_that_are_ones_pass(compressed, run):
+    buffer = BytesIO()
+    picture = np.random.default_rng(1).integers(0, 255, (64, 64), dtype=np.uint8)
+    Image.fromarray(picture).save(buffer, "JPEG2000", no_jp2=True, plt=True)
+    assert b"\xff\x58" in buffer.getvalue()
+    ds = compressed(JPEG2000Lossless, buffer.getvalue())
+    ds.Rows = ds.Columns = 64
+    assert run(ds).check() is None
+    conditions = segment(0xCC, b"\x00\x10\x13\x05")
+    assert run(compressed(JPEGBaseline8Bit, jpeg()[:2] + conditions + jpeg()[2:])).check() is None
+
+
+def grown(codestream: bytes, by: int) -> bytes:
+    """With the length of its one tile-part so many bytes longer."""
+    at = codestream.index(b"\xff\x90") + 6
+    length = int.from_bytes(codestream[at : at + 4], "big")
+    return codestream[:at] + (length + by).to_bytes(4, "big") + codestream[at + 4 :]
