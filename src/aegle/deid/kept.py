@@ -36,13 +36,13 @@ _FORMS: Mapping[bytes, re.Pattern[bytes]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Keeper:
     """Of one pass over one object."""
 
     data: Buffer
     replacements: Replacements
-    character_set: Sequence[str]
+    character_set: Sequence[str]  #: by which texts are read, of the object or of the item that is being read
     target: Encoding  #: how the written data set is encoded
     values: Values | None  #: which words kept text may hold; None to take any
     forbidden: Search | None  #: kept text in which this is found is replaced

@@ -27,7 +27,7 @@ class Replacements:
         """`zone` is how many minutes the object's local time is ahead of UTC, where that is known."""
         self._pseudonyms = pseudonyms
         self._patient_alias, self._subject = patient_alias, subject
-        self._character_set = character_set
+        self.character_set = character_set
         self.shift = pseudonyms.shift(patient_alias)
         self._zone = zone
         self._by_action: Mapping[Action, Callable[[Rule, bytes], bytes]] = {
@@ -64,7 +64,7 @@ class Replacements:
     def _patient(self, rule: Rule, raw: bytes) -> bytes:
         """Below the top level: the object's own patient keeps the alias, another one there gets one of its own; of several in
         an object who have a placeholder for an ID nothing tells whether they are one."""
-        text = own(texts(raw, self._character_set))
+        text = own(texts(raw, self.character_set))
         if text == (self._subject.name if rule.vr == b"PN" else self._subject.patient_id):
             alias = self._patient_alias
         else:

@@ -16,6 +16,7 @@ from aegle.deid.replacements import Replacements
 from aegle.deid.rules import DUMMIES, Action, Rule
 from aegle.deid.safe_private import Blocks, Private
 from aegle.deid.subject import CONCEPT, NOBODY, Content, Subject, names_a_thing
+from aegle.deid.survey import character_set_of
 from aegle.deid.values import Values
 from aegle.dicom.walk import (
     ITEM_END,
@@ -34,6 +35,7 @@ from aegle.dicom.walk import (
 
 HEADER_MAX_BYTES = 256 << 20  #: of what is kept apart from the pixels; it is held in memory
 NESTED_MAX = 8_000_000  #: items and attributes in them; a slide of 300,000 sparse frames has 4 million
+_CHARACTER_SET = 0x00080005
 _TEXT = 0x0040A160  #: Text Value of a content item
 VALUE_MAX_BYTES = 1 << 20  #: of one value that is read in order to be replaced
 
@@ -45,7 +47,7 @@ class Rewriter:
     data: Buffer
     rules: Mapping[int, Rule]
     replacements: Replacements
-    character_set: Sequence[str]
+    character_set: Sequence[str]  #: by which texts are read, of the object or of the item that is being read
     target: Encoding  #: how the written data set is encoded
     insertions: Mapping[int, bytes]  #: whole elements of the top level, ascending; they replace the source's
     values: Values | None = None  #: which words kept text may hold; None to take any
@@ -188,6 +190,8 @@ class Rewriter:
         action = rule.action
         if action is Action.KEEP:
             self._count(length, 0)
+            if tag == _CHARACTER_SET and depth:  # of this item and what lies in it (PS3.3 §C.12.1.1.2)
+                self._read_by(character_set_of(self.data[value:after]))
             return self._keeper.kept(source, head, rule, self.notes), after
         if tag in IDENTIFYING or rule.vr == b"PN" or vr == b"PN":
             self._note_identifiers(head, rule)
@@ -250,6 +254,7 @@ class Rewriter:
         pos = head.value
         stop = end if head.length == UNDEFINED else pos + head.length
         parts: list[bytes] = []
+        outer = self.character_set
         while pos < stop:
             item = inner.head(self.data, pos, stop)
             if item.tag == SEQUENCE_END and head.length == UNDEFINED:
@@ -259,6 +264,8 @@ class Rewriter:
             open_ended = item.length == UNDEFINED
             item_stop = stop if open_ended else item.value + item.length
             content, pos = self._dataset(inner, item.value, item_stop, depth + 1, open_ended=open_ended)
+            if self.character_set is not outer:
+                self._read_by(outer)
             if depth + 1 in self._late:
                 self._late.remove(depth + 1)
                 values = told(inner, self.data, item.value, pos - 8 if open_ended else pos)
@@ -268,6 +275,10 @@ class Rewriter:
         if head.length == UNDEFINED:
             raise BrokenEncoding(Flaw.TRUNCATED, "a sequence is not closed")
         return b"".join(parts), pos
+
+    def _read_by(self, character_set: Sequence[str]) -> None:
+        """From here on texts are read by this one."""
+        self.character_set = self._keeper.character_set = self.replacements.character_set = character_set
 
     def _note_days(self, head: Head) -> None:
         """A day on which something was done to the patient is told by a number as well (Series Number 20240229)."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from aegle.deid.dates import offset_from_utc
@@ -158,7 +158,7 @@ class Survey:
     @cached_property
     def character_set(self) -> tuple[str, ...]:
         """Specific Character Set, one term a value."""
-        return tuple(term.strip() for term in self.text(_CHARACTER_SET).split("\\"))
+        return character_set_of(self.values.get(_CHARACTER_SET, b""))
 
     def require_character_set(self) -> None:
         """Raises Holding when the Specific Character Set is not made of names, so that no reader can look them up."""
@@ -192,6 +192,12 @@ class Survey:
         bits = self.number("rows") * self.number("columns") * self.number("samples") * self.number("bits")
         subsampled = self.text(PHOTOMETRIC) in {"YBR_FULL_422", "YBR_PARTIAL_422"}
         return bits * 2 // 3 if subsampled else bits
+
+
+@lru_cache(maxsize=64)
+def character_set_of(raw: bytes) -> tuple[str, ...]:
+    """Of the value of a Specific Character Set, one term a value."""
+    return tuple(term.strip() for term in raw.decode("latin-1").strip("\0 ").split("\\"))
 
 
 def look(encoding: Encoding, data: Buffer, pos: int) -> Survey:

@@ -170,3 +170,31 @@ def test_a_term_is_known_where_it_is_a_code_whichever_was_met_first() -> None:
     for _ in range(2):
         assert values.judge(tag, b"LO", b"CERVIX", ()) is not None
         assert values.judge(tag, b"CS", b"CERVIX", ()) is None
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"), [("ISO_IR 100", "ISO_IR 192"), ("ISO_IR 192", "ISO_IR 144"), ("ISO_IR 144", "")]
+)
+def test_an_items_texts_are_read_by_its_own_character_set(outer, inner, still, written, tmp_path):
+    """Which holds for what lies in it, and no longer behind it (PS3.3 §C.12.1.1.2)."""
+    words = {"ISO_IR 192": "Gebärmutterhals", "ISO_IR 144": "Шейка", "ISO_IR 100": "Überblick"}
+    first, last, within = Dataset(), Dataset(), Dataset()
+    if inner:
+        first.SpecificCharacterSet = inner
+    first.AnatomicRegionModifierSequence = [within]
+    for item, text in (
+        (first, words[inner or outer]),
+        (within, words[inner or outer] + "!"),
+        (last, words[outer] + "?"),
+    ):
+        item.CodeMeaning = text
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    source.write_bytes(
+        written(still(SpecificCharacterSet=outer, Manufacturer="SIEMENS", AnatomicRegionSequence=[first, last]))
+    )
+    held = deidentify(source, target, default_profile(), Pseudonyms.from_secret(bytes(32)), Values())
+    assert {item.value for item in held.first_seen} == {
+        words[inner or outer],
+        words[inner or outer] + "!",
+        words[outer] + "?",
+    }
