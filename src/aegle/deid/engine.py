@@ -7,7 +7,7 @@ import mmap
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +44,7 @@ from aegle.references import InstanceRef
 
 #: A file of up to so many is read, and not mapped: the pages of a map take longer to set up and to give back than to copy.
 _READ_AT_ONCE_BYTES = 2 << 20
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _Parts = tuple[bytes, Extent | None, bytes]  #: header, pixels and tail of an object
 
 
@@ -59,7 +60,7 @@ def deidentify(
     Any content whatever ends in one of the two. Raises StorageFull, and OSError when a path cannot be used.
     """
     try:
-        with _opened(source, target.parent) as origin:
+        with _opened(source, lambda: target.parent) as origin:
             return _deidentified(origin, target, profile, pseudonyms, values)
     except (Holding, BrokenEncoding) as stopped:
         return _held(stopped, None)
@@ -75,7 +76,7 @@ def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
     """What a file that may be anything says it is: its original UIDs, empty where it does not say; None when its header
     cannot be walked. Bounded as `deidentify` is. Raises OSError when the path cannot be read."""
     try:
-        with _opened(source, scratch_folder) as origin:
+        with _opened(source, lambda: scratch_folder) as origin:
             return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).source
     except (Holding, BrokenEncoding):
         return None
@@ -84,7 +85,7 @@ def identify(source: Path, scratch_folder: Path) -> InstanceRef | None:
 def device_of(source: Path, scratch_folder: Path) -> Device | None:
     """What a file says of the device that made its picture; None when its header cannot be walked."""
     try:
-        with _opened(source, scratch_folder) as origin:
+        with _opened(source, lambda: scratch_folder) as origin:
             return look(SYNTAXES[origin.syntax].encoding, origin.data, origin.pos).device
     except (Holding, BrokenEncoding):
         return None
@@ -94,28 +95,47 @@ def device_of(source: Path, scratch_folder: Path) -> Device | None:
 class _Origin:
     """The source, open: `data[pos:]` is its data set."""
 
-    file: IO[bytes]
+    path: Path
+    file: IO[bytes] | None  #: what `data` maps; None where it maps nothing, or something inflated
     data: Buffer
     pos: int
     syntax: str
 
 
-@contextmanager
-def _opened(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
-    with source.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+def _opened(source: Path, scratch_folder: Callable[[], Path]) -> AbstractContextManager[_Origin]:
+    """The source while a block runs. Raises Holding, BrokenEncoding."""
+    small = _whole(source)
+    if small is not None:
+        syntax, pos = read_meta(small)
+        if syntax != DEFLATED:
+            return nullcontext(_Origin(path=source, file=None, data=small, pos=pos, syntax=syntax))
+    return _opened_in_pieces(source, scratch_folder())
+
+
+def _whole(source: Path) -> bytes | None:
+    """A small file's content; None for a large one."""
+    handle = os.open(source, _READ_ONLY)
+    try:
+        size = os.fstat(handle).st_size
         if not size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
-        with nullcontext(file.read(size)) if size <= _READ_AT_ONCE_BYTES else _mapped(file) as data:
-            syntax, pos = read_meta(data)
-            if syntax != DEFLATED:
-                yield _Origin(file=file, data=data, pos=pos, syntax=syntax)
-                return
-            with (
-                tempfile.TemporaryFile(dir=scratch_folder) as scratch,
-                _closing(inflate(data, pos, scratch)) as inflated,
-            ):
-                yield _Origin(file=file, data=inflated, pos=0, syntax=syntax)
+        return os.read(handle, size) if size <= _READ_AT_ONCE_BYTES else None
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _opened_in_pieces(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
+    with source.open("rb", buffering=0) as file, _mapped(file) as data:
+        syntax, pos = read_meta(data)
+        if syntax != DEFLATED:
+            yield _Origin(path=source, file=file, data=data, pos=pos, syntax=syntax)
+            return
+        with (
+            tempfile.TemporaryFile(dir=scratch_folder) as scratch,
+            _closing(inflate(data, pos, scratch)) as inflated,
+        ):
+            yield _Origin(path=source, file=None, data=inflated, pos=0, syntax=syntax)
 
 
 def _mapped(file: IO[bytes]) -> AbstractContextManager[mmap.mmap]:
@@ -224,7 +244,7 @@ def _repainted(origin: _Origin, boxes: Sequence[Box], scratch_folder: Path) -> I
     if SYNTAXES[origin.syntax].encoding is not EXPLICIT_LE or origin.syntax == DEFLATED:
         raise Holding(HoldReason.BURNED_IN_RISK, "a picture encoded like this cannot be painted over")
     with tempfile.TemporaryDirectory(dir=scratch_folder) as folder:
-        yield repaint(Path(origin.file.name), Path(folder) / "element", boxes)
+        yield repaint(origin.path, Path(folder) / "element", boxes)
 
 
 def _write(origin: _Origin, survey: Survey, target: Path, meta: bytes, parts: _Parts, verdict: Verdict) -> Written:
@@ -273,8 +293,7 @@ def _pass(rewriter: Rewriter, origin: _Origin, survey: Survey) -> _Parts:
     header = rewriter.header(survey.level)
     if survey.level.pixels is None:
         return header, None, b""
-    mapped = origin.file if origin.syntax != DEFLATED else None
-    pixels = locate(origin.data, survey.level.pixels, SYNTAXES[origin.syntax], mapped)
+    pixels = locate(origin.data, survey.level.pixels, SYNTAXES[origin.syntax], origin.file)
     return header, pixels, rewriter.tail(pixels.end)
 
 

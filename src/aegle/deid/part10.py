@@ -10,7 +10,7 @@ from typing import IO
 
 from aegle.deid.bare import bare_syntax
 from aegle.deid.reasons import FirstSeen, HoldReason
-from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Buffer, Encoding
+from aegle.dicom.walk import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, BrokenEncoding, Buffer, Encoding
 
 IMPLEMENTATION_CLASS_UID = "2.25.310537898599605036630900832192921062084"
 IMPLEMENTATION_VERSION = "AEGLE_0_1"
@@ -62,6 +62,13 @@ _ARCHIVES = {
 }
 
 
+_GROUP_LENGTH, _INSTANCE = (
+    b"DICM\2\0\0\0UL\4\0",
+    b"\2\0\3\0UI",
+)  #: how the file meta group begins, and its SOP Instance UID
+_GROUP_MAX_BYTES = 4096
+
+
 class Holding(Exception):
     """Stops the work on one object; the engine turns it into `Held`. Never leaves this room."""
 
@@ -72,6 +79,8 @@ class Holding(Exception):
 
 def read_meta(data: Buffer) -> tuple[str, int]:
     """Transfer syntax UID and the position of the data set, of a bare data set too. Raises Holding, BrokenEncoding."""
+    if known := _read_before(data):
+        return known
     syntax, pos = "", 132
     if data[128:132] != b"DICM":
         syntax, pos = bare_syntax(data), 0
@@ -94,6 +103,39 @@ def read_meta(data: Buffer) -> tuple[str, int]:
         )
         raise Holding(HoldReason.UNSUPPORTED_TRANSFER_SYNTAX, why)
     return syntax, pos
+
+
+def _read_before(data: Buffer) -> tuple[str, int] | None:
+    """As `read_meta` where the group is as another object's but for the SOP Instance UID; None for any other."""
+    if data[128:140] != _GROUP_LENGTH:
+        return None
+    end = 144 + int.from_bytes(data[140:144], "little")
+    group = data[144:end] if end <= _GROUP_MAX_BYTES else b""
+    at = group.find(_INSTANCE)
+    after = at + 8 + int.from_bytes(group[at + 6 : at + 8], "little")
+    if at < 0 or after > len(group) or len(group) != end - 144 or data[end : end + 2] == b"\2\0":
+        return None
+    syntax = _syntax_around(group[:at], group[after:])
+    return (syntax, end) if syntax in SYNTAXES else None
+
+
+@lru_cache(maxsize=64)
+def _syntax_around(before: bytes, after: bytes) -> str:
+    """The Transfer Syntax UID among the elements before and after an instance's UID; empty where they are not whole."""
+    syntax = ""
+    for elements in (before, after):
+        pos = 0
+        while pos < len(elements):
+            try:
+                head = EXPLICIT_LE.head(elements, pos, len(elements))
+            except BrokenEncoding:
+                return ""
+            pos = head.value + head.length
+            if head.tag >> 16 != 2 or pos > len(elements):
+                return ""
+            if head.tag == 0x00020010:
+                syntax = elements[head.value : pos].decode("latin-1").strip("\0 ")
+    return syntax
 
 
 def write_meta(sop_class: str, sop_uid: str, syntax: str) -> bytes:

@@ -31,7 +31,11 @@ _NOT_THERE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVA
 _COPIERS = 16  #: at a time; more wait
 _BUFFERS_KEPT = 2
 _buffers: list[memoryview] = []  #: that no file uses now
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+Piece = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,31 +56,41 @@ class Written(NamedTuple):
     size_bytes: int
 
 
-def write(target: Path, content: Content, source: IO[bytes]) -> Written:
-    """Write `target`. On any failure there is no target. Raises StorageFull.
+def write(target: Path, content: Content, source: IO[bytes] | None) -> Written:
+    """Write `target`. On any failure there is no target. Raises StorageFull. `source` is the file that the data map; small ones
+    need none.
 
     Not durable: a target that stands after a power cut may be incomplete, and whoever keeps it syncs it first.
     """
     pixels = content.pixels
-    soon_proved = pixels is None or pixels.fragments is None or pixels.end - pixels.start < _WORTH_A_THREAD
+    if pixels is None:
+        return Written(0, _write_at_once(target, (content.head, content.tail)))
+    size = pixels.end - pixels.start
+    if source is None or size < _WORTH_A_THREAD:
+        blanks = content.proof()
+        with memoryview(content.data) as data, data[pixels.start : pixels.end] as piece:
+            parts = (content.head, _blanked(piece, blanks, pixels.start) if blanks else piece, content.tail)
+            return Written(len(blanks), _write_at_once(target, parts))
+    soon_proved = pixels.fragments is None
     blanks = content.proof() if soon_proved else ()
     with _created(target) as file:
-        if pixels is None:
-            _write_all(file, content.head + content.tail)
-        elif pixels.end - pixels.start < _WORTH_A_THREAD:
-            with memoryview(content.data) as data, data[pixels.start : pixels.end] as piece:
-                _write_each(file, (content.head, piece, content.tail))
-            _blank(file, blanks, len(content.head) - pixels.start)
+        _write_all(file, content.head)
+        if soon_proved:
+            _copy(source, file, pixels, Event())
         else:
-            _write_all(file, content.head)
-            if soon_proved:
-                _copy(source, file, pixels, Event())
-            else:
-                with _copying(source, file, pixels):
-                    blanks = content.proof()
-            _blank(file, blanks, len(content.head) - pixels.start)
-            _write_all(file, content.tail)
+            with _copying(source, file, pixels):
+                blanks = content.proof()
+        _blank(file, blanks, len(content.head) - pixels.start)
+        _write_all(file, content.tail)
         return Written(len(blanks), file.tell())
+
+
+def _blanked(piece: memoryview, blanks: Collection[Blank], start: int) -> bytearray:
+    """A piece of the source that begins at `start`, blanked."""
+    result = bytearray(piece)
+    for at, length, fill in blanks:
+        result[at - start : at - start + length] = fill * length
+    return result
 
 
 def write_deflated(target: Path, meta: bytes, content: Content) -> Written:
@@ -98,9 +112,14 @@ def write_deflated(target: Path, meta: bytes, content: Content) -> Written:
 @contextmanager
 def _created(target: Path) -> Iterator[IO[bytes]]:
     """The target, open for writing; gone when the block fails."""
+    with _whole_or_gone(target), target.open("w+b", buffering=0) as file:
+        yield file
+
+
+@contextmanager
+def _whole_or_gone(target: Path) -> Iterator[None]:
     try:
-        with target.open("w+b", buffering=0) as file:
-            yield file
+        yield
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -197,14 +216,23 @@ def _write_all(file: IO[bytes], data: bytes | memoryview) -> None:
         view = view[file.write(view) :]
 
 
-def _write_each(file: IO[bytes], parts: Sequence[bytes | memoryview]) -> None:
-    """All of them by one call, where the system knows it: a write that ends within a page makes the next one slower."""
-    written = 0
-    if sys.platform != "win32":
-        written = os.writev(file.fileno(), parts)
-    for part in parts:
-        _write_all(file, memoryview(part)[written:])
-        written = max(0, written - len(part))
+def _write_at_once(target: Path, parts: Sequence[Piece]) -> int:
+    """A file of all of them, by one call where the system knows it: a write that ends within a page makes the next one slower.
+    Answers its size."""
+    with _whole_or_gone(target):
+        handle = os.open(target, _NEW_FILE, 0o666)
+        try:
+            written = size = 0
+            if sys.platform != "win32":
+                written = os.writev(handle, parts)
+            for part in parts:
+                size += len(part)
+                rest = memoryview(part)[max(0, written - size + len(part)) :]
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
+            return size
+        finally:
+            os.close(handle)
 
 
 def _pieces(content: Content, blanks: Collection[Blank]) -> Iterator[bytes]:

@@ -268,6 +268,7 @@ def test_a_numeric_tag_of_an_icc_profile_cannot_bring_words_back():
 @pytest.mark.parametrize("left_to_the_system", [1 << 60, 1000], ids=["through memory", "by the system"])
 def test_large_pixels_are_copied_while_they_are_proved(tiled, run, left_to_the_system, monkeypatch):
     monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.engine._READ_AT_ONCE_BYTES", 0)
     monkeypatch.setattr("aegle.deid.splice._LEFT_TO_THE_SYSTEM", left_to_the_system)
     monkeypatch.setattr("aegle.deid.splice._BUFFER", 4096)
     monkeypatch.setattr("aegle.deid.splice._buffers", [])
@@ -280,6 +281,7 @@ def test_large_pixels_are_copied_while_they_are_proved(tiled, run, left_to_the_s
 
 def test_large_pixels_that_fail_their_proof_leave_nothing(tiled, run, monkeypatch):
     monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.engine._READ_AT_ONCE_BYTES", 0)
     held = run(tiled(*(tile(number) for number in range(40)), tile(1)[:-2])).held
     assert held.reason is HoldReason.PIXELS_UNPROVEN
 
@@ -298,6 +300,7 @@ def test_a_copy_that_is_interrupted_ends_before_its_file_is_closed(tiled, run, m
         raise KeyboardInterrupt
 
     monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.engine._READ_AT_ONCE_BYTES", 0)
     monkeypatch.setattr("aegle.deid.splice._copy", slow)
     monkeypatch.setattr(Future, "result", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -310,6 +313,7 @@ def test_a_disk_that_fills_while_pixels_are_copied_leaves_nothing(tiled, run, mo
         raise OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr("aegle.deid.splice._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("aegle.deid.engine._READ_AT_ONCE_BYTES", 0)
     monkeypatch.setattr("aegle.deid.splice._copy", full)
     with pytest.raises(StorageFull):
         run(tiled(tile(1), tile(2)))
