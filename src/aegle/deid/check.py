@@ -28,7 +28,7 @@ from aegle.deid.spare_bits import SpareBits
 from aegle.deid.spare_codes import held_for_spare_bits
 from aegle.deid.spellings import EDGE
 from aegle.deid.survey import MARK
-from aegle.deid.sweep import hidden_bits, same_pixels, sweep
+from aegle.deid.sweep import AROUND, hidden_bits, same_pixels, sweep
 from aegle.deid.table import METHOD_CODES
 from aegle.deid.threads import beside
 from aegle.deid.verdicts import identifiers, in_output, values_of
@@ -100,7 +100,17 @@ def _left_in_file(
     if search.hits(known):  # in raw bytes nobody can tell them apart
         found = frozenset(word for word in found if not Search([word], charset).hits(known))
     around = search_for(frozenset(filter(_stands_out, found)), charset)
-    return sweep(written.pixels, around, search_for(found, charset, _RAW_SHORTEST))
+    where = sweep(written.pixels, around, search_for(found, charset, _RAW_SHORTEST))
+    return _around(written, around) if where == AROUND else where
+
+
+def _around(written: Reading, search: Search) -> str:
+    """The element in whose raw bytes an identifier is, where it lies in one that can be named."""
+    for part in (written.header, written.after):
+        for tag, raw in part.elements.items():
+            if isinstance(raw, RawDataElement) and search.hits(part.reader.whole(raw)):
+                return f"the raw bytes of {_shown(tag)}"
+    return AROUND
 
 
 def _stands_out(word: str) -> bool:

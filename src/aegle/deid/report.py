@@ -15,7 +15,7 @@ from aegle.dicom.uids import is_uid
 
 #: What was shown of every object that is written, by another reader over the written file.
 CHECKS = (
-    "every element follows its rule; none is private, unknown or there twice",
+    "every element follows its rule; none is unknown or there twice, and none private or an overlay but by an option",
     "no UID, date or time of the source is left where one is replaced",
     "no identifier of the source in any element, nor in the raw bytes around the pixels, in any encoding",
     "the pixels are the source's, bit for bit, but for what was blanked or painted over",

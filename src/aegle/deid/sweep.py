@@ -16,6 +16,9 @@ _FRAME_HEAD, _FRAME_TAIL = 2048, 64  #: bytes at the ends of a compressed frame 
 _DATA_FOLLOW = (b"\xff\xda", b"\xff\x93")  #: SOS of JPEG, SOD of JPEG 2000: after them stand samples
 
 
+AROUND = "raw bytes around the pixels"  #: where an identifier was found that no value holds as such
+
+
 def same_pixels(before: Region, after: Region, *, blanks: bool, spare: SpareBits) -> bool:
     """Whether both regions hold the same bytes; with `blanks`, but for bytes that became a space or zero. On the way
     `spare` meets what stands beside the pixels' own bits."""
@@ -55,7 +58,7 @@ def sweep(region: Region, around: Search, within: Search) -> str | None:
     for start, end in ((0, region.start), (region.end, len(region.data))):
         for at in range(start, end, _PIECE):
             if around and around.hits(region.data[max(0, at - _OVERLAP) : min(at + _PIECE, end)]):
-                return "raw bytes around the pixels"
+                return AROUND
     return "a compressed frame" if within and any(map(within.hits, _frame_ends(region))) else None
 
 

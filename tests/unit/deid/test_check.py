@@ -108,7 +108,7 @@ def test_it_finds_an_identifier_in_raw_bytes(codec, still, run):
     ds.add_new(0x00281201, "OW", table)
     ds.save_as(outcome.target)
     verdict = outcome.check()
-    assert verdict and verdict.reason is HoldReason.IDENTIFIER_LEFT
+    assert (verdict.reason, verdict.detail) == (HoldReason.IDENTIFIER_LEFT, "the raw bytes of (0028,1201)")
 
 
 def test_it_finds_a_preamble_and_an_unreadable_file(still, run):
