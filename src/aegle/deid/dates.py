@@ -99,12 +99,15 @@ def _moved_datetime(value: str, shift: Shift, zone: int | None) -> str:
 
 
 def _moved_time(value: str, minutes: int) -> tuple[str, int]:
-    """A time of day moved, seconds and fraction untouched, and how many days later it is; an hour alone stays."""
+    """A time of day moved, seconds and fraction untouched, and how many days later it is; an hour alone stays.
+
+    A leap second is the last of a month in UTC and none anywhere else: it becomes the second before it."""
     match = _TIME.fullmatch(value)
     if not match:
         return "", 0
     hour, minute, seconds, fraction = match.groups()
     if minute is None:
         return hour, 0
+    seconds = "59" if seconds == "60" else seconds
     days, now = divmod(int(hour) * 60 + int(minute) + minutes, _MIDNIGHT)
     return f"{now // 60:02d}{now % 60:02d}{seconds or ''}{fraction if fraction and len(fraction) > 1 else ''}", days
