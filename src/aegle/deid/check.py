@@ -37,7 +37,7 @@ from aegle.deid.verdicts import identifiers, in_output, values_of
 _OWN_WORDS = " ".join((MARK, IMPLEMENTATION_VERSION, *chain.from_iterable(METHOD_CODES.values()), "")).encode()
 _RAW_SHORTEST = 8  #: characters; a shorter word turns up by chance in compressed pictures
 _HEADER_SHORTEST = 5  #: bytes of a word with letters, in tables of a header
-_SOP_INSTANCE, _PATIENT_ID = 0x00080018, 0x00100020
+_SOP_CLASS, _SOP_INSTANCE, _PATIENT_ID = 0x00080016, 0x00080018, 0x00100020
 _HOUR_ALONE = 2  #: digits of a time that says no minutes; it stays
 
 
@@ -144,6 +144,8 @@ def _faults(
     yield from _overlay_faults(written, profile)
     if written.header.value(_PATIENT_ID) != done.patient_alias.encode():
         yield "the patient's alias is not in its place"
+    if written.header.value(_SOP_CLASS) != done.alias.sop_class.encode():
+        yield "the SOP class is another"
     if written.header.value(_SOP_INSTANCE) != done.alias.sop_uid.encode():
         yield "the instance's alias is not in its place"
 

@@ -55,6 +55,7 @@ CLASSES: dict[str, SopClass] = {
         ("481.1", "RT Image", PixelRisk.HIGH),
         ("481.2", "RT Dose", PixelRisk.LOW),
         ("66.4", "Segmentation", PixelRisk.LOW),
+        ("66.7", "Label Map Segmentation", PixelRisk.LOW),
         ("3.1", "Ultrasound multi-frame", PixelRisk.HIGH),
         ("6.1", "Ultrasound", PixelRisk.HIGH),
         ("6.2", "Enhanced US Volume", PixelRisk.HIGH),
@@ -76,21 +77,34 @@ CLASSES: dict[str, SopClass] = {
         ("14.1", "Intravascular OCT for presentation", PixelRisk.HIGH),
         ("14.2", "Intravascular OCT for processing", PixelRisk.HIGH),
         ("77.1.6", "VL Whole Slide Microscopy", PixelRisk.HIGH),
+        ("77.1.7", "Dermoscopic Photography", PixelRisk.HIGH),
         ("4.2", "MR Spectroscopy", PixelRisk.NONE),
         ("9.1.1", "12-lead ECG Waveform", PixelRisk.NONE),
         ("9.1.2", "General ECG Waveform", PixelRisk.NONE),
         ("9.1.3", "Ambulatory ECG Waveform", PixelRisk.NONE),
+        ("9.1.4", "General 32-bit ECG Waveform", PixelRisk.NONE),
         ("9.2.1", "Hemodynamic Waveform", PixelRisk.NONE),
         ("9.3.1", "Cardiac Electrophysiology Waveform", PixelRisk.NONE),
         ("9.5.1", "Arterial Pulse Waveform", PixelRisk.NONE),
         ("9.6.1", "Respiratory Waveform", PixelRisk.NONE),
+        ("9.6.2", "Multi-channel Respiratory Waveform", PixelRisk.NONE),
+        ("9.7.1", "Routine Scalp Electroencephalogram Waveform", PixelRisk.NONE),
+        ("9.7.2", "Electromyogram Waveform", PixelRisk.NONE),
+        ("9.7.3", "Electrooculogram Waveform", PixelRisk.NONE),
+        ("9.7.4", "Sleep Electroencephalogram Waveform", PixelRisk.NONE),
+        ("9.8.1", "Body Position Waveform", PixelRisk.NONE),
         ("11.1", "Grayscale Softcopy Presentation State", PixelRisk.NONE),
         ("11.2", "Color Softcopy Presentation State", PixelRisk.NONE),
         ("11.3", "Pseudo-Color Softcopy Presentation State", PixelRisk.NONE),
         ("11.4", "Blending Softcopy Presentation State", PixelRisk.NONE),
+        ("11.5", "XA/XRF Grayscale Softcopy Presentation State", PixelRisk.NONE),
+        ("11.8", "Advanced Blending Presentation State", PixelRisk.NONE),
+        ("11.12", "Variable Modality LUT Softcopy Presentation State", PixelRisk.NONE),
         ("66.1", "Spatial Registration", PixelRisk.NONE),
         ("66.2", "Spatial Fiducials", PixelRisk.NONE),
         ("66.3", "Deformable Spatial Registration", PixelRisk.NONE),
+        ("66.5", "Surface Segmentation", PixelRisk.NONE),
+        ("66.6", "Tractography Results", PixelRisk.NONE),
         ("67", "Real World Value Mapping", PixelRisk.NONE),
         ("91.1", "Microscopy Bulk Simple Annotations", PixelRisk.NONE),
         ("481.3", "RT Structure Set", PixelRisk.NONE),
@@ -128,7 +142,7 @@ SLIDES = frozenset({_ROOT + "77.1.6"})
 PLANES = frozenset(_ROOT + suffix for suffix in ("2", "4", "128"))
 
 #: Pictures that a camera takes by itself, of a specimen or of skin. What is drawn into them is mostly a scale.
-CAMERAS = frozenset(_ROOT + suffix for suffix in ("77.1.2", "77.1.3", "77.1.4"))
+CAMERAS = frozenset(_ROOT + suffix for suffix in ("77.1.2", "77.1.3", "77.1.4", "77.1.7"))
 
 #: Kinds whose samples are a waveform and no sound: in them alone Waveform Data stay. A voice could be a dictation.
 WAVEFORMS = frozenset(uid for uid in CLASSES if uid.startswith(_ROOT + "9."))

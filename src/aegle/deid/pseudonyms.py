@@ -14,6 +14,7 @@ from typing import IO, Self
 
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]
 
+from aegle.deid.classes import CLASSES
 from aegle.deid.dates import Shift
 from aegle.dicom.arrival import PREAMBLE, unmarked
 from aegle.dicom.walk import let_go
@@ -111,7 +112,9 @@ def _digest_mapped(digest: hmac.HMAC, source: IO[bytes]) -> None:
 
 def is_public(uid: str) -> bool:
     """Whether a UID is the standard's or a public coding scheme's, and so names nobody."""
-    return not uid or uid in UID_dictionary or uid in _CODING_SCHEMES or _is_context_group(uid)
+    return (
+        not uid or uid in UID_dictionary or uid in CLASSES or uid in _CODING_SCHEMES or _is_context_group(uid)
+    )  # the library's dictionary may be older than the kinds of object that we admit
 
 
 def _is_context_group(uid: str) -> bool:
