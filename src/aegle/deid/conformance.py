@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from aegle.deid import safe_private
 from aegle.deid.classes import CLASSES
 from aegle.deid.profile import default_profile
-from aegle.deid.rules import Action, Rule, compile_rules
+from aegle.deid.rules import LABELS, Action, Rule, compile_rules
 from aegle.deid.table import CLEAN_PIXELS, DEFAULT_OPTIONS, METHOD_CODES, Option, ranges, rows
 
 _DONE: Mapping[Action, str] = {
@@ -86,9 +86,10 @@ def _unlisted() -> Iterator[str]:
     yield "Private and unknown attributes, group lengths, digital signatures and everything else without a rule are removed. The"
     told = ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
     yield f"standard's other attributes ({told})"
-    yield "follow their VR: UIDs are mapped, dates and times moved, names and free text (PN, LT, ST, UT, UC, UR, AE) removed,"
-    yield "short text (LO, SH) removed but for words of how the picture was made, numbers and"
-    yield "coded strings (CS) kept, the latter once their words are decided. Waveform Data stay in waveform objects alone."
+    yield "follow their VR: UIDs are mapped, dates and times moved, names and text (PN, LO, SH, LT, ST, UT, UC, UR, AE) removed"
+    yield "but for words of how the picture was made or the beam is shaped, numbers and coded strings (CS) kept. Words that are"
+    yield "kept are decided once; a label that people type for one patient, and that no list knows, is replaced by a token:"
+    yield f"{', '.join(sorted(LABELS))}. Waveform Data stay in waveform objects alone."
 
 
 def _classes() -> Iterator[str]:

@@ -4,21 +4,32 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pydicom.datadict import tag_for_keyword
+
 from aegle.deid import icc
 from aegle.deid.identifiers import Search, searchable, texts
 from aegle.deid.long_numbers import BINARY, LONG_NUMBER, in_binary, in_decimals
+from aegle.deid.part10 import Holding
+from aegle.deid.reasons import HoldReason
 from aegle.deid.recall import Notes
 from aegle.deid.replacements import Replacements
-from aegle.deid.rules import DUMMIES, Rule
+from aegle.deid.rules import DUMMIES, LABELS, SAMPLES, Action, Rule
 from aegle.deid.spellings import of_text
-from aegle.deid.values import GATED, Judged, Values, is_published
+from aegle.deid.values import GATED, NEVER_EMPTY, Judged, Values, is_published
 from aegle.dicom.walk import Buffer, Encoding, Head
 
 _ICC = 0x00282000
 _SWEPT = frozenset({b"AE", b"CS", b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UR", b"UT"})
 _OF_PARTS = frozenset({b"AE", b"CS", b"DS", b"IS", b"LO", b"SH", b"UC"})  #: of which one attribute may hold several
-#: By what stands in these, one part of an object names another: optical paths, layers of graphics, stacks.
-_LINKS = frozenset({0x00480106, 0x00480207, 0x00209056, 0x00700002})
+#: By what stands in these, one part of an object names another: optical paths, stacks, and what people label.
+_LINKS = frozenset({0x00480106, 0x006A000E, 0x00209056, *map(tag_for_keyword, LABELS)})
+#: Numbers without which a picture, a dose or a contour cannot be read (Type 1): one that is somebody's holds the object. In
+#: others (Type 2 and 3) an empty value may stand; a content item's goes with its unit (`subject`).
+_MEASURES = frozenset(
+    {0x00200032, 0x00200037, 0x00280008, 0x00280030, 0x00281052, 0x00281053}
+    | {0x00181164, 0x30020011, 0x30020012, 0x3004000C, 0x3004000E, 0x30060046, 0x30060050}
+)
+_SAMPLE_BYTES = 4  #: of one sample of a waveform; more could be a name
 _NUMBERS = frozenset({b"DS", b"IS"})
 _NUMBER = rb" *+(?:[+\-]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+\-]?+[0-9]++)?+)?+ *+"
 #: Bytes of one number.
@@ -55,7 +66,7 @@ class Keeper:
         form = _FORMS.get(vr)
         if form is not None and not form.fullmatch(self.data, head.value, head.value + head.length):
             return self._refused(head, rule, notes)
-        if head.length % _SIZES.get(vr, 1):
+        if head.length % _SIZES.get(vr, 1) or (head.tag in SAMPLES and head.length > _SAMPLE_BYTES):
             return self._refused(head, rule, notes)
         if (vr in _SWEPT or vr in BINARY or (vr in _NUMBERS and head.length >= LONG_NUMBER)) and self._forbidden_in(
             source, head, vr, rule.known_as or head.tag, notes
@@ -98,8 +109,12 @@ class Keeper:
         parts = self._parts(vr, raw)
         left = [b"" if self._names_somebody(vr, known_as, part) else part for part in parts]
         value = b"\\".join(left).rstrip(b"\\")
+        if head.tag in _MEASURES:
+            where = f"({head.tag >> 16:04X},{head.tag & 0xFFFF:04X}), which may not be empty"
+            raise Holding(HoldReason.IDENTIFIER_LEFT, where)
         if not value or left == parts:
-            return self.target.emit(head.tag, vr, DUMMIES[vr] if vr in _SWEPT - {b"CS"} else b"")
+            has_dummy = vr in _SWEPT - {b"CS"} or head.tag in NEVER_EMPTY
+            return self.target.emit(head.tag, vr, DUMMIES[vr] if has_dummy else b"")
         judged = self._judged(head, vr, known_as, value, notes)
         return self.target.emit(head.tag, vr, value if judged is None else judged.value)
 
@@ -125,9 +140,10 @@ class Keeper:
         judged = self.values.judge(known_as, vr, raw, self.character_set)
         if judged is not None:
             notes.first_seen.update(judged.first_seen)
-            notes.done.append((head.tag, "denied value emptied"))
             if head.tag in _LINKS and not judged.first_seen:
+                notes.done.append((head.tag, Action.TOKEN))
                 return replace(judged, value=self.replacements.token(raw))
+            notes.done.append((head.tag, "denied value emptied"))
         return judged
 
     def _refused(self, head: Head, rule: Rule, notes: Notes) -> bytes:

@@ -12,7 +12,7 @@ from aegle.deid.classes import CLASSES, WAVEFORMS
 from aegle.deid.masks import Box, Keep, PixelRule, frames_named
 from aegle.deid.overlays import overlay_rules
 from aegle.deid.pseudonyms import Pseudonyms
-from aegle.deid.rules import WAVEFORM_DATA, Rule, compile_rules
+from aegle.deid.rules import WAVEFORMS_OWN, Rule, compile_rules
 from aegle.deid.safe_private import Private, safe_private
 from aegle.deid.second_look import Looking
 from aegle.deid.table import DEFAULT_OPTIONS, EDITION, Option
@@ -42,7 +42,7 @@ class Profile:
         return hash(self.digest)
 
     def rules_of(self, sop_class: str) -> Mapping[int, Rule]:
-        """The rules for one kind of object: Waveform Data stay where they are no sound."""
+        """The rules for one kind of object: Waveform Data, and what is said of their samples, stay where they are no sound."""
         return self.rules if sop_class in WAVEFORMS else self._without_waveforms
 
     @cached_property
@@ -57,7 +57,7 @@ class Profile:
 
     @cached_property
     def _without_waveforms(self) -> Mapping[int, Rule]:
-        return MappingProxyType({tag: rule for tag, rule in self.rules.items() if tag != WAVEFORM_DATA})
+        return MappingProxyType({tag: rule for tag, rule in self.rules.items() if tag not in WAVEFORMS_OWN})
 
     @property
     def weaker_by(self) -> tuple[str, ...]:

@@ -70,6 +70,8 @@ _BASIC: Mapping[str, Action] = {
 
 #: Sequences under Z are emptied where the standard lets an empty one stand (Type 2); every other one under X/Z goes.
 _TYPE_2_SEQUENCES = frozenset({0x00400513, 0x00400562, 0x0040A088})
+#: Under X these are emptied: an object without them is not valid (Type 2). SourceManufacturer, of a treatment's record.
+_TYPE_2 = frozenset({0x300A0216})
 #: Under D these items stay as their own dummies, with every name and UID in them replaced: the observers of a verified
 #: document (0040,A073), and the procedure step an SR must name (0008,1111).
 _ENTERED_SEQUENCES = frozenset({0x0040A073, 0x00081111})
@@ -95,6 +97,7 @@ _OURS: Mapping[int, Action] = {
     0x00620020: Action.TOKEN,  # TrackingID: its UID may not stand without it
     0x00700081: Action.EMPTY,  # ContentDescription: Type 2 wherever it stands
     0x0040A160: Action.DUMMY,  # TextValue of a content item, required there
+    0x30020020: Action.EMPTY,  # RadiationMachineName: Type 2; the table forgets the same under Treatment Machine Name
 }
 
 #: Where an option needs more than the table says.
@@ -105,35 +108,53 @@ _OURS_UNDER: Mapping[Option, Mapping[int, Action]] = {
     Option.PATIENT: {0x00101010: Action.AGE, 0x00101022: Action.KEEP},
 }
 
-#: Unlisted LO and SH attributes that are kept: codes, and words for how the picture was made. Every other one goes.
+#: Unlisted text attributes that are kept: codes, and words for how the picture was made or the beam is shaped. Every other
+#: LO, SH, LT and ST goes.
 _KEPT_TEXT_KEYWORDS = """
-    AcquisitionDeviceProcessingCode AcquisitionMode AlgorithmName AlgorithmSource AlgorithmVersion
-    ApplicableSafetyStandardDescription ApplicationManufacturer ApplicationName ApplicationVersion ApplicatorID
-    AttenuationCorrectionMethod CardiacFramingType CodeMeaning CodeValue
+    ASLBolusCutoffTechnique ASLCrusherDescription ASLTechniqueDescription AcquisitionDeviceProcessingCode AcquisitionMode
+    AfterloaderChannelID AlgorithmName AlgorithmSource AlgorithmVersion ApplicableSafetyStandardDescription
+    ApplicationManufacturer ApplicationName ApplicationSetupManufacturer ApplicationVersion ApplicatorID
+    AttenuationCorrectionMethod BeamCurrentModulationID CardiacFramingType CodeMeaning CodeValue
     CodingSchemeDesignator CodingSchemeRegistry CodingSchemeVersion CollimatorGridName ContrastBolusRoute
     ConvolutionKernel DetectorManufacturerName DetectorManufacturerModelName DigitalImageFormatAcquired
-    CSSFontName DimensionDescriptionLabel DoseModeName EnergyWindowName ExtendedCodeValue FilterType FontName
-    ImageFilter ImageGeometryType
-    ImagedNucleus InterventionDrugName LUTExplanation LUTLabel LateralSpreadingDeviceID Manufacturer ManufacturerModelName
-    ManufacturerRelatedModelGroup MappingResourceName ModalityLUTType MultiCoilConfiguration MultiCoilElementName
-    OpticalPathIdentifier OutputPower PVCRejection PaddleDescription PhosphorType PixelSpacingCalibrationDescription
+    CSSFontName DimensionDescriptionLabel DoseModeName EnergyWindowName ExposureControlModeDescription ExtendedCodeValue
+    FilterType FixationDevicePosition FluenceModeID FontName FractionPattern FrameLabel GridAbsorbingMaterial
+    GridSpacingMaterial ImageFilter ImageGeometryType ImagedNucleus InterventionDrugName LUTExplanation LUTLabel
+    LateralSpreadingDeviceID LateralSpreadingDeviceSetting Manufacturer ManufacturerModelName
+    ManufacturerRelatedModelGroup MappingResourceName MaterialID ModalityLUTType MultiCoilConfiguration
+    MultiCoilElementName OpticalPathDescription OpticalPathIdentifier OutputPower PVCRejection PaddleDescription
+    PhosphorType PixelSpacingCalibrationDescription
     PlateType PositionReferenceIndicator PostprocessingFunction ProcessingFunction PulseSequenceName Radionuclide
-    Radiopharmaceutical
-    RadiopharmaceuticalRoute RangeModulatorID RangeShifterID ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod
-    ReferencedOpticalPathIdentifier RescaleType ScatterCorrectionMethod SecondaryCaptureDeviceManufacturer
+    Radiopharmaceutical RadiopharmaceuticalRoute RangeModulatorID RangeShifterID RangeShifterSetting
+    ReceiveCoilManufacturerName ReceiveCoilName ReconstructionMethod ReferencedOpticalPathIdentifier RescaleType
+    ScanSpotTuneID ScatterCorrectionMethod SecondaryCaptureDeviceManufacturer
     SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions SegmentAlgorithmName
-    SegmentLabel SequenceName SoftwareVersions SourceIsotopeName StackID StageName TransducerData TransmitCoilName
-    TriggerSourceOrType TypeOfFilters VideoImageFormatAcquired ViewName WindowCenterWidthExplanation
+    SegmentLabel SequenceName ShieldingDevicePosition SnoutID SoftwareVersions SourceApplicatorID
+    SourceApplicatorManufacturer SourceIsotopeName SourceModelID StackID StageName TransducerData
+    TransmitCoilManufacturerName TransmitCoilName TriggerSourceOrType TypeOfFilters VideoImageFormatAcquired ViewName
+    WedgeID WindowCenterWidthExplanation
     """
-_KEPT_TEXT = frozenset(_KEPT_TEXT_KEYWORDS.split())
+#: What people call a beam, a block, a mask, a point: typed for one patient, and asked about in nearly every plan. A label that
+#: is not known to name nobody becomes a token, unasked, so that its parts of the object can still be told apart.
+_LABEL_KEYWORDS = """
+    AccessoryCode ApplicationSetupName BeamName BlockName BlockTrayID BolusID BrachyAccessoryDeviceID
+    BrachyAccessoryDeviceName ChannelShieldID ChannelShieldName CompensatorID CompensatorTrayID FiducialIdentifier
+    FixationDeviceLabel GeneralAccessoryID GraphicGroupLabel GraphicLayer PatientSetupLabel PatientSupportAccessoryCode
+    PatientSupportID RTImageLabel SetupDeviceLabel ShieldingDeviceLabel SourceApplicatorName ToleranceTableLabel
+    TrackSetLabel TrayAccessoryCode
+    """
+LABELS = frozenset(_LABEL_KEYWORDS.split())
+_KEPT_TEXT = LABELS | frozenset(_KEPT_TEXT_KEYWORDS.split())
 
-_FREE_TEXT = frozenset({"PN", "LT", "ST", "UT", "UC", "UR", "AE"})
+_TEXT = frozenset({"PN", "LO", "SH", "LT", "ST", "UT", "UC", "UR", "AE"})
 _TIMES = frozenset({"DA", "DT", "TM"})
 _OPAQUE = frozenset({"OB", "UN"})
 _CLEANABLE = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})  # text that the gate for words judges
-WAVEFORM_DATA = 0x54001010  #: kept in waveform objects alone
+#: Kept in waveform objects alone: a channel's least and greatest sample, what stands for none, and the samples.
+SAMPLES = frozenset({0x54000110, 0x54000112, 0x5400100A})
+WAVEFORMS_OWN = SAMPLES | {0x54001010}
 #: OB attributes whose bytes are described by the standard and cannot hold prose; ICC text is blanked by the engine.
-_OPEN_BYTES_KEPT = frozenset({0x00282000, WAVEFORM_DATA, 0x7FE00010})
+_OPEN_BYTES_KEPT = WAVEFORMS_OWN | {0x00282000, 0x7FE00010}
 _OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})  # float pixels: no admitted class has them
 
 _FAMILIES = (
@@ -188,7 +209,7 @@ def _option_action(option: Option, code: str, vr: str) -> Action | None:
 
 
 def _basic(row: Row, vr: str) -> Action:
-    action = _BASIC[row.basic]
+    action = Action.EMPTY if row.tag in _TYPE_2 else _BASIC[row.basic]
     if vr == "SQ" and action in {Action.EMPTY, Action.DUMMY}:
         return next(_sequence(row.tag), Action.REMOVE)
     if vr == "UI" and action is Action.DUMMY:
@@ -216,11 +237,9 @@ def _net(vr: str, is_open: bool, is_kept_text: bool, options: frozenset[Option])
         return Action.KEEP if Option.UIDS in options else Action.UID
     if vr in _TIMES:
         return Action.KEEP if Option.FULL_DATES in options else Action.SHIFT
-    if vr in _FREE_TEXT or (vr in {"OB", "UN"} and not is_open):
+    if vr in _TEXT and not is_kept_text:
         return Action.REMOVE
-    if vr in {"LO", "SH"} and not is_kept_text:
-        return Action.REMOVE
-    return Action.KEEP
+    return Action.REMOVE if vr in _OPAQUE and not is_open else Action.KEEP
 
 
 @cache

@@ -142,6 +142,7 @@ class Content:
         self._encoding = encoding
         self._kept = {concept for concept in Concept if rules[concept.value].action in {Action.KEEP, Action.AGE}}
         self._days = subject.kept_days | subject.moved_days
+        self._no_number = encoding.emit(_NUMBER, b"DS", b"")
         self._marks = tuple(encoding.emit(tag, b"SQ", b"")[:4] for tag in (CONCEPT, _DAY, _MOMENT))
 
     def untold(self, item: bytes) -> bytes:
@@ -155,6 +156,8 @@ class Content:
         told = _concept if len(name) <= _REMEMBERED_BYTES else _concept.__wrapped__
         concept, is_age = told(self._encoding, name)
         stead: dict[int, bytes] = {}
+        if _MEASURED in heads and self._no_number in self._first(item, heads[_MEASURED]):
+            stead[_MEASURED] = self._encoding.emit(_MEASURED, b"SQ", b"")  # Type 2, and a number in it Type 1
         for tag, vr in _MOMENTS.items():
             if tag in heads and (
                 concept is Concept.BIRTH or _value(item, heads[tag]).replace(b".", b"")[:8] in self._days

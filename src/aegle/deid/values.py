@@ -5,7 +5,8 @@ attribute that holds words (AE, CS, LO, SH, ST, LT, UC, UR, UT) must be known: f
 terms of the standard, see data/approved_values.txt), from the standard's own codes, or by a decision of the site. One
 that nobody has seen holds its object until it is approved (it stays) or denied (it is emptied). A value that says
 nothing (one or two Latin characters, or up to four digits) needs no decision, nor does a version, a kernel or a pulse
-sequence that its maker's scheme names (`makers`); a UID in a text is denied unasked. Values of several parts are judged by part;
+sequence that its maker's scheme names (`makers`); a UID in a text is denied unasked, and so is a label that people type
+for one patient (`rules.LABELS`). Values of several parts are judged by part;
 capital letters and repeated spaces do not count.
 """
 
@@ -24,6 +25,7 @@ from aegle.deid.fold import folded, shown
 from aegle.deid.identifiers import texts
 from aegle.deid.pseudonyms import is_public
 from aegle.deid.reasons import FirstSeen
+from aegle.deid.rules import LABELS
 from aegle.deid.table import DATA, rows
 
 GATED = frozenset({b"AE", b"CS", b"LO", b"SH", b"ST", b"LT", b"UC", b"UR", b"UT"})
@@ -37,9 +39,11 @@ _UID = re.compile(r"(?<![0-9.])[0-2](?:\.[0-9]+){5,}(?![0-9])")  #: of six parts
 _CODES = frozenset({"CodeValue", "LongCodeValue", "URNCodeValue"})
 _CACHED = 100_000
 #: Attributes that may not be empty where they stand (Type 1 in every macro that has them): denied, they read so.
-_NEVER_EMPTY = frozenset(
+NEVER_EMPTY = frozenset(
     {0x00080100, 0x00080102, 0x00080104, 0x00080119, 0x00080120}  # of a code
-    | {0x00409210, 0x00480106, 0x00480207, 0x00620005, 0x00700002, 0x00700080}  # labels
+    | {0x00409210, 0x00480106, 0x006A000E, 0x00620005, 0x00700002, 0x00700080}  # labels
+    | {0x00187062, 0x0018925B}  # of an exposure, of spin labelling
+    | {0x30020052, 0x300A030F, 0x300A034C, 0x300A0362, 0x300A0372, 0x300A0390}  # of a beam
 )
 _NO_WORD = b"ANONYMIZED"
 
@@ -99,7 +103,7 @@ class Values:
             or makers.is_in_scheme(keyword, word)
         ):
             return Decision.APPROVE
-        return Decision.DENY if _names_an_object(keyword, word) else Decision.PENDING
+        return Decision.DENY if keyword in LABELS or _names_an_object(keyword, word) else Decision.PENDING
 
     def _judged(self, tag: int, vr: bytes, raw: bytes, character_set: Sequence[str]) -> Judged | None:
         text, keyword = texts(raw, character_set).strip("\0 "), keyword_of(tag)
@@ -120,7 +124,7 @@ def _without_denied(tag: int, vr: bytes, raw: bytes, decisions: Sequence[Decisio
     parts = [raw] if vr in _ONE_VALUE else raw.split(b"\\")
     if len(parts) != len(decisions):
         parts, decisions = [raw], [Decision.DENY]
-    instead = _NO_WORD if tag in _NEVER_EMPTY else b""
+    instead = _NO_WORD if tag in NEVER_EMPTY else b""
     return b"\\".join(
         instead if what is Decision.DENY else part for part, what in zip(parts, decisions, strict=True)
     ).rstrip(b"\\")
@@ -168,6 +172,12 @@ def is_keyword(keyword: str) -> bool:
 
 
 @cache
+def _attributes() -> frozenset[str]:
+    """What the standard's attributes are called, in words and as keywords, folded."""
+    return frozenset(folded(name) for entry in DicomDictionary.values() for name in (entry[2], entry[4]) if name)
+
+
+@cache
 def _shipped() -> Mapping[str, frozenset[str]]:
     """The approved list by keyword, folded."""
     found: dict[str, frozenset[str]] = {}
@@ -204,6 +214,10 @@ def _names_an_object(keyword: str, word: str) -> bool:
 def _is_standard_code(keyword: str, word: str) -> bool:
     if keyword == "CodeMeaning":
         return ps316.is_meaning(word)
+    if keyword == "SegmentLabel":  # most segments are called by what their type's code means
+        return ps316.is_structure(word)
+    if keyword == "DimensionDescriptionLabel":  # and dimensions by the attribute that makes them
+        return word in _attributes()
     return keyword in _CODES and ps316.is_code(word)
 
 

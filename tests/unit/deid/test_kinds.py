@@ -191,3 +191,30 @@ def test_the_parts_beside_an_identifier_wait_for_a_decision_as_ever(still, tmp_p
 def test_stray_bytes_behind_the_data_set_are_dropped_whatever_they_look_like(stray, still, run, written):
     outcome = run(written(still()) + stray)
     assert b"Quill" not in outcome.bytes and outcome.check() is None
+
+
+@pytest.mark.parametrize(("suffix", "stays"), [("9.1.2", True), ("9.7.1", True), ("66.1", False)])
+def test_what_stands_for_no_sample_stays_in_waveforms_alone_and_is_no_text(suffix, stays, still, run):
+    ds = still(SOPClassUID=ROOT + suffix)
+    for keyword in ("PixelData", "ImageType"):
+        del ds[keyword]
+    ds.WaveformSequence = [Dataset(), Dataset()]
+    for group, padding in zip(ds.WaveformSequence, (b"\0\x80", b"Ottokar "), strict=True):
+        group.add_new(0x5400100A, "OW", padding)
+    outcome = run(ds)
+    assert [group.get("WaveformPaddingValue") or b"" for group in outcome.dataset.WaveformSequence] == [
+        b"\0\x80" if stays else b"",
+        b"",
+    ]
+    assert outcome.check() is None
+
+
+@pytest.mark.parametrize("suffix", ["66.7", "77.1.7"])
+def test_a_kind_that_the_library_does_not_know_keeps_its_class(suffix, still, run):
+    outcome = run(still(SOPClassUID=ROOT + suffix))
+    assert outcome.dataset.SOPClassUID == ROOT + suffix
+    assert outcome.check() is None
+
+
+def test_float_pixels_are_held(still, run):
+    assert run(still(SOPClassUID=ROOT + "30")).held.reason is HoldReason.UNKNOWN_SOP_CLASS

@@ -331,3 +331,27 @@ def test_no_value_reaches_a_log(still, run, written, caplog, capfd):
         outcome.check()
     assert "QUILL" not in caplog.text.upper()
     assert "QUILL" not in "".join(capfd.readouterr()).upper()
+
+
+def test_a_number_without_which_the_picture_cannot_be_read_holds_the_object_if_it_is_the_patients(still, run):
+    assert run(still(PatientID="73519248", RescaleIntercept="-1024")).dataset.RescaleIntercept == -1024
+    held = run(still(PatientID="73519248", RescaleIntercept="-73519248")).held
+    assert (held.reason, held.detail) == (HoldReason.IDENTIFIER_LEFT, "(0028,1052), which may not be empty")
+
+
+def test_a_measurement_that_is_the_patients_number_goes_with_its_unit(still, run):
+    ds = still(PatientID="73519248", ContentSequence=[Dataset(), Dataset()])
+    for item, number in zip(ds.ContentSequence, ("73519248", "12.5"), strict=True):
+        item.ValueType, item.ConceptNameCodeSequence, item.MeasuredValueSequence = "NUM", [Dataset()], [Dataset()]
+        item.ConceptNameCodeSequence[0].CodeValue = "121206"
+        item.MeasuredValueSequence[0].NumericValue = number
+    outcome = run(ds)
+    own, other = outcome.dataset.ContentSequence
+    assert list(own.MeasuredValueSequence) == [] and other.MeasuredValueSequence[0].NumericValue == 12.5
+    assert outcome.check() is None
+
+
+def test_a_label_that_must_be_there_is_not_left_empty(still, run):
+    outcome = run(still(ContentLabel="QUILLFEATHER", RadiationMachineName="Ottokar's"))
+    assert outcome.dataset.ContentLabel == "ANONYMIZED" and outcome.dataset["RadiationMachineName"].is_empty
+    assert outcome.check() is None

@@ -1,5 +1,6 @@
 """The gate for words: what is known passes, what nobody has seen is held, what was denied is emptied."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from pydicom.datadict import tag_for_keyword
 
 from aegle.deid import Decision, FirstSeen, Held, HoldReason, Pseudonyms, Values, default_profile, deidentify
 from aegle.deid import values as gate
+from aegle.deid.rules import LABELS
+from aegle.deid.values import NEVER_EMPTY
 
 Approve, Deny, Pending = Decision.APPROVE, Decision.DENY, Decision.PENDING
 
@@ -198,3 +201,63 @@ def test_an_items_texts_are_read_by_its_own_character_set(outer, inner, still, w
         words[inner or outer] + "!",
         words[outer] + "?",
     }
+
+
+def a_plan(still: Callable[..., Dataset], **labels: str) -> Dataset:
+    ds = still(SOPClassUID="1.2.840.10008.5.1.4.1.1.481.5", Modality="RTPLAN", Manufacturer="Elekta", BeamSequence=[])
+    for keyword in ("PixelData", "ImageType", "PhotometricInterpretation"):
+        del ds[keyword]
+    ds.BeamSequence = [Dataset(), Dataset()]
+    for beam, number in zip(ds.BeamSequence, "12", strict=True):
+        for keyword, label in labels.items():
+            setattr(beam, keyword, f"{label} {number}")
+    return ds
+
+
+@pytest.mark.parametrize("keyword", sorted(LABELS))
+def test_a_label_that_people_type_is_not_asked_about_and_becomes_a_token_unless_it_names_nobody(
+    keyword: str, still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    clean = treat(
+        a_plan(still, **{keyword: "OTTOKAR" if keyword == "GraphicLayer" else "Ottokar"}), tmp_path, written, Values()
+    )
+    assert isinstance(clean, Dataset)
+    tokens = [beam[keyword].value for beam in clean.BeamSequence]
+    assert len(set(tokens)) == 2 and all(re.fullmatch("[0-9A-F]{14}", token) for token in tokens)
+    clean = treat(a_plan(still, **{keyword: "LAYER"}), tmp_path, written, Values())
+    assert isinstance(clean, Dataset)
+    assert [beam[keyword].value for beam in clean.BeamSequence] == ["LAYER 1", "LAYER 2"]
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        *(
+            "ASLBolusCutoffTechnique",
+            "ASLCrusherDescription",
+            "ASLTechniqueDescription",
+            "TransmitCoilManufacturerName",
+        ),
+        *("ExposureControlModeDescription", "GridAbsorbingMaterial", "GridSpacingMaterial", "FrameLabel"),
+        *("FluenceModeID", "FractionPattern", "MaterialID", "OpticalPathDescription", "ScanSpotTuneID", "SnoutID"),
+        *(
+            "LateralSpreadingDeviceSetting",
+            "RangeShifterSetting",
+            "SourceApplicatorID",
+            "WedgeID",
+            "AfterloaderChannelID",
+        ),
+    ],
+)
+def test_a_word_of_how_the_beam_or_the_picture_is_made_stays_once_it_is_decided(
+    keyword: str, still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> None:
+    source = a_plan(still, **{keyword: "Ottokar"})
+    assert treat(source, tmp_path, written, Values()) == {
+        FirstSeen(keyword=keyword, value=f"Ottokar {number}") for number in "12"
+    }
+    decided = Values({(keyword, "Ottokar 1"): Approve, (keyword, "Ottokar 2"): Deny})
+    clean = treat(source, tmp_path, written, decided)
+    assert isinstance(clean, Dataset)
+    assert clean.BeamSequence[0][keyword].value == "Ottokar 1"
+    assert clean.BeamSequence[1][keyword].value == ("ANONYMIZED" if tag_for_keyword(keyword) in NEVER_EMPTY else "")
