@@ -238,14 +238,19 @@ class Rewriter:
         return self.target.emit(head.tag, rule.vr, self.replacements.value(rule, raw, self.notes.uids))
 
     def _sequence(self, source: Encoding, head: Head, rule: Rule, end: int, depth: int) -> tuple[bytes, int]:
-        """A sequence's items are walked whatever its rule, so that the identifiers in them are known."""
-        offsets = set(self.notes.offsets)
-        content, after = self._items(source, head, end, depth)
+        """A sequence's items are walked whatever its rule, so that the identifiers in them are known; nothing else of one that
+        goes is of any consequence."""
         if rule.action is Action.ENTER:
+            content, after = self._items(source, head, end, depth)
             if head.tag == CONCEPT:
                 self._concepts[depth] = content
             return self.target.emit(head.tag, b"SQ", content), after
-        self.notes.offsets.intersection_update(offsets)
+        notes, self.notes = self.notes, Notes.none()
+        try:
+            _, after = self._items(source, head, end, depth)
+            notes.identifiers.update(self.notes.identifiers)
+        finally:
+            self.notes = notes
         self.notes.done.append((head.tag, rule.action))
         return (self.target.emit(head.tag, b"SQ", b"") if rule.action is Action.EMPTY else b""), after
 

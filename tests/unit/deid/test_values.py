@@ -261,3 +261,15 @@ def test_a_word_of_how_the_beam_or_the_picture_is_made_stays_once_it_is_decided(
     assert isinstance(clean, Dataset)
     assert clean.BeamSequence[0][keyword].value == "Ottokar 1"
     assert clean.BeamSequence[1][keyword].value == ("ANONYMIZED" if tag_for_keyword(keyword) in NEVER_EMPTY else "")
+
+
+def test_words_in_a_sequence_that_goes_are_not_asked_about(still, written, tmp_path):
+    text, annotation = Dataset(), Dataset()
+    text.BoundingBoxAnnotationUnits = "OTTOKARS"
+    annotation.TextObjectSequence = [text]
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    source.write_bytes(written(still(Manufacturer="SIEMENS", GraphicAnnotationSequence=[annotation])))
+    assert not isinstance(
+        deidentify(source, target, default_profile(), Pseudonyms.from_secret(bytes(32)), Values()), Held
+    )
+    assert "GraphicAnnotationSequence" not in dcmread(target)
