@@ -15,7 +15,7 @@ from pydicom.dataelem import RawDataElement
 
 from aegle.deid.identifiers import Search, search_for
 from aegle.deid.outcome import Deidentified
-from aegle.deid.overlays import planes
+from aegle.deid.overlays import clean_groups, planes
 from aegle.deid.part10 import IMPLEMENTATION_VERSION
 from aegle.deid.private_verdicts import private_in
 from aegle.deid.profile import Profile
@@ -155,10 +155,10 @@ def _private_faults(
 ) -> Iterator[str]:
     """What is wrong with private attributes that stay, and with what lies in them; what they say as in `_faults`."""
     for met in private_in(part, profile, done.alias.sop_class):
-        if met.is_published:
-            published.append(met.text)
-        else:
-            texts.append((met.tag, met.text))
+        if met.element.VR != "SQ":
+            known, others = met.texts
+            published += known
+            texts += ((met.tag, other) for other in others)
         if met.fault:
             yield f"{_shown(met.tag)} {met.fault}"
         if met.element.VR == "UI" and any(_is_original(uid, done) for uid in values_of(met.element) if uid):
@@ -172,9 +172,9 @@ def _overlay_faults(written: Reading, profile: Profile) -> Iterator[str]:
     part, reader = written.header, written.header.reader
     raws = (raw for tag, raw in part.elements.items() if tag in profile.overlays and isinstance(raw, RawDataElement))
     found = ((int(raw.tag), (raw.VR or "").encode(), reader.whole(raw)) for raw in raws)
-    for group, plane in planes(found, is_big_endian=not written.is_little_endian).items():
-        if not plane.is_clean:
-            yield f"({group:04X},3000) is an overlay that may hold writing"
+    overlays = planes(found, is_big_endian=not written.is_little_endian)
+    for group in sorted(overlays.keys() - clean_groups(overlays)):
+        yield f"({group:04X},3000) is an overlay that may hold writing"
 
 
 def _shown(tag: int) -> str:

@@ -32,8 +32,8 @@ _OPTIONS: Mapping[Option, str] = {
     Option.PATIENT: "`K` and `C` keep text once its words are decided.",
     Option.DESCRIPTORS: "`C` keeps text once its words are decided; sequences are entered; bytes are removed.",
     Option.GRAPHICS: "`C` enters graphic annotations, whose texts follow their own row, and keeps overlays in which nothing "
-    "that is written is seen: outlines, regions, lines, crosses and arrows that lie apart. Every other overlay goes, and so do "
-    "curves. Not seen are letters lower than five pixels, and large ones that somebody drew with a few long strokes.",
+    "that is written is seen: lines, crosses, and outlines or regions without bays, each apart from the others. Every other "
+    "overlay goes, and so do curves.",
     Option.SAFE_PRIVATE: "`C` keeps what Table E.3.10-1 lists, by its private creator: numbers, text once its words are decided, "
     "sequences entered, UIDs replaced; bytes are removed, and whatever the table gives no VR. What an object says of its own "
     "private attributes (0008,0300) counts for nothing.",

@@ -7,6 +7,7 @@ person wrote by hand, or what hardly stands out, is for a detector that learnt i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,9 +142,29 @@ def _stands_out(light: Floats, ink: Ink, top: int, bottom: int, left: int, right
     return contrast > max(_STANDS_OUT, _STANDS_OUT_SPREAD * spread)
 
 
-def marks_of(ink: Ink) -> Marks:
+class Runs(NamedTuple):
+    """The runs of ink in the rows of a picture, an array for each fact."""
+
+    row: Numbers
+    start: Numbers
+    stop: Numbers  #: the first column behind it
+    mark: Numbers  #: the number of the mark that it belongs to
+
+
+def runs_of(ink: Ink, *, by_corners: bool = True) -> Runs:
+    """All of them. `by_corners` joins to one mark also what touches at a corner alone."""
+    columns = ink.shape[1]
+    steps = np.diff(np.pad(ink, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    row, start = np.nonzero(steps == 1)
+    stop = np.nonzero(steps == -1)[1]
+    reach = int(by_corners)  # a run behind whose last column another one may begin
+    joined = _joined(row * (columns + 2) + start, row * (columns + 2) + stop - 1 + reach, columns + 2)
+    return Runs(row, start, stop, np.unique(joined, return_inverse=True)[1])
+
+
+def marks_of(ink: Ink, runs: Runs | None = None) -> Marks:
     """Connected marks, corners included, from the runs of ink in each row."""
-    row, start, stop, mark = runs_of(ink)
+    row, start, stop, mark = runs or runs_of(ink)
     rows, columns = ink.shape
     count = int(mark.max(initial=-1)) + 1
     top, left = np.full(count, rows), np.full(count, columns)
@@ -153,20 +174,8 @@ def marks_of(ink: Ink) -> Marks:
     np.minimum.at(left, mark, start)
     np.maximum.at(right, mark, stop)
     area = np.bincount(mark, stop - start, count).astype(np.float64)
-    runs = np.bincount(mark, minlength=count)
-    return Marks(top=top, bottom=bottom, left=left, right=right, area=area, stroke=area / np.maximum(runs, 1))
-
-
-def runs_of(ink: Ink, *, by_corners: bool = True) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """The runs of ink: the row of each, its first column and the one behind it, and the number of the mark it belongs to.
-    `by_corners` joins also what touches at a corner alone."""
-    columns = ink.shape[1]
-    steps = np.diff(np.pad(ink, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    row, start = np.nonzero(steps == 1)
-    stop = np.nonzero(steps == -1)[1]
-    reach = int(by_corners)  # a run behind whose last column another one may begin
-    joined = _joined(row * (columns + 2) + start, row * (columns + 2) + stop - 1 + reach, columns + 2)
-    return row, start, stop, np.unique(joined, return_inverse=True)[1]
+    lengths = np.bincount(mark, minlength=count)
+    return Marks(top=top, bottom=bottom, left=left, right=right, area=area, stroke=area / np.maximum(lengths, 1))
 
 
 def _joined(start: Numbers, stop: Numbers, pitch: int) -> Numbers:

@@ -119,9 +119,17 @@ def _whole(source: Path) -> bytes | None:
         size = os.fstat(handle).st_size
         if not size:
             raise Holding(HoldReason.NOT_DICOM, "an empty file")
-        return os.read(handle, size) if size <= _READ_AT_ONCE_BYTES else None
+        return _read(handle, size) if size <= _READ_AT_ONCE_BYTES else None
     finally:
         os.close(handle)
+
+
+def _read(handle: int, size: int) -> bytes:
+    """The whole file, which a network may give in pieces; less of one that becomes shorter meanwhile."""
+    data = os.read(handle, size)
+    while len(data) < size and (more := os.read(handle, size - len(data))):
+        data += more
+    return data
 
 
 @contextmanager
@@ -139,6 +147,8 @@ def _opened_in_pieces(source: Path, scratch_folder: Path) -> Iterator[_Origin]:
 
 
 def _mapped(file: IO[bytes]) -> AbstractContextManager[mmap.mmap]:
+    if not os.fstat(file.fileno()).st_size:
+        raise Holding(HoldReason.NOT_DICOM, "an empty file")
     return _closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 

@@ -1,6 +1,7 @@
 """Text inside JPEG 2000 and HTJ2K codestreams: comment segments (ISO 15444-1 Annex A), and lists of lengths that are none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from struct import Struct
 
 from aegle.deid.codestreams import Blank, after, next_marker, segment_length, unproven
@@ -29,7 +30,7 @@ class Jpeg2000Scan:
             raise unproven("a frame does not start as a JPEG 2000 codestream")
         if not _holds_picture(data, pos + 6, end, self._size):
             raise unproven("a frame has another size, or other samples, than the header says")
-        pos, tile_end, tiles, told, is_packed = pos + 2, 0, 0, b"", False
+        pos, tile_end, tiles, told, is_packed = pos + 2, 0, 0, list[bytes](), False
         while True:
             pos, marker = next_marker(data, pos, end)
             if marker == _EOC:
@@ -37,15 +38,15 @@ class Jpeg2000Scan:
             if marker == _SOD:  # the tile-part's data follow its header
                 if tile_end < pos:
                     raise unproven("a tile-part without its header")
-                if told and not is_packed and _told_bytes(told) != tile_end - pos:
+                if told and not is_packed and _told_bytes(chain.from_iterable(told)) != tile_end - pos:
                     raise unproven("a tile-part tells other lengths than its packets can have")
-                pos, tile_end, told = tile_end, 0, b""
+                pos, tile_end, told = tile_end, 0, []
                 continue
             length = segment_length(data, pos, end)
             if marker == _SOT:
                 tile_end, tiles = _tile_part_end(data, pos, end), tiles + 1
             elif marker == _PLT:
-                told += data[pos + 3 : pos + length]
+                told.append(data[pos + 3 : pos + length])
             elif marker == _COM and length > 4:
                 found.append((pos + 4, length - 4, b" "))
             elif marker not in _SEGMENTS | {_COM}:
@@ -66,11 +67,13 @@ def _holds_picture(data: Buffer, pos: int, end: int, size: tuple[int, int, int])
     return (right - left, bottom - top, components) == size
 
 
-def _told_bytes(told: bytes) -> int:
+def _told_bytes(told: Iterable[int]) -> int:
     """The sum of packet lengths (§A.7.3), seven bits a byte, of which all but a length's last have the highest bit set."""
     total = length = 0
     for byte in told:
         length = length << 7 | byte & 0x7F
+        if length >> 32:  # of no tile-part
+            return -1
         if byte < 0x80:
             total, length = total + length, 0
     return total if not length else -1

@@ -3,12 +3,15 @@
 Any other plane is removed with its group, as the basic profile removes all of them. Curves always go.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aegle.deid.rules import Action, Rule, rule_of
+
+if TYPE_CHECKING:
+    from aegle.deid.drawn_text import Ink
 
 FIRST, LAST = 0x60000000, 0x601EFFFF  #: tags of overlay groups, every other of which is private
 _VRS: Mapping[int, str] = {
@@ -31,8 +34,7 @@ _VRS: Mapping[int, str] = {
     0x4000: "LT",  # Comments
 }
 _ROWS, _COLUMNS, _FRAMES, _BITS, _BIT, _DATA = 0x0010, 0x0011, 0x0015, 0x0100, 0x0102, 0x3000
-_MAX_PIXELS = 1 << 26  #: of all frames of a plane; looking at them takes seconds
-_MAX_FRAMES = 256
+_MAX_PIXELS = 1 << 24  #: of all planes and frames of an object that are looked at, which takes a second or two
 
 
 @cache
@@ -51,16 +53,25 @@ class Plane(NamedTuple):
     vr: bytes  #: of the data; empty in implicit VR
 
     @property
-    def is_clean(self) -> bool:
-        """Whether it is what it says, and nothing is written in it. Peak memory: a frame as bytes, times a hundred."""
-        rows, columns = self._number(_ROWS), self._number(_COLUMNS)
-        frames = int(self._text(_FRAMES) or 1) if (self._text(_FRAMES) or "1").isdecimal() else 0
-        data = self.values.get(_DATA, b"")
-        size = rows * columns * frames
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns; zeros of one that is not what it says."""
+        frames = self._text(_FRAMES) or "1"
         is_plain = self._number(_BITS) == 1 and not self._number(_BIT) and self.vr in {b"", b"OB", b"OW"}
-        if not (is_plain and 0 < size <= _MAX_PIXELS and frames <= _MAX_FRAMES and len(data) == (size + 15) // 16 * 2):
-            return False
-        return not _is_written_on(self._in_order(data), frames, rows, columns)
+        if not (is_plain and frames.isdecimal()):
+            return 0, 0, 0
+        return int(frames), self._number(_ROWS), self._number(_COLUMNS)
+
+    @property
+    def frames(self) -> "Sequence[Ink] | None":
+        """Its bits, a frame each; None of one that is not what it says, or has bits behind the last pixel."""
+        import numpy as np  # nothing else of the engine needs it
+
+        frames, rows, columns = self.shape
+        size, data = frames * rows * columns, self.values.get(_DATA, b"")
+        if not size or size > _MAX_PIXELS or len(data) != (size + 15) // 16 * 2:
+            return None
+        bits = np.unpackbits(np.frombuffer(self._in_order(data), np.uint8), bitorder="little").astype(bool)
+        return None if bits[size:].any() else [*bits[:size].reshape(frames, rows, columns)]
 
     def _in_order(self, data: bytes) -> bytes:
         """The first pixel in the lowest bit of the first byte, whatever the order of bytes (PS3.5 §8.1.2)."""
@@ -79,16 +90,6 @@ class Plane(NamedTuple):
         return self.values.get(element, b"").decode("latin-1").strip("\0 ")[:8]
 
 
-def _is_written_on(data: bytes, frames: int, rows: int, columns: int) -> bool:
-    import numpy as np  # nothing else of the engine needs it
-
-    from aegle.deid.writing import is_written_on
-
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").astype(bool)
-    size = frames * rows * columns
-    return bool(bits[size:].any()) or any(map(is_written_on, bits[:size].reshape(frames, rows, columns)))
-
-
 def planes(found: Iterable[tuple[int, bytes, bytes]], *, is_big_endian: bool) -> Mapping[int, Plane]:
     """By group, from elements of the top level: tag, VR (empty in implicit VR) and value of each."""
     values, vrs = dict[int, dict[int, bytes]](), dict[int, bytes]()
@@ -100,7 +101,23 @@ def planes(found: Iterable[tuple[int, bytes, bytes]], *, is_big_endian: bool) ->
     return {group: Plane(each, is_big_endian, vrs.get(group, b"")) for group, each in values.items()}
 
 
+def clean_groups(found: Mapping[int, Plane]) -> frozenset[int]:
+    """The groups in which nothing is written: in none of their frames, nor in all of them together."""
+    if not found:
+        return frozenset()
+    from aegle.deid.writing import is_written_on
+
+    looked_at: dict[int, Sequence[Ink]] = {}
+    for group, plane in found.items():
+        frames = plane.frames
+        pixels = sum(each.size for others in looked_at.values() for each in others)
+        if frames and pixels + sum(each.size for each in frames) <= _MAX_PIXELS and not is_written_on(frames):
+            looked_at[group] = frames
+    together = [frame for frames in looked_at.values() for frame in frames]
+    return frozenset() if len(looked_at) > 1 and is_written_on(together) else frozenset(looked_at)
+
+
 def clean_rules(found: Mapping[int, Plane]) -> dict[int, Rule]:
     """The rules for the groups of those that are clean."""
-    clean = {group for group, plane in found.items() if plane.is_clean}
+    clean = clean_groups(found)
     return {tag: rule for tag, rule in overlay_rules().items() if tag >> 16 in clean}

@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from pydicom import Dataset
+from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 
 from aegle.deid.profile import Profile
 from aegle.deid.reading import Part, may_nest
 from aegle.deid.rules import Action, Rule
-from aegle.deid.runs import Raw
+from aegle.deid.runs import CHARACTER_SET, Raw
 from aegle.deid.safe_private import KNOWN_AS, Private
-from aegle.deid.values import is_published
-from aegle.deid.verdicts import SWEPT, what_is_wrong, whole_numbers
+from aegle.deid.verdicts import GATED_VRS, SWEPT, by_publication, what_is_wrong, whole_numbers
 
 _CREATORS = range(0x10, 0x100)  #: element numbers that reserve a block (PS3.5 §7.8.1)
 _CREATOR_VR = "LO"
@@ -31,25 +31,22 @@ class Met(NamedTuple):
     known_as: int = 0  #: as its rule says
 
     @property
-    def text(self) -> bytes:
-        """What it says in letters, folded, or in numbers of seven digits and more."""
+    def texts(self) -> tuple[list[bytes], list[bytes]]:
+        """What it says, folded: words that are known to name nobody, and others, or numbers of seven digits and more. A
+        sequence must not be asked: to say it, pydicom would read what is in it, with VRs of its own."""
         element = self.element
+        if element.VR in GATED_VRS:
+            return by_publication(self.known_as or self.tag, element)
         if element.VR in SWEPT:
-            return str(element.value).lower().encode("utf-8", "replace")
+            return [], [str(element.value).lower().encode("utf-8", "replace")]
         values = element.value if element.VM > 1 else [element.value]
-        return whole_numbers(float(value) for value in values if isinstance(value, int | float | Decimal))
-
-    @property
-    def is_published(self) -> bool:
-        """Whether it is a word that is known to name nobody. A sequence must not be asked what it says: to say it, pydicom
-        would read what is in it, with VRs of its own."""
-        element, known_as = self.element, self.known_as or self.tag
-        return element.VR in SWEPT and is_published(known_as, str(element.value or ""), is_term=element.VR == "CS")
+        return [], [whole_numbers(float(value) for value in values if isinstance(value, int | float | Decimal))]
 
 
 def private_in(part: Part, profile: Profile, sop_class: str) -> Iterator[Met]:
     """Every private attribute of a part of an output, and all that lies in private sequences."""
-    yield from _Look(profile, profile.rules_of(sop_class), part.reader.encodings).level(_read(part), is_within=False)
+    look = _Look(profile, profile.rules_of(sop_class))
+    yield from look.level(_read(part), part.reader.encodings, is_within=False)
 
 
 def _read(part: Part) -> Iterator[tuple[int, Raw]]:
@@ -66,47 +63,52 @@ class _Look(NamedTuple):
 
     profile: Profile
     rules: Mapping[int, Rule]
-    encodings: tuple[str, ...]
 
-    def level(self, elements: Iterable[tuple[int, Raw]], *, is_within: bool) -> Iterator[Met]:
-        """What is private on a level and below it; `is_within` a private sequence everything is told."""
+    def level(
+        self, elements: Iterable[tuple[int, Raw]], encodings: tuple[str, ...], *, is_within: bool
+    ) -> Iterator[Met]:
+        """What is private on a level and below it; `is_within` a private sequence everything is told. `encodings` are Python's
+        names for the character set of what is around it."""
         creators: dict[int, bytes] = {}
         for tag, raw in elements:
             if tag & 0x00010000:
-                yield from self._private(tag, raw, creators)
+                yield from self._private(tag, raw, creators, encodings)
                 continue
-            element = self._element(raw, None)
+            element = _element(raw, None, encodings)
+            if tag == CHARACTER_SET:
+                encodings = tuple(convert_encodings(element.value or [""]))
             if is_within:
                 wrong = what_is_wrong(tag, element, self.rules.get(tag))
                 yield Met(tag, element, wrong)
-            yield from self._items(element, is_within=is_within)
+            yield from self._items(element, encodings, is_within=is_within)
 
-    def _private(self, tag: int, raw: Raw, creators: dict[int, bytes]) -> Iterator[Met]:
+    def _private(self, tag: int, raw: Raw, creators: dict[int, bytes], encodings: tuple[str, ...]) -> Iterator[Met]:
         group, number = tag >> 16, tag & 0xFFFF
         if number in _CREATORS:
-            element = self._element(raw, _CREATOR_VR)
+            element = _element(raw, _CREATOR_VR, encodings)
             creators[group << 8 | number] = str(element.value).strip().encode("utf-8", "replace")
             listed = (group, creators[group << 8 | number]) in self.profile.private
             wrong = "" if listed and element.VR == _CREATOR_VR else "is private or unknown"
             yield Met(tag, element, wrong, KNOWN_AS)
             return
         rule = _rule_of(self.profile.private, group, creators.get(tag >> 8, b""), number)
-        element = self._element(raw, rule.vr.decode() if rule else None)
+        element = _element(raw, rule.vr.decode() if rule else None, encodings)
         yield Met(tag, element, _wrong(element, rule), rule.known_as if rule else 0)
         if rule is not None and rule.action is Action.ENTER:
-            yield from self._items(element, is_within=True)
+            yield from self._items(element, encodings, is_within=True)
 
-    def _items(self, element: DataElement, *, is_within: bool) -> Iterator[Met]:
+    def _items(self, element: DataElement, encodings: tuple[str, ...], *, is_within: bool) -> Iterator[Met]:
         if element.VR == "SQ":
             for item in element.value or ():
-                yield from self.level(_of(item), is_within=is_within)
+                yield from self.level(_of(item), encodings, is_within=is_within)
 
-    def _element(self, raw: Raw, vr: str | None) -> DataElement:
-        """As pydicom reads it; `vr` is the one of a private attribute in implicit VR."""
-        if isinstance(raw, DataElement):
-            return raw
-        known = raw._replace(VR=vr) if raw.VR is None and vr else raw
-        return convert_raw_data_element(known, encoding=list(self.encodings))
+
+def _element(raw: Raw, vr: str | None, encodings: tuple[str, ...]) -> DataElement:
+    """As pydicom reads it; `vr` is the one of a private attribute in implicit VR."""
+    if isinstance(raw, DataElement):
+        return raw
+    known = raw._replace(VR=vr) if raw.VR is None and vr else raw
+    return convert_raw_data_element(known, encoding=list(encodings))
 
 
 def _rule_of(private: Private, group: int, creator: bytes, number: int) -> Rule | None:

@@ -242,7 +242,7 @@ class Rewriter:
         goes is of any consequence."""
         if rule.action is Action.ENTER:
             content, after = self._items(source, head, end, depth)
-            if head.tag == CONCEPT:
+            if head.tag == CONCEPT and depth:
                 self._concepts[depth] = content
             return self.target.emit(head.tag, b"SQ", content), after
         notes, self.notes = self.notes, Notes.none()

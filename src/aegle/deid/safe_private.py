@@ -20,7 +20,7 @@ Private = Mapping[
 
 KNOWN_AS = 1 << 32  #: no tag: from here on its words are decided under, first that of every private creator
 _CREATOR = rule_of(Action.KEEP, "LO", KNOWN_AS)
-_CREATOR_MAX_BYTES = 64
+_CREATOR_VRS, _CREATOR_MAX_BYTES = frozenset({b"", b"LO", b"UN"}), 64
 _BYTES = frozenset({"", "OB", "OW", "OW or OB"})
 _ACTIONS = {"UI": Action.UID, "SQ": Action.ENTER}  #: of VRs whose values do not stay as they are
 
@@ -85,8 +85,8 @@ class Blocks:
         element = head.tag & 0xFFFF
         if not 0x10 <= element <= 0xFF:
             return self._reserved.get(head.tag >> 8, {}).get(head.tag & 0xFF)
-        is_long = head.length > _CREATOR_MAX_BYTES
-        creator = b"" if is_long else data[head.value : head.value + head.length].rstrip(b" \0")
+        is_one = head.vr in _CREATOR_VRS and head.length <= _CREATOR_MAX_BYTES
+        creator = b"" if not is_one else data[head.value : head.value + head.length].rstrip(b" \0")
         rules = self._private.get((head.tag >> 16, creator), {})
         self._reserved[head.tag >> 16 << 8 | element] = rules
         return _CREATOR if rules else None

@@ -7,7 +7,6 @@ same and is remembered; what also depends on the object, its UIDs, is answered f
 import math
 import re
 from collections.abc import Iterable
-from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ SWEPT = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "
 #: What a moved value looks like; that it moved is found by comparing with the source's.
 _TIME = r"([01]\d|2[0-3])([0-5]\d([0-6]\d(\.\d{1,6})?)?)?"
 _SHIFTED = {"TM": re.compile(f"({_TIME})?"), "DT": re.compile(rf"(\d{{4,8}}|\d{{8}}{_TIME})?")}
-_GATED = frozenset(vr.decode() for vr in GATED)
+GATED_VRS = frozenset(vr.decode() for vr in GATED)
 _NUMBERS = frozenset({"DS", "IS"})
 _BINARY = {"UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _TEXT, _TOKEN = 0x0040A160, re.compile(r"[0-9A-F]{14}")  #: Text Value, which may be what stands for the name of a thing
@@ -63,18 +62,19 @@ def _look(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
     published: list[bytes] = []
     uids: dict[tuple[int, str], None] = {}
     fault, has_private = "", False
-    for tag, element in chain.from_iterable(map(reader.within, run.elements.values())):
+    found = ((at, *each) for raw in run.elements.values() for at, each in enumerate(reader.within(raw)))
+    for at, tag, element in found:  # the first that an element tells is itself, of the top level
         if tag & 0x00010000 and profile.private:
             has_private = True
             continue
-        if element.VR in _GATED and not isinstance(element, Opaque):
-            known, others = _by_publication(tag, element)
+        if element.VR in GATED_VRS and not isinstance(element, Opaque):
+            known, others = by_publication(tag, element)
             published += known
             texts += ((tag, other) for other in others)
         elif text := _text(element):
             texts.append((tag, text))
         rule = rules.get(tag)
-        if rule is None and tag in run.elements:
+        if rule is None and not at:
             rule = profile.overlays.get(tag)
         fault = fault or _fault(tag, element, rule)
         if rule and rule.action is not Action.KEEP and element.VR == "UI" and tag not in _OURS:
@@ -117,8 +117,8 @@ def _moved(element: DataElement | Plain) -> bool:
     return form is None or all(map(form.fullmatch, values_of(element)))
 
 
-def _by_publication(tag: int, element: DataElement | Plain) -> tuple[list[bytes], list[bytes]]:
-    """The values of an element of words, folded: those that are known to name nobody, and the others."""
+def by_publication(tag: int, element: DataElement | Plain) -> tuple[list[bytes], list[bytes]]:
+    """The values of an element of words, folded: those that are known to name nobody, and the others with their spellings."""
     found: tuple[list[bytes], list[bytes]] = ([], [])
     for value in filter(None, values_of(element)):
         known = is_published(tag, value, is_term=element.VR == "CS")

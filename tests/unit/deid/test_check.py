@@ -111,6 +111,14 @@ def test_it_finds_an_identifier_in_raw_bytes(codec, still, run):
     assert (verdict.reason, verdict.detail) == (HoldReason.IDENTIFIER_LEFT, "the raw bytes of (0028,1201)")
 
 
+def test_it_finds_an_identifier_that_begins_with_any_mark(still, run):
+    outcome = run(still(PatientID="#QX-ABCDEFGH"))
+    ds = dcmread(outcome.target)
+    ds.add_new(0x00281201, "OW", b"#QX-ABCDEFGH")
+    ds.save_as(outcome.target)
+    assert outcome.check().reason is HoldReason.IDENTIFIER_LEFT
+
+
 def test_it_finds_a_preamble_and_an_unreadable_file(still, run):
     outcome = run(still())
     outcome.target.write_bytes(b"MZ" + outcome.bytes[2:])

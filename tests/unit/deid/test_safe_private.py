@@ -10,7 +10,19 @@ from pydicom import Dataset, dcmread
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from aegle.deid import Decision, Deidentified, Held, Option, Pseudonyms, Values, check, deidentify, profile, value_file
+from aegle.deid import (
+    Decision,
+    Deidentified,
+    Held,
+    HoldReason,
+    Option,
+    Pseudonyms,
+    Values,
+    check,
+    deidentify,
+    profile,
+    value_file,
+)
 from aegle.deid.table import DEFAULT_OPTIONS
 
 TABLE = list(
@@ -218,3 +230,49 @@ def test_the_check_looks_into_private_sequences(syntax, treated):
     held = check(run.source, run.target, run.outcome, SAFE)
     assert held is not None
     assert held.detail == "(0008,1040) should have been removed"
+
+
+@pytest.mark.parametrize("vr", ["SH", "CS", "ST", "LT", "UT", "PN", "UI"])
+def test_a_creator_of_another_vr_is_none(vr, treated):
+    def change(ds: Dataset) -> None:
+        ds.add_new((0x0019, 0x0010), vr, SIEMENS)
+        ds.add_new((0x0019, 0x100C), "IS", 1000)
+
+    assert private_in(treated(change).dataset) == []
+
+
+@pytest.mark.parametrize("left", ["4711.0815", "4.7.61", "73 519 248"])
+def test_the_check_finds_own_numbers_in_private_words(left, treated):
+    def change(ds: Dataset) -> None:
+        ds.PatientID, ds.AccessionNumber, ds.PatientBirthDate = "47110815", "73519248", "19610704"
+        block(ds, 0x0019, SIEMENS).add_new(0x0D, "CS", "NONE")
+
+    run = treated(change)
+    written = dcmread(run.target)
+    written[0x0019, 0x100D].value = left
+    written.save_as(run.target)
+    assert check(run.source, run.target, run.outcome, SAFE).reason is HoldReason.IDENTIFIER_LEFT
+
+
+def test_the_check_reads_private_words_by_the_items_character_set(treated):
+    item = Dataset()
+    item.SpecificCharacterSet = "ISO_IR 192"
+    block(item, 0x0019, SIEMENS).add_new(0x0D, "LO", "NONE")
+
+    def change(ds: Dataset) -> None:
+        ds.PatientName, ds.SpecificCharacterSet = "Öz^Ayşe", "ISO_IR 148"
+        ds.PerFrameFunctionalGroupsSequence = [item]
+
+    run = treated(change)
+    written = dcmread(run.target)
+    written.PerFrameFunctionalGroupsSequence[0][0x0019, 0x100D].value = "Öz"
+    written.save_as(run.target)
+    assert check(run.source, run.target, run.outcome, SAFE).reason is HoldReason.IDENTIFIER_LEFT
+
+
+def test_a_patient_called_as_a_term_keeps_the_terms_in_private_words(treated):
+    def change(ds: Dataset) -> None:
+        ds.PatientName = "Sagittal^Anna"
+        block(ds, 0x2001, "Philips Imaging DD 001").add_new(0x8C, "CS", ["SAGITTAL", "CORONAL"])
+
+    assert treated(change, decided=Values()).dataset[0x2001, 0x108C].value == ["SAGITTAL", "CORONAL"]

@@ -219,3 +219,13 @@ def test_items_that_name_a_thing_still_name_the_same_thing(still, written, tmp_p
     (specimen,) = clean.SpecimenDescriptionSequence
     (item,) = specimen.SpecimenPreparationSequence[0].SpecimenPreparationStepContentItemSequence
     assert item.TextValue == specimen.SpecimenIdentifier != "S19-1-A"
+
+
+def test_the_text_of_an_object_that_is_one_item_is_the_same_whatever_was_met_before(still, written, tmp_path):
+    source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    for code, text in (("121041", "S-1"), ("111111", "S-1"), ("111111", "S-1"), ("111111", "S-1"), ("121041", "S-2")):
+        concept = Dataset()
+        concept.CodeValue, concept.CodingSchemeDesignator, concept.CodeMeaning = code, "DCM", "Identifier"
+        source.write_bytes(written(still(ConceptNameCodeSequence=[concept], TextValue=text)))
+        deidentify(source, target, default_profile(), Pseudonyms.from_secret(bytes(32)))
+        assert dcmread(target).TextValue == "ANONYMIZED"
