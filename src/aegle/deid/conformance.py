@@ -59,7 +59,7 @@ def _actions() -> Iterator[str]:
         yield f"| {action} | {text} |"
     yield "\nA compound code takes the choice that is right whatever the attribute's Type: `X/Z` is emptied (a sequence that"
     yield "need not be there is removed), `X/D`, `Z/D` and `X/Z/D` get a dummy value, `X/Z/U*` is entered. An attribute under"
-    yield "another VR than its own, and prose under a VR of numbers, dates or UIDs, is removed."
+    yield "another VR than its own, and prose under a VR of numbers, dates or UIDs, is emptied."
 
 
 def _options() -> Iterator[str]:

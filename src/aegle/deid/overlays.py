@@ -34,7 +34,8 @@ _VRS: Mapping[int, str] = {
     0x4000: "LT",  # Comments
 }
 _ROWS, _COLUMNS, _FRAMES, _BITS, _BIT, _DATA = 0x0010, 0x0011, 0x0015, 0x0100, 0x0102, 0x3000
-_MAX_PIXELS = 1 << 24  #: of all planes and frames of an object that are looked at, which takes a second or two
+_MAX_PIXELS = 1 << 24  #: of all planes and frames of an object that are looked at, which takes seconds
+_MAX_FRAMES = 256  #: of a plane
 
 
 @cache
@@ -68,7 +69,7 @@ class Plane(NamedTuple):
 
         frames, rows, columns = self.shape
         size, data = frames * rows * columns, self.values.get(_DATA, b"")
-        if not size or size > _MAX_PIXELS or len(data) != (size + 15) // 16 * 2:
+        if not 0 < size <= _MAX_PIXELS or frames > _MAX_FRAMES or len(data) != (size + 15) // 16 * 2:
             return None
         bits = np.unpackbits(np.frombuffer(self._in_order(data), np.uint8), bitorder="little").astype(bool)
         return None if bits[size:].any() else [*bits[:size].reshape(frames, rows, columns)]

@@ -62,10 +62,8 @@ _ARCHIVES = {
 }
 
 
-_GROUP_LENGTH, _INSTANCE = (
-    b"DICM\2\0\0\0UL\4\0",
-    b"\2\0\3\0UI",
-)  #: how the file meta group begins, and its SOP Instance UID
+#: How the file meta group begins, and its SOP Instance UID.
+_GROUP_LENGTH, _INSTANCE = b"DICM\2\0\0\0UL\4\0", b"\2\0\3\0UI"
 _GROUP_MAX_BYTES = 4096
 
 

@@ -54,9 +54,7 @@ class Rewriter:
     memory: Memory  #: of elements of the top level in objects that are treated as this one
     subject: Subject = NOBODY
     patients: Memory  #: the same, of this patient's objects in this zone with these insertions alone
-    own_rules: Mapping[int, Rule] = field(
-        default_factory=dict
-    )  #: of tags that have one in this object's top level alone
+    own_rules: Mapping[int, Rule] = field(default_factory=dict)  #: of tags that have one in this object alone
     private: Private = field(default_factory=dict)  #: of private attributes, in items
     forbidden: Search | None = None  #: kept text in which this is found is replaced
     notes: Notes = field(default_factory=Notes.none)

@@ -14,9 +14,8 @@ from aegle.deid.rules import Action, Rule, rule_of
 from aegle.deid.table import DATA
 from aegle.dicom.walk import Buffer, Head
 
-Private = Mapping[
-    tuple[int, bytes], Mapping[int, Rule]
-]  #: (group, private creator) -> last two digits of the tag -> rule
+#: (group, private creator) -> last two digits of the tag -> rule
+Private = Mapping[tuple[int, bytes], Mapping[int, Rule]]
 
 KNOWN_AS = 1 << 32  #: no tag: from here on its words are decided under, first that of every private creator
 _CREATOR = rule_of(Action.KEEP, "LO", KNOWN_AS)

@@ -41,9 +41,7 @@ class Found(NamedTuple):
     published: list[bytes]  #: what it says besides, in words that are known to name nobody
     fault: str  #: the first thing that is wrong with it; empty for none
     uids: list[tuple[int, str]]  #: UIDs that must not be the source's, each once
-    has_private: (
-        bool  #: private attributes that may be safe: only all of the level tells, and this tells nothing of them
-    )
+    has_private: bool  #: private attributes that may be safe, of which only all of the level tells, and this nothing
 
 
 def in_output(run: Run, reader: Reader, profile: Profile, sop_class: str) -> Found:
