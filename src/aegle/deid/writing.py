@@ -16,7 +16,7 @@ from aegle.deid.drawn_text import Ink, Marks, Numbers, Runs, marks_of, runs_of
 
 _SMALLEST_PX, _LARGEST_PX = 4, 64  #: a letter's longer side; the larger one also an eighth of the plane's longer side
 _NEAR, _NEAR_LARGE = 2.0, 0.5  #: lengths of the longer one of two marks between them, of a letter's size and beyond
-_MOST_MARKS, _MOST_RUNS, _MOST_BOXES = 100, 100_000, 4  #: of a plane that is looked at; boxes in planes' sizes
+_MOST_MARKS, _MOST_RUNS, _MOST_BOXES = 100, 100_000, 2  #: of a plane that is looked at; boxes in planes' sizes
 _STROKE_PX = 3  #: thickness of the strokes of a line, or of a cross
 _LEAST_FILL = 0.8  #: of what lies between two points of a shape in one row or column, by the shape and what it encloses
 _MOST_STROKES = 2  #: that a line through a shape meets
