@@ -1,6 +1,5 @@
 """Overlays under the Clean Graphics Option: outlines stay, writing goes, and a group that is not what it says goes, too."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from aegle.deid import Deidentified, Option, Pseudonyms, Values, check, deidentify, profile
+from aegle.deid import Deidentified, Option, Pseudonyms, Values, check, deidentify, profile, writing
 from aegle.deid.table import DEFAULT_OPTIONS
 from aegle.deid.writing import is_written_on
 
@@ -111,14 +110,13 @@ def test_letters_of_one_stroke_are_seen_together():
 
 
 @pytest.mark.parametrize("side", [1024, 4096])
-def test_planes_that_are_full_are_looked_at_no_longer_than_others(side):
-    """Stripes, noise and rings, of which some hundred would each be turned over."""
+def test_of_planes_that_are_full_no_shape_is_looked_at(side, monkeypatch):
+    """Each would take its time: stripes, noise, rings."""
+    monkeypatch.setattr(writing, "_shapes", lambda *_: pytest.fail("a shape is looked at"))
     stripes, noise = np.zeros((side, side), bool), np.random.default_rng(1).random((side, side)) > 0.5
     stripes[:, ::6] = True
     rings = np.maximum(*np.abs(np.indices((side, side)) - side // 2)) // 4 % 2 == 0
-    begun = time.process_time()
     assert all(is_written_on([full]) for full in (stripes, noise, rings))
-    assert time.process_time() - begun < 30
 
 
 def test_writing_of_dots_is_seen():
@@ -153,19 +151,15 @@ def packed(ds: Dataset, bits: np.ndarray) -> bytes:
 
 
 @pytest.fixture
-def treated(still: Callable[..., Dataset], tmp_path: Path):
+def treated(still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path):
     """Makes the written object from a change of the source; it is checked."""
 
     def treat(change: Callable[[Dataset], object], syntax: str = ExplicitVRLittleEndian, rules=GRAPHICS) -> Dataset:
         ds = still(Manufacturer="SIEMENS")
-        ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = (
-            ds.SOPClassUID,
-            ds.SOPInstanceUID,
-        )
         ds.file_meta.TransferSyntaxUID = syntax
         change(ds)
         source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
-        ds.save_as(source, enforce_file_format=True)
+        source.write_bytes(written(ds))
         done = deidentify(source, target, rules, Pseudonyms.from_secret(bytes(32)), Values())
         assert isinstance(done, Deidentified), done
         assert check(source, target, done, rules) is None

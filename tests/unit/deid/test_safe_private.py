@@ -41,9 +41,9 @@ SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
 class Treated:
     """An object under the option, and what the other reader says of it."""
 
-    def __init__(self, ds: Dataset, folder: Path, decided: Values | None = None) -> None:
+    def __init__(self, content: bytes, folder: Path, decided: Values | None = None) -> None:
         self.source, self.target = folder / "in.dcm", folder / "out.dcm"
-        ds.save_as(self.source, enforce_file_format=True)
+        self.source.write_bytes(content)
         self.target.unlink(missing_ok=True)
         self.outcome = deidentify(self.source, self.target, SAFE, Pseudonyms.from_secret(bytes(32)), decided)
 
@@ -55,16 +55,14 @@ class Treated:
 
 
 @pytest.fixture
-def treated(still: Callable[..., Dataset], tmp_path: Path) -> Callable[..., Treated]:
+def treated(
+    still: Callable[..., Dataset], written: Callable[[Dataset], bytes], tmp_path: Path
+) -> Callable[..., Treated]:
     def treat(change: Callable[[Dataset], object], syntax: str = ExplicitVRLittleEndian, **options: object) -> Treated:
         ds = still(Manufacturer="SIEMENS")
-        ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = (
-            ds.SOPClassUID,
-            ds.SOPInstanceUID,
-        )
         ds.file_meta.TransferSyntaxUID = syntax
         change(ds)
-        return Treated(ds, tmp_path, **options)
+        return Treated(written(ds), tmp_path, **options)
 
     return treat
 
